@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings every Swift target shares; warnings are errors.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A room: one target, and the rooms below it that it may import.
+func room(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: house)
+}
+
+/// The tests of one room, in Tests/<name>Tests.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", resources: resources,
+        swiftSettings: house)
+}
+
+let package = Package(
+    name: "sealift",
+    products: [.executable(name: "sealift", targets: ["sealift"])],
+    targets: [
+        // Floor 0: the system's libraries.
+        .systemLibrary(name: "CLMDB", path: "Sources/CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", path: "Sources/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CSystem", path: "Sources/CSystem"),
+
+        // Floor 1: what knows nothing of ours.
+        room("Storage"),
+        room("HCL"),
+        room("Flags"),
+        room("Telemetry"),
+        room("Workers"),
+        room("Digest", ["COpenSSL"]),
+        room("LMDB", ["CLMDB"]),
+
+        // Floor 2: formats.
+        room("Bolt", ["CSystem"]),
+        room("RaftFormat", ["Bolt", "Digest"]),
+
+        // Floor 3: storage backends.
+        room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
+        room("FileBackend", path: "Sources/Backends/File", ["Storage", "Workers", "CSystem"]),
+        room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "CSQLite"]),
+        room(
+            "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
+            ["Storage", "Workers", "Bolt", "RaftFormat", "CSystem"]),
+
+        // Floor 4: the migration itself.
+        room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB"]),
+
+        // Floor 5: the command.
+        .executableTarget(
+            name: "sealift",
+            dependencies: [
+                "Storage", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
+                "SQLiteBackend", "RaftDirectoryBackend", "Migration",
+            ], path: "Sources/sealift", swiftSettings: house),
+    ]
+)

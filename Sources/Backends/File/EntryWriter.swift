@@ -1,0 +1,116 @@
+import CSystem
+import Glibc
+import Storage
+
+/// Writes entry files, making folders as needed; one per thread. Keeps the last folder open, because keys that come in
+/// order share it.
+final class EntryWriter {
+    private let root: DirectoryHandle
+    private let owner: FileOwner?
+    private var folder: DirectoryHandle
+    private var folderKey: [UInt8] = []
+    private var text: [UInt8] = []
+
+    /// Opens the store's folder, making it if there is none.
+    init(root path: String, owner: FileOwner?) throws(StorageError) {
+        var made: [String] = []
+        var missing = path
+        while mkdir(missing, 0o700) != 0 {
+            if errno == EEXIST { break }
+            guard errno == ENOENT, let slash = missing.lastIndex(of: "/"), slash > missing.startIndex else {
+                throw StorageError.system("mkdir", missing, errno: errno)
+            }
+            made.append(missing)
+            missing = String(missing[..<slash])
+        }
+        for folder in made.reversed() where mkdir(folder, 0o700) != 0 && errno != EEXIST {
+            throw StorageError.system("mkdir", folder, errno: errno)
+        }
+        self.root = try Self.openRoot(path)
+        self.owner = owner
+        self.folder = root
+        if let owner { _ = fchown(root.descriptor, owner.user, owner.group) }
+    }
+
+    private static func openRoot(_ path: String) throws(StorageError) -> DirectoryHandle {
+        do throws(StorageError) {
+            return try DirectoryHandle(path, in: nil, path: path)
+        } catch {
+            // As a server words it: the first thing it does with a missing store is to make folders.
+            throw errno == ENOTDIR ? StorageError(.io, "mkdir \(path): not a directory") : error
+        }
+    }
+
+    /// Writes one entry under a temporary name and renames it.
+    ///
+    /// - Parameter durably: Whether to wait for the disk; a bulk load syncs once at its end instead.
+    func write(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, durably: Bool
+    ) throws(StorageError) {
+        let cut = (key.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+        try enterFolder(UnsafeRawBufferPointer(rebasing: key[..<cut]))
+        text.removeAll(keepingCapacity: true)
+        EntryEnvelope.append(value, to: &text)
+        let leaf = key[cut...]
+        let name = [CChar(bitPattern: UInt8(ascii: "_"))] + leaf.map { CChar(bitPattern: $0) }
+        let final = name + [0]
+        let temporary = name + ".temp".utf8.map { CChar(bitPattern: $0) } + [0]
+        try writeFile(temporary, key: key, durably: durably)
+        guard renameat(folder.descriptor, temporary, folder.descriptor, final) == 0 else {
+            throw failure("rename to", key)
+        }
+        if durably, fsync(folder.descriptor) != 0 { throw failure("sync folder of", key) }
+    }
+
+    private func writeFile(_ name: [CChar], key: UnsafeRawBufferPointer, durably: Bool) throws(StorageError) {
+        let descriptor = cs_open_write(folder.descriptor, name, 0o600)
+        guard descriptor >= 0 else { throw failure("open", key) }
+        defer { Glibc.close(descriptor) }
+        var written = 0
+        while written < text.count {
+            let count = text.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written) }
+            guard count > 0 else {
+                if errno == EINTR { continue }
+                let error = failure("write", key)
+                unlinkat(folder.descriptor, name, 0)
+                throw error
+            }
+            written += count
+        }
+        if let owner, fchown(descriptor, owner.user, owner.group) != 0 { throw failure("chown", key) }
+        if durably, fsync(descriptor) != 0 { throw failure("sync", key) }
+    }
+
+    /// Writes back everything of the file system that holds the store.
+    func sync() throws(StorageError) {
+        guard cs_syncfs(root.descriptor) == 0 else { throw StorageError.system("sync", root.path, errno: errno) }
+    }
+
+    private func failure(_ action: String, _ key: UnsafeRawBufferPointer) -> StorageError {
+        StorageError.system(action, "the file of entry \(escapedKey(key)) in \(root.path)", errno: errno, key: StorageKey(copying: key))
+    }
+
+    /// Makes `folder` the one that keys with this prefix live in.
+    private func enterFolder(_ prefix: UnsafeRawBufferPointer) throws(StorageError) {
+        if prefix.elementsEqual(folderKey) { return }
+        var parent = root
+        var start = 0
+        while start < prefix.count {
+            let end = prefix[start...].firstIndex(of: UInt8(ascii: "/")) ?? prefix.count
+            let name = prefix[start..<end].map { CChar(bitPattern: $0) } + [0]
+            let path = "\(root.path)/\(escapedKey(UnsafeRawBufferPointer(rebasing: prefix[..<end])))"
+            var isNew = true
+            if mkdirat(parent.descriptor, name, 0o700) != 0 {
+                guard errno == EEXIST else { throw StorageError.system("mkdir", path, errno: errno) }
+                isNew = false
+            }
+            parent = try DirectoryHandle(name, in: parent, path: path)
+            if isNew, let owner, fchown(parent.descriptor, owner.user, owner.group) != 0 {
+                throw StorageError.system("chown", path, errno: errno)
+            }
+            start = end + 1
+        }
+        folder = parent
+        folderKey = Array(prefix)
+    }
+}

@@ -1,0 +1,181 @@
+import CSystem
+import Glibc
+package import Storage
+import Synchronization
+
+/// The `file` storage of Vault and OpenBao: a folder per directory, a file `_leaf` per entry
+/// (Vault 1.14 `physical/file/file.go`; the layout is described in this room's page).
+package final class FileBackend: StorageBackend {
+    /// A file's name has at most 255 bytes, of which the underscore and `.temp` take six.
+    static let maximumSegmentBytes = 249
+
+    package let kind = "file"
+    package let location: String
+    private let path: String
+    private let root: Mutex<DirectoryHandle?>
+    private let isWritable: Bool
+    private let isClosed = Mutex(false)
+
+    /// Opens a store.
+    ///
+    /// - Parameters:
+    ///   - path: The store's folder, taken as it is.
+    ///   - mustExist: Whether a missing folder is an error; else it is made by the first write.
+    package init(path: String, mustExist: Bool, writable: Bool = true) throws(StorageError) {
+        self.path = path
+        self.location = path
+        self.isWritable = writable
+        do throws(StorageError) {
+            self.root = Mutex(try DirectoryHandle(path, in: nil, path: path))
+        } catch {
+            let number = errno
+            guard !mustExist, number == ENOENT else {
+                throw number == ENOENT
+                    ? StorageError(
+                        .missingStore,
+                        "stat \(path): no such file or directory. A source is never created: correct its path.")
+                    : error
+            }
+            self.root = Mutex(nil)
+        }
+    }
+
+    package var identity: StoreIdentity {
+        let resolved = realPath(path)
+        return StoreIdentity("file:\(resolved)", path: resolved)
+    }
+
+    package var capabilities: StorageCapabilities {
+        StorageCapabilities(ascendingScan: true, writable: isWritable, usesMigrationMarker: true)
+    }
+
+    package var limits: StorageLimits {
+        // A path of 4,096 bytes is the most the system takes; the root's own path counts.
+        var limits = StorageLimits(
+            keyBytes: max(4096 - path.utf8.count - 16, 1), segmentBytes: Self.maximumSegmentBytes)
+        limits.allowsEmptyKey = false
+        limits.cleansKeys = true
+        limits.forbidsParentReferences = true
+        limits.forbidsZeroByte = true
+        limits.marksEntriesWithUnderscore = true
+        return limits
+    }
+
+    /// The root folder; `nil` while a destination has none.
+    func openRoot() throws(StorageError) -> DirectoryHandle? {
+        try root.withLock { root throws(StorageError) -> DirectoryHandle? in
+            if let root { return root }
+            guard !isClosed.withLock({ $0 }) else { throw StorageError(.io, "file: the store was closed.") }
+            guard Glibc.access(path, F_OK) == 0 else { return nil }
+            let handle = try DirectoryHandle(path, in: nil, path: path)
+            root = handle
+            return handle
+        }
+    }
+
+    package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
+        guard let root = try openRoot() else { return nil }
+        let file = try relativePath(of: key)
+        let batch = EntryBatch(capacity: 4096)
+        let reader = EntryReader()
+        let outcome = try key.bytes.withBytes { bytes throws(StorageError) in
+            try file.withUnsafeBufferPointer { file throws(StorageError) in
+                guard let name = file.baseAddress else { return EntryReader.Outcome.gone }
+                return try reader.read(name, in: root, key: bytes, into: batch)
+            }
+        }
+        switch outcome {
+        case .appended: return Array(batch.value(0))
+        case .empty, .gone: return nil
+        case .damaged(let damage):
+            throw StorageError(
+                .damagedEntry,
+                "\(damage.message): the file of entry \(key) in \(path), byte \(damage.offset). "
+                    + "Restore it from a backup.", key: key)
+        }
+    }
+
+    package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
+        let writer = try EntryWriter(root: path, owner: nil)
+        try key.bytes.withBytes { key throws(StorageError) in
+            try value.withBytes { value throws(StorageError) in try writer.write(key, value, durably: true) }
+        }
+    }
+
+    package func delete(_ key: StorageKey) throws(StorageError) {
+        guard let root = try openRoot() else { return }
+        var file = try relativePath(of: key)
+        guard unlinkat(root.descriptor, file, 0) == 0 || errno == ENOENT || errno == ENOTDIR else {
+            throw StorageError.system("delete", "\(path): entry \(key)", errno: errno, key: key)
+        }
+        // As a server does: folders that became empty go, the store's own folder stays.
+        while let slash = file.lastIndex(of: CChar(bitPattern: UInt8(ascii: "/"))) {
+            file[slash] = 0
+            file.removeLast(file.count - slash - 1)
+            guard unlinkat(root.descriptor, file, AT_REMOVEDIR) == 0 else { break }
+        }
+        _ = fsync(root.descriptor)
+    }
+
+    package func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] {
+        guard let root = try openRoot() else { return [] }
+        var folder = root
+        if !prefix.bytes.isEmpty {
+            try refuseUnsafe(prefix)
+            let name = prefix.bytes.dropLast().map { CChar(bitPattern: $0) } + [0]
+            guard access(name, in: root) else { return [] }
+            folder = try DirectoryHandle(name, in: root, path: "\(path)/\(prefix)")
+        }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+        defer { buffer.deallocate() }
+        let slice = try FolderSlice(of: folder, after: nil, buffer: buffer, maximumNameBytes: .max) { _ in }
+        return slice.children.map { StorageKey(slice.name($0)) }
+    }
+
+    private func access(_ name: [CChar], in root: DirectoryHandle) -> Bool {
+        var info = stat()
+        return fstatat(root.descriptor, name, &info, 0) == 0 && info.st_mode & S_IFMT == S_IFDIR
+    }
+
+    package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] {
+        guard count > 1 else { return [.whole] }
+        let top = try list(StorageKey([]))
+        guard top.count > 1 else { return [.whole] }
+        let parts = min(count, top.count)
+        return StoragePartition.split(at: (1..<parts).map { top[$0 * top.count / parts] })
+    }
+
+    package func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        guard let root = try openRoot() else { return }
+        try FileScan(root: root, request: request).run(deliver)
+    }
+
+    package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
+        FileLoader(self, path: path, owner: plan.owner)
+    }
+
+    package func close() {
+        isClosed.withLock { $0 = true }
+        root.withLock { $0 = nil }
+    }
+
+    /// The terminated path of an entry's file below the root.
+    private func relativePath(of key: StorageKey) throws(StorageError) -> [CChar] {
+        try refuseUnsafe(key)
+        let cut = (key.bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+        let bytes = key.bytes[..<cut] + [UInt8(ascii: "_")] + key.bytes[cut...]
+        return bytes.map { CChar(bitPattern: $0) } + [0]
+    }
+
+    private func refuseUnsafe(_ key: StorageKey) throws(StorageError) {
+        let parts = zip(key.bytes, key.bytes.dropFirst())
+        if parts.contains(where: { $0 == UInt8(ascii: ".") && $1 == UInt8(ascii: ".") }) {
+            throw StorageError(.limit, "path cannot contain parent references: \(key)", key: key)
+        }
+        if key.bytes.contains(0) || key.bytes.first == UInt8(ascii: "/") {
+            throw StorageError(.limit, "file: no file can stand for the key \(key)", key: key)
+        }
+    }
+}

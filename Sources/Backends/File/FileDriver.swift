@@ -1,0 +1,65 @@
+import CSystem
+import Glibc
+package import Storage
+
+extension FileBackend {
+    /// How `file` is configured and opened.
+    package static func driver(kind: String = "file") -> BackendDriver {
+        BackendDriver(
+            kind: kind, summary: "A folder of files.",
+            options: [
+                BackendOption("path", "the store's folder"),
+                BackendOption("max_parallel", "", ignored: true),
+            ]
+        ) { settings, purpose throws(StorageError) in
+            guard let path = settings.string("path"), !path.isEmpty else {
+                throw StorageError(.configuration, "'path' must be set", place: settings.place)
+            }
+            switch purpose {
+            case .source(let writesMarker):
+                return try FileBackend(path: path, mustExist: true, writable: writesMarker)
+            case .destination:
+                return try FileBackend(path: path, mustExist: false)
+            }
+        }
+    }
+
+    package func destinationFindings() throws(StorageError) -> [DestinationFinding] {
+        let folder = if let root = try openRoot() { root.path } else { try nearestFolder() }
+        var findings: [DestinationFinding] = []
+        if access(folder, W_OK | X_OK) != 0 {
+            let problem = StorageError.system("write to", folder, errno: errno)
+            findings.append(DestinationFinding(.obstacle(problem.code), problem.message))
+        } else if foldsCase(folder) {
+            findings.append(
+                DestinationFinding(
+                    .obstacle(.limit),
+                    "\(folder): the file system takes names that differ only by case for one name; entries would be "
+                        + "lost. Use a file system that tells them apart."))
+        }
+        return findings
+    }
+
+    /// The store's folder, or the one in which it would be made.
+    private func nearestFolder() throws(StorageError) -> String {
+        var path = location
+        while access(path, F_OK) != 0 {
+            guard errno == ENOENT else {
+                // As a server words it: the first thing it does with a missing store is to make its folder.
+                throw StorageError(.io, "error writing entry: mkdir \(path): \(systemMessage(errno))")
+            }
+            guard let slash = path.lastIndex(of: "/") else { return "." }
+            path = slash == path.startIndex ? "/" : String(path[..<slash])
+        }
+        return path
+    }
+
+    private func foldsCase(_ folder: String) -> Bool {
+        let probe = "\(folder)/.sealift-case-\(getpid())"
+        let descriptor = cs_open_write(AT_FDCWD, probe, 0o600)
+        guard descriptor >= 0 else { return false }
+        Glibc.close(descriptor)
+        defer { unlink(probe) }
+        return access("\(folder)/.SEALIFT-CASE-\(getpid())", F_OK) == 0
+    }
+}

@@ -1,0 +1,87 @@
+import Storage
+import Workers
+
+/// Fills a `file` store from several threads; one sync of the file system at the end.
+final class FileLoader: BulkLoader {
+    private static let writers = 4
+
+    private struct State {
+        var failure: StorageError?
+        var threads: [WorkerThread] = []
+    }
+
+    private let store: FileBackend
+    private let path: String
+    private let owner: FileOwner?
+    private let queue = BoundedQueue<EntryBatch>(capacity: FileLoader.writers)
+    private let state = Monitor(State())
+
+    init(_ store: FileBackend, path: String, owner: FileOwner?) {
+        self.store = store
+        self.path = path
+        self.owner = owner
+    }
+
+    let needsAscendingKeys = false
+
+    func load(_ batch: EntryBatch) throws(StorageError) {
+        startWriters()
+        try checkFailure()
+        _ = queue.push(batch)
+    }
+
+    func finish() throws(StorageError) {
+        stopWriters()
+        try checkFailure()
+        // With nothing loaded there is nothing to sync, and the folder may not exist.
+        guard try store.openRoot() != nil else { return }
+        try EntryWriter(root: path, owner: nil).sync()
+    }
+
+    func written() throws(StorageError) -> any StorageBackend { store }
+
+    func publish() throws(StorageError) {}
+
+    func abandon() {
+        stopWriters()
+    }
+
+    private func checkFailure() throws(StorageError) {
+        if let failure = state.read({ $0.failure }) { throw failure }
+    }
+
+    private func startWriters() {
+        state.change { state in
+            guard state.threads.isEmpty else { return }
+            state.threads = (0..<Self.writers).map { _ in WorkerThread { [self] in writeBatches() } }
+        }
+    }
+
+    private func stopWriters() {
+        queue.close()
+        let threads = state.change { state in
+            defer { state.threads = [] }
+            return state.threads
+        }
+        for thread in threads { thread.join() }
+    }
+
+    private func writeBatches() {
+        var failed = false
+        var writer: EntryWriter?
+        while let batch = queue.pop() {
+            // After a failure the queue is only emptied, so that the feeder is not left waiting.
+            guard !failed else { continue }
+            do throws(StorageError) {
+                let current = if let writer { writer } else { try EntryWriter(root: path, owner: owner) }
+                writer = current
+                for index in 0..<batch.count {
+                    try current.write(batch.key(index), batch.value(index), durably: false)
+                }
+            } catch {
+                failed = true
+                state.change { $0.failure = $0.failure ?? error }
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+// Linux calls that the Swift Glibc module does not carry because they need _GNU_SOURCE or are variadic.
+#ifndef SEALIFT_CSYSTEM_H
+#define SEALIFT_CSYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Starts writing back a range of a file (SYNC_FILE_RANGE_WRITE). 0, or -1 with errno.
+int cs_sync_file_range(int fd, long long offset, long long length);
+
+/// Writes back everything of the file system that holds fd. 0, or -1 with errno.
+int cs_syncfs(int fd);
+
+/// One getdents64 call: bytes filled into buffer, 0 at the end, or -1 with errno.
+long cs_getdents64(int fd, void *buffer, size_t capacity);
+
+/// openat with O_RDONLY | O_CLOEXEC | O_NONBLOCK, without updating the access time where the caller may ask for that.
+int cs_open_read(int directory, const char *name);
+
+/// openat with O_RDONLY | O_DIRECTORY | O_CLOEXEC.
+int cs_open_directory(int directory, const char *name);
+
+/// openat that creates a file for writing (O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC) with the given mode.
+int cs_open_write(int directory, const char *name, unsigned mode);
+
+/// renameat2 with RENAME_NOREPLACE. 0, or -1 with errno (EEXIST if the target is there).
+int cs_rename_noreplace(const char *from, const char *to);
+
+/// The host's device number and inode of a path, following links. 0, or -1 with errno.
+int cs_identity(const char *path, uint64_t *device, uint64_t *inode);
+
+#endif

@@ -1,0 +1,56 @@
+/// How a kind of storage backend is configured and opened; one per kind, listed in the command's registry.
+package struct BackendDriver: Sendable {
+    /// The type name in configuration files, lower case.
+    package let kind: String
+    /// One sentence for the help.
+    package let summary: String
+    /// Every option the block may have.
+    package let options: [BackendOption]
+    /// Opens the store. A source that is not there is an error and is never created.
+    package let open: @Sendable (BackendSettings, OpenPurpose) throws(StorageError) -> any StorageBackend
+
+    package init(
+        kind: String, summary: String, options: [BackendOption],
+        open: @escaping @Sendable (BackendSettings, OpenPurpose) throws(StorageError) -> any StorageBackend
+    ) {
+        self.kind = kind
+        self.summary = summary
+        self.options = options
+        self.open = open
+    }
+}
+
+/// An option of a storage block.
+package struct BackendOption: Sendable {
+    package let name: String
+    /// Vault accepts the option for this backend and Sealift has no use for it.
+    package let isIgnored: Bool
+    package let help: String
+
+    package init(_ name: String, _ help: String, ignored: Bool = false) {
+        self.name = name
+        self.help = help
+        self.isIgnored = ignored
+    }
+}
+
+/// What a store is opened for.
+package enum OpenPurpose: Sendable {
+    /// Read it; with `writesMarker` also set and clear the migration marker.
+    case source(writesMarker: Bool)
+    /// Fill it.
+    case destination(DestinationContext)
+}
+
+/// What a destination needs to know besides its own block.
+package struct DestinationContext: Sendable {
+    /// The top-level `cluster_addr`, as written.
+    package var clusterAddress: String?
+    /// A practice run: addresses that no real cluster could use are allowed.
+    package var isPractice: Bool
+
+    package init(clusterAddress: String? = nil, isPractice: Bool = false) {
+        self.clusterAddress = clusterAddress
+        self.isPractice = isPractice
+    }
+}

@@ -1,0 +1,81 @@
+/// Where a setting stands: byte offsets into the configuration file.
+package struct SettingPlace: Hashable, Sendable {
+    package let lower: Int
+    package let upper: Int
+    /// 1-based.
+    package let line: Int
+    /// 1-based, counted in characters.
+    package let column: Int
+
+    package init(lower: Int, upper: Int, line: Int, column: Int) {
+        self.lower = lower
+        self.upper = upper
+        self.line = line
+        self.column = column
+    }
+}
+
+/// One option of a storage block, its value already a string as every backend takes it.
+package struct BackendSetting: Sendable {
+    package let name: String
+    package let value: String
+    package let namePlace: SettingPlace?
+    package let valuePlace: SettingPlace?
+
+    package init(name: String, value: String, namePlace: SettingPlace? = nil, valuePlace: SettingPlace? = nil) {
+        self.name = name
+        self.value = value
+        self.namePlace = namePlace
+        self.valuePlace = valuePlace
+    }
+}
+
+/// The options of one storage block and the environment that may override them.
+package struct BackendSettings: Sendable {
+    /// The block's name: `storage_source`, `storage_destination` or `storage`.
+    package let block: String
+    /// Where the block stands.
+    package let place: SettingPlace?
+    package let settings: [BackendSetting]
+    package let environment: [String: String]
+
+    package init(
+        block: String, place: SettingPlace? = nil, settings: [BackendSetting], environment: [String: String] = [:]
+    ) {
+        self.block = block
+        self.place = place
+        self.settings = settings
+        self.environment = environment
+    }
+
+    /// The option's value; `nil` if it is not set.
+    package func string(_ name: String) -> String? {
+        settings.first { $0.name == name }?.value
+    }
+
+    /// The first of the environment variables that is set, and not empty, else the option's value.
+    package func string(_ name: String, environment variables: String...) -> String? {
+        for variable in variables {
+            if let value = environment[variable], !value.isEmpty { return value }
+        }
+        return string(name)
+    }
+
+    /// Where an option's value stands, or the block if the option is not set.
+    package func place(of name: String) -> SettingPlace? {
+        settings.first { $0.name == name }?.valuePlace ?? place
+    }
+
+    /// A whole number of at least `minimum`.
+    ///
+    /// - Throws: `.configuration` for anything but base-10 digits, or a smaller number.
+    package func integer(_ name: String, minimum: Int = 0) throws(StorageError) -> Int? {
+        guard let text = string(name) else { return nil }
+        guard let value = Int(text), value >= minimum else {
+            throw StorageError(
+                .configuration, "\(name) must be a whole number of at least \(minimum), not \"\(text)\".",
+                place: place(of: name))
+        }
+        return value
+    }
+}

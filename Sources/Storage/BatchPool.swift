@@ -1,0 +1,26 @@
+import Synchronization
+
+/// Empty batches to fill again: memory that is given back and taken afresh for every batch costs page faults.
+package final class BatchPool: Sendable {
+    private static let maximumKept = 32
+    /// Batches that grew for a large value are not kept.
+    private static let maximumCapacity = 4 * EntryBatch.targetBytes
+
+    private let free = Mutex<[EntryBatch]>([])
+
+    package init() {}
+
+    /// An empty batch.
+    package func take() -> EntryBatch {
+        free.withLock { $0.popLast() } ?? EntryBatch()
+    }
+
+    /// Takes back a batch nobody uses any more.
+    package func recycle(_ batch: EntryBatch) {
+        guard batch.capacity <= Self.maximumCapacity else { return }
+        batch.removeAll()
+        free.withLock { free in
+            if free.count < Self.maximumKept { free.append(batch) }
+        }
+    }
+}

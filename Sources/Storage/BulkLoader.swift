@@ -1,0 +1,61 @@
+/// Fills an empty destination as fast as it can be filled.
+///
+/// Calls come from one thread at a time: ``load(_:)`` any number of times, then ``finish()``, then, once what
+/// ``written()`` reads was compared, ``publish()``. ``abandon()`` at any point before that gives up.
+package protocol BulkLoader: AnyObject, Sendable {
+    /// Whether keys must come in strictly ascending order.
+    var needsAscendingKeys: Bool { get }
+    /// Takes a batch. Nothing need be visible or durable yet.
+    func load(_ batch: EntryBatch) throws(StorageError)
+    /// Makes everything loaded durable.
+    func finish() throws(StorageError)
+    /// The store as it lies on disk or server now, opened for the comparison.
+    func written() throws(StorageError) -> any StorageBackend
+    /// Gives the store its final name, durably. Does nothing where it has it from the start.
+    func publish() throws(StorageError)
+    /// Gives up: removes what has no final name yet. Never throws, may be repeated.
+    func abandon()
+}
+
+/// What a loader is told before it starts.
+package struct LoadPlan: Sendable {
+    /// Whether entries that are already there may be replaced: a run that goes on where another was cut off.
+    package var replacesEntries: Bool
+    /// Owner of everything created, where the system allows it; `nil` leaves it to the system.
+    package var owner: FileOwner?
+
+    package init(replacesEntries: Bool = false, owner: FileOwner? = nil) {
+        self.replacesEntries = replacesEntries
+        self.owner = owner
+    }
+}
+
+/// User and group that files are to belong to.
+package struct FileOwner: Hashable, Sendable {
+    package let user: UInt32
+    package let group: UInt32
+
+    package init(user: UInt32, group: UInt32) {
+        self.user = user
+        self.group = group
+    }
+}
+
+/// What a look at a destination found before the first write.
+package struct DestinationFinding: Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
+        /// The run must not start.
+        case obstacle(StorageError.Code)
+        /// Worth saying; the run may start.
+        case remark
+    }
+
+    package let kind: Kind
+    /// What was found, where, and what to do about it.
+    package let message: String
+
+    package init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+}

@@ -1,0 +1,89 @@
+/// A part of a store that can be scanned by itself.
+package struct StoragePartition: Hashable, Sendable {
+    /// First key that belongs to the part, `nil` for the beginning of the store.
+    package let lower: StorageKey?
+    /// First key behind the part, `nil` for the end of the store.
+    package let upper: StorageKey?
+
+    package init(from lower: StorageKey?, to upper: StorageKey?) {
+        self.lower = lower
+        self.upper = upper
+    }
+
+    /// The undivided store.
+    package static let whole = StoragePartition(from: nil, to: nil)
+
+    /// Consecutive partitions that meet at the given ascending keys.
+    package static func split(at boundaries: [StorageKey]) -> [StoragePartition] {
+        let lowers: [StorageKey?] = [nil] + boundaries
+        let uppers: [StorageKey?] = boundaries + [nil]
+        return zip(lowers, uppers).map { StoragePartition(from: $0, to: $1) }
+    }
+}
+
+/// A position within a partition, defined by the backend that gave it.
+package struct ScanCursor: Hashable, Sendable {
+    package let bytes: [UInt8]
+
+    package init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+}
+
+/// What a scan is to read, and how.
+package struct ScanRequest: Sendable {
+    /// What a batch is to hold.
+    package enum Content: Sendable {
+        /// Keys and values.
+        case entries
+        /// Keys with empty values, where that is cheaper; for surveys before a migration.
+        case keys
+    }
+
+    package var partition = StoragePartition.whole
+    /// Go on behind this position, as a batch of an earlier scan of the same partition gave it.
+    package var cursor: ScanCursor?
+    package var content = Content.entries
+    /// Threads that may read ahead.
+    package var readers = 4
+    /// Asked now and then; `true` ends the scan with ``StorageError/cancelled``.
+    package var isCancelled: @Sendable () -> Bool = { false }
+    /// Told of everything in the store that is no entry and is left out, from any thread.
+    package var note: @Sendable (ScanNote) -> Void = { _ in }
+    /// Where batches come from and may be given back to.
+    package var pool = BatchPool()
+
+    package init(content: Content = .entries, readers: Int = 4) {
+        self.content = content
+        self.readers = readers
+    }
+}
+
+/// Something in a store that is no ordinary entry.
+package struct ScanNote: Hashable, Sendable {
+    package enum Reason: String, Sendable, CaseIterable {
+        /// A file whose name no entry can have.
+        case strayFile = "stray file"
+        /// A write that was cut off and never took effect.
+        case temporaryFile = "left-over temporary file"
+        /// A file without content, which a server takes for absent.
+        case zeroLengthFile = "zero-length file"
+        /// A link that leads nowhere.
+        case danglingLink = "dangling link"
+        /// An entry `k.temp` beside an entry `k`: what a cut-off write of `k` leaves looks the same. It is read as the
+        /// entry it also is to a server.
+        case possiblyTemporary = "entry that may be a left-over temporary file"
+
+        /// Whether what was found is left out of the scan.
+        package var isLeftOut: Bool { self != .possiblyTemporary }
+    }
+
+    package let reason: Reason
+    /// The place, escaped for printing.
+    package let place: String
+
+    package init(_ reason: Reason, at place: String) {
+        self.reason = reason
+        self.place = place
+    }
+}

@@ -1,0 +1,107 @@
+/// A store of entries: a flat map from keys to opaque values, listed as if `/` made directories.
+///
+/// All calls block. All may be made from several threads at once. After ``close()`` every call throws.
+package protocol StorageBackend: AnyObject, Sendable {
+    /// The type name used in configuration files: `file`, `raft`, …
+    var kind: String { get }
+    /// Where the store is, for messages; never with credentials.
+    var location: String { get }
+    /// What tells this store from every other one, to find out that two configurations mean the same store.
+    var identity: StoreIdentity { get }
+    var capabilities: StorageCapabilities { get }
+    /// What this backend can hold.
+    var limits: StorageLimits { get }
+    /// Facts about the store worth telling the user, found on opening it.
+    var remarks: [String] { get }
+
+    /// The value of an entry, `nil` if there is none.
+    func get(_ key: StorageKey) throws(StorageError) -> [UInt8]?
+    /// Writes an entry, replacing any value it had.
+    func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError)
+    /// Removes an entry; success if there is none.
+    func delete(_ key: StorageKey) throws(StorageError)
+    /// The direct children of a directory: entry names as they are, sub-directories with a trailing `/`, an entry and
+    /// a directory of one name side by side; ascending, empty for a missing directory.
+    ///
+    /// - Parameter prefix: Empty for the root, else ending in `/`.
+    func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey]
+
+    /// Cuts the store into parts that together hold each entry exactly once.
+    ///
+    /// - Parameter count: The number wanted; the answer may have fewer, never more.
+    func partitions(_ count: Int) throws(StorageError) -> [StoragePartition]
+    /// Streams every entry of one partition.
+    ///
+    /// - Parameter deliver: Is handed one batch after the other on the calling thread and owns it; `false` ends the
+    ///   scan without an error.
+    func scan(_ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool) throws(StorageError)
+
+    /// An estimate of the bytes in keys and values, from what can be known without reading them all.
+    func estimatedBytes() -> Int?
+
+    /// Looks at the store as a destination, changing nothing that stays.
+    func destinationFindings() throws(StorageError) -> [DestinationFinding]
+    /// Starts filling the store.
+    func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader
+
+    /// Gives back files, locks and connections. Repeated calls do nothing.
+    func close()
+}
+
+extension StorageBackend {
+    package var remarks: [String] { [] }
+
+    package func estimatedBytes() -> Int? { nil }
+
+    package func destinationFindings() throws(StorageError) -> [DestinationFinding] { [] }
+
+    package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
+        throw StorageError(.unsupported, "\(kind) cannot be written to in bulk.")
+    }
+
+    package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] { [.whole] }
+
+    /// Streams the whole store in its own order, one partition after the other.
+    package func scanAll(
+        _ request: ScanRequest = ScanRequest(), _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        var goesOn = true
+        for partition in try partitions(1) where goesOn {
+            var part = request
+            part.partition = partition
+            try scan(part) { batch throws(StorageError) in
+                goesOn = try deliver(batch)
+                return goesOn
+            }
+        }
+    }
+}
+
+/// What a backend can do beyond the common model.
+package struct StorageCapabilities: Sendable {
+    /// Every partition is scanned in ascending key order, and partitions ascend among each other.
+    package var ascendingScan: Bool
+    /// `put` and `delete` work.
+    package var writable: Bool
+    /// The store carries `core/migration` as a guard while it is being filled or read; a Raft directory does not: its
+    /// file lock and its final name guard it.
+    package var usesMigrationMarker: Bool
+
+    package init(ascendingScan: Bool, writable: Bool, usesMigrationMarker: Bool) {
+        self.ascendingScan = ascendingScan
+        self.writable = writable
+        self.usesMigrationMarker = usesMigrationMarker
+    }
+}
+
+/// What tells one store from another: equal exactly if both configurations reach the same store.
+package struct StoreIdentity: Hashable, Sendable {
+    package let text: String
+    /// The resolved folder or file, for stores on a file system: such stores must not lie inside one another.
+    package let path: String?
+
+    package init(_ text: String, path: String? = nil) {
+        self.text = text
+        self.path = path
+    }
+}

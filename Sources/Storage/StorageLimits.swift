@@ -1,0 +1,102 @@
+/// What a backend can hold; an entry beyond it is found before the first write, not after hours.
+package struct StorageLimits: Sendable {
+    /// Longest key, bytes.
+    package var keyBytes: Int?
+    /// Longest part of a key between two `/`, bytes.
+    package var segmentBytes: Int?
+    /// Largest value, bytes.
+    package var valueBytes: Int?
+    /// Whether the empty key can be kept.
+    package var allowsEmptyKey = true
+    /// Names are made by path joining, which rewrites a key that is not in its cleaned form (see ``isCleaned(_:)``).
+    package var cleansKeys = false
+    /// Keys with `..` anywhere are refused.
+    package var forbidsParentReferences = false
+    /// Keys with a zero byte cannot be named.
+    package var forbidsZeroByte = false
+    /// An entry `x` and a directory `_x/` beside it cannot both exist (the file backend keeps entry `x` as file `_x`).
+    package var marksEntriesWithUnderscore = false
+
+    package init(keyBytes: Int? = nil, segmentBytes: Int? = nil, valueBytes: Int? = nil) {
+        self.keyBytes = keyBytes
+        self.segmentBytes = segmentBytes
+        self.valueBytes = valueBytes
+    }
+
+    /// Why this backend cannot hold an entry; `nil` if it can.
+    package func objection(to key: UnsafeRawBufferPointer, valueCount: Int) -> String? {
+        if key.isEmpty, !allowsEmptyKey { return "the empty key cannot be kept" }
+        if let keyBytes, key.count > keyBytes {
+            return "the key has \(key.count) bytes, at most \(keyBytes) can be kept"
+        }
+        if let valueBytes, valueCount > valueBytes {
+            return "the value has \(valueCount) bytes, at most \(valueBytes) can be kept"
+        }
+        if forbidsZeroByte, key.contains(0) { return "a key with a zero byte cannot be named" }
+        if forbidsParentReferences, Self.hasParentReference(key) { return "a key with \"..\" is refused" }
+        if cleansKeys, !Self.isCleaned(key) {
+            return "the key would be kept under another name (empty or \".\" segment, or a slash at an end)"
+        }
+        if let segmentBytes, let longest = Self.longestSegment(key), longest > segmentBytes {
+            return "a segment of the key has \(longest) bytes, at most \(segmentBytes) can be kept"
+        }
+        return nil
+    }
+
+    /// Whether any limit needs the keys to be looked at before writing starts.
+    package var concernsKeys: Bool {
+        segmentBytes != nil || cleansKeys || forbidsParentReferences || forbidsZeroByte || marksEntriesWithUnderscore
+    }
+
+    /// The keys that cannot exist beside this one, in a backend that marks entries with an underscore.
+    ///
+    /// For `a/_b/c` that is `a/b`: its file and the directory `a/_b` would have one name.
+    package func rivals(of key: UnsafeRawBufferPointer) -> [StorageKey] {
+        guard marksEntriesWithUnderscore else { return [] }
+        var found: [StorageKey] = []
+        var start = 0
+        for (index, byte) in key.enumerated() where byte == UInt8(ascii: "/") {
+            if index > start, key[start] == UInt8(ascii: "_") {
+                found.append(StorageKey(Array(key[..<start]) + Array(key[(start + 1)..<index])))
+            }
+            start = index + 1
+        }
+        return found
+    }
+
+    /// Whether Go's path joining would leave the key as it is: no empty or `.` or `..` segment.
+    package static func isCleaned(_ key: UnsafeRawBufferPointer) -> Bool {
+        var length = 0
+        var dots = 0
+        for byte in key {
+            if byte == UInt8(ascii: "/") {
+                if length == 0 || (length == dots && dots <= 2) { return false }
+                length = 0
+                dots = 0
+            } else {
+                length += 1
+                if byte == UInt8(ascii: ".") { dots += 1 }
+            }
+        }
+        return !(length == 0 || (length == dots && dots <= 2))
+    }
+
+    private static func hasParentReference(_ key: UnsafeRawBufferPointer) -> Bool {
+        var previous: UInt8 = 0
+        for byte in key {
+            if byte == UInt8(ascii: "."), previous == byte { return true }
+            previous = byte
+        }
+        return false
+    }
+
+    private static func longestSegment(_ key: UnsafeRawBufferPointer) -> Int? {
+        var longest = 0
+        var length = 0
+        for byte in key {
+            length = byte == UInt8(ascii: "/") ? 0 : length + 1
+            longest = max(longest, length)
+        }
+        return longest
+    }
+}

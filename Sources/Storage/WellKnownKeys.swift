@@ -1,0 +1,13 @@
+extension StorageKey {
+    /// The migration marker, in clear; a server does not start while it is there
+    /// (Vault 1.14 `command/operator_migrate.go`).
+    package static let migrationMarker: StorageKey = "core/migration"
+    /// The lock of the active node where a backend keeps it among the data; never copied.
+    package static let activeNodeLock: StorageKey = "core/lock"
+    /// The barrier's keys, encrypted by the root key; an initialised store has it.
+    package static let keyring: StorageKey = "core/keyring"
+    /// The seal's configuration, in clear; an initialised store has it.
+    package static let sealConfiguration: StorageKey = "core/seal-config"
+    /// The keys that make the nodes of a cluster trust each other.
+    package static let raftTLSKeyring: StorageKey = "core/raft/tls"
+}
