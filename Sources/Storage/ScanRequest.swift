@@ -50,6 +50,9 @@ package struct ScanRequest: Sendable {
     package var isCancelled: @Sendable () -> Bool = { false }
     /// Told of everything in the store that is no entry and is left out, from any thread.
     package var note: @Sendable (ScanNote) -> Void = { _ in }
+    /// Asked, from any thread, about every entry that is there but cannot be read; `true` goes on without it, `false`
+    /// ends the scan with the error.
+    package var passesOver: @Sendable (StorageError) -> Bool = { _ in false }
     /// Where batches come from and may be given back to.
     package var pool = BatchPool()
 

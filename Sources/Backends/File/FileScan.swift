@@ -143,11 +143,12 @@ struct FileScan {
         case .empty: request.note(ScanNote(.zeroLengthFile, at: place()))
         case .damaged where isTemporaryName: request.note(ScanNote(.temporaryFile, at: place()))
         case .damaged(let damage):
-            throw StorageError(
+            let error = StorageError(
                 .damagedEntry,
                 "\(damage.message): \(place()), byte \(damage.offset): the entry \(escapedKey(key)) cannot be read. "
                     + "Restore the file from a backup, or delete the entry through a server, and run again.",
                 key: StorageKey(copying: key))
+            guard request.passesOver(error) else { throw error }
         }
     }
 }

@@ -1,0 +1,18 @@
+import Storage
+
+/// Keys in ascending order with the SHA-256 of their values: what comparisons and manifests are made of.
+package protocol DigestPage: AnyObject {
+    var count: Int { get }
+    /// The key of entry `index`, borrowed while the page lives.
+    func key(_ index: Int) -> UnsafeRawBufferPointer
+    /// The 32 bytes of the digest of entry `index`, borrowed while the page lives.
+    func digest(_ index: Int) -> UnsafeRawBufferPointer
+}
+
+/// Gives pages in ascending key order, one after the other.
+package protocol DigestSource: AnyObject {
+    /// The next page, never an empty one; `nil` at the end.
+    func next() throws -> (any DigestPage)?
+    /// Ends the work behind it; may be called at any time, also after the end.
+    func stop()
+}

@@ -1,0 +1,118 @@
+import Glibc
+import Storage
+
+/// Reads a manifest file back, as a source of keys and digests.
+package final class ManifestReader: DigestSource {
+    private static let readBytes = 1 << 20
+    /// An escaped key has at most four characters a byte.
+    private static let maximumLineBytes = 4 * 65_536 + 128
+
+    private let path: String
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+    private var start = 0
+    private var atEnd = false
+    private var lineNumber = 0
+
+    package init(path: String) throws {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
+    }
+
+    deinit {
+        Glibc.close(descriptor)
+    }
+
+    package func stop() {}
+
+    package func next() throws -> (any DigestPage)? {
+        let page = ManifestPage()
+        while !page.entries.isFull, let line = try nextLine() {
+            lineNumber += 1
+            if buffer[line.lowerBound] == UInt8(ascii: "#") { continue }
+            try parse(line, into: page)
+        }
+        return page.count > 0 ? page : nil
+    }
+
+    private func parse(_ line: Range<Int>, into page: ManifestPage) throws {
+        guard line.count > 65, buffer[line.lowerBound + 64] == UInt8(ascii: " "),
+            buffer[line.lowerBound + 65] == UInt8(ascii: " ")
+        else { throw damaged() }
+        let keyRange = (line.lowerBound + 66)..<line.upperBound
+        let isKept = try buffer.withUnsafeBytes { buffer in
+            let digits = UnsafeRawBufferPointer(rebasing: buffer[line.lowerBound..<(line.lowerBound + 64)])
+            let text = UnsafeRawBufferPointer(rebasing: buffer[keyRange])
+            guard text.contains(UInt8(ascii: "\\")) else { return append(text, digits, to: page) }
+            guard let key = StorageKey(escaped: text) else { throw damaged() }
+            return key.bytes.withBytes { append($0, digits, to: page) }
+        }
+        guard isKept else { throw damaged() }
+    }
+
+    /// Appends a key and the digest that `digits` spell; `false` if they do not.
+    private func append(
+        _ key: UnsafeRawBufferPointer, _ digits: UnsafeRawBufferPointer, to page: ManifestPage
+    ) -> Bool {
+        page.entries.append(key: key, maximumValueCount: 32) { digest in
+            for index in 0..<32 {
+                guard let high = hexDigitValue(digits[2 * index]), let low = hexDigitValue(digits[2 * index + 1]) else {
+                    return nil
+                }
+                digest[index] = high << 4 | low
+            }
+            return 32
+        }
+    }
+
+    private func damaged() -> StorageError {
+        StorageError(.damagedStore, "\(path):\(lineNumber): not a manifest line. Delete the file and run again.")
+    }
+
+    /// The next line's place in the buffer, without its newline.
+    private func nextLine() throws -> Range<Int>? {
+        var searched = start
+        while true {
+            let newline = buffer.withUnsafeBytes { bytes -> Int? in
+                guard searched < bytes.count, let base = bytes.baseAddress else { return nil }
+                return memchr(base + searched, 0x0a, bytes.count - searched).map { base.distance(to: UnsafeRawPointer($0)) }
+            }
+            if let newline {
+                defer { start = newline + 1 }
+                return start..<newline
+            }
+            guard !atEnd else {
+                guard start < buffer.count else { return nil }
+                throw StorageError(.damagedStore, "\(path) ends in the middle of a line. Delete it and run again.")
+            }
+            guard buffer.count - start <= Self.maximumLineBytes else { throw damaged() }
+            searched = buffer.count - start
+            try fill()
+        }
+    }
+
+    private func fill() throws {
+        buffer.removeFirst(start)
+        start = 0
+        let kept = buffer.count
+        buffer.append(contentsOf: repeatElement(0, count: Self.readBytes))
+        let count = buffer.withUnsafeMutableBytes { bytes in
+            read(descriptor, bytes.baseAddress.map { $0 + kept }, Self.readBytes)
+        }
+        guard count >= 0 else { throw StorageError.system("read", path, errno: errno) }
+        buffer.removeLast(Self.readBytes - count)
+        atEnd = count == 0
+    }
+}
+
+/// A page of a manifest: keys with their digests as values.
+private final class ManifestPage: DigestPage {
+    let entries = EntryBatch()
+
+    var count: Int { entries.count }
+
+    func key(_ index: Int) -> UnsafeRawBufferPointer { entries.key(index) }
+
+    func digest(_ index: Int) -> UnsafeRawBufferPointer { entries.value(index) }
+}

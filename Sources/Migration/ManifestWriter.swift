@@ -1,0 +1,69 @@
+package import Digest
+import Glibc
+import Storage
+
+/// Writes a manifest file while entries pass by.
+package final class ManifestWriter {
+    private static let flushBytes = 1 << 20
+
+    private let path: String
+    private let descriptor: Int32
+    private let hasher: SHA256Hasher
+    private var header: Manifest.Header
+    private var buffer: [UInt8] = []
+    private var isOpen = true
+
+    /// Creates the file, mode 0600, replacing an older one.
+    package init(path: String, header: Manifest.Header) throws {
+        self.path = path
+        self.header = header
+        self.hasher = try SHA256Hasher()
+        unlink(path)
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw StorageError.system("create", path, errno: errno) }
+        buffer = header.text
+    }
+
+    deinit {
+        if isOpen { Glibc.close(descriptor) }
+    }
+
+    /// Appends lines that follow all earlier ones in key order.
+    package func append(_ lines: [UInt8]) throws {
+        try lines.withUnsafeBytes { try hasher.update($0) }
+        buffer.append(contentsOf: lines)
+        if buffer.count >= Self.flushBytes { try flush() }
+    }
+
+    /// Completes the header and makes the file durable.
+    ///
+    /// - Returns: The keyspace digest.
+    package func finish(_ totals: KeyspaceTotals) throws -> SHA256Digest {
+        try flush()
+        let digest = try hasher.finish()
+        header.entries = totals.entries
+        header.bytes = totals.bytes
+        header.keyspaceDigest = digest.hexadecimal
+        let text = header.text
+        let written = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        guard written == text.count, fdatasync(descriptor) == 0 else {
+            throw StorageError.system("write", path, errno: errno)
+        }
+        isOpen = false
+        Glibc.close(descriptor)
+        return digest
+    }
+
+    private func flush() throws {
+        var written = 0
+        while written < buffer.count {
+            let count = buffer.withUnsafeBytes { bytes in
+                write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw StorageError.system("write", path, errno: errno) }
+            written += count
+        }
+        buffer.removeAll(keepingCapacity: true)
+    }
+}
