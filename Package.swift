@@ -53,7 +53,7 @@ let package = Package(
         room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "CSQLite"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
-            ["Storage", "Workers", "Bolt", "RaftFormat", "CSystem"]),
+            ["Storage", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem"]),
 
         // Floor 4: the migration itself.
         room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB"]),

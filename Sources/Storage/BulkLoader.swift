@@ -59,3 +59,16 @@ package struct DestinationFinding: Sendable, Equatable {
         self.message = message
     }
 }
+
+/// How a server is set up on a store that was filled.
+package struct ServerGuide: Sendable, Equatable {
+    /// Lines for the server's configuration file.
+    package let stanza: [String]
+    /// What to do next, one step a line.
+    package let steps: [String]
+
+    package init(stanza: [String], steps: [String]) {
+        self.stanza = stanza
+        self.steps = steps
+    }
+}

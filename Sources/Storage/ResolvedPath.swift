@@ -1,7 +1,7 @@
 import Glibc
 
 /// The path with links resolved as far as it exists.
-package func realPath(_ path: String) -> String {
+package func resolvedPath(_ path: String) -> String {
     var missing: [Substring] = []
     var rest = path[...]
     while true {

@@ -44,6 +44,13 @@ package protocol StorageBackend: AnyObject, Sendable {
     /// Starts filling the store.
     func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader
 
+    /// The folder and the bytes it needs free to take `bytes` of keys and values; `nil` where that cannot be told.
+    func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)?
+    /// What a server's configuration must say to run on the store that was filled, and what to do next.
+    ///
+    /// - Parameter largestEntry: Bytes of key and value of the largest entry.
+    func serverGuide(largestEntry: Int) -> ServerGuide?
+
     /// Gives back files, locks and connections. Repeated calls do nothing.
     func close()
 }
@@ -60,6 +67,10 @@ extension StorageBackend {
     }
 
     package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] { [.whole] }
+
+    package func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)? { nil }
+
+    package func serverGuide(largestEntry: Int) -> ServerGuide? { nil }
 
     /// Streams the whole store in its own order, one partition after the other.
     package func scanAll(

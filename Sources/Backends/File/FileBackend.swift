@@ -41,7 +41,7 @@ package final class FileBackend: StorageBackend {
     }
 
     package var identity: StoreIdentity {
-        let resolved = realPath(path)
+        let resolved = resolvedPath(path)
         return StoreIdentity("file:\(resolved)", path: resolved)
     }
 

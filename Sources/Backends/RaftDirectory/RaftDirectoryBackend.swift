@@ -1,0 +1,175 @@
+import Bolt
+import Glibc
+import RaftFormat
+package import Storage
+import Synchronization
+import Workers
+
+/// A directory of integrated storage (`storage "raft"`), read through our own bbolt reader under a shared lock: the
+/// node's files are never changed and its place in the cluster is never taken.
+package final class RaftDirectoryBackend: StorageBackend {
+    package let kind = "raft"
+    package let location: String
+    package let remarks: [String]
+    private let reader: BoltReader
+    private let data: BoltBucket
+    private let isClosed = Mutex(false)
+
+    /// Opens the state machine's file of a directory.
+    ///
+    /// - Throws: `.missingStore` if there is none, `.inUse` if a server has it open, `.damagedStore` if it contradicts
+    ///   its format.
+    package init(path: String) throws(StorageError) {
+        location = path
+        reader = try Self.open("\(path)/vault.db", in: path)
+        do throws(StorageError) {
+            data = try Self.dataBucket(of: reader)
+            remarks = reader.notes + (try Self.remarks(on: reader, in: path))
+        } catch {
+            reader.close()
+            throw error
+        }
+    }
+
+    private static func open(_ file: String, in path: String) throws(StorageError) -> BoltReader {
+        do throws(BoltError) {
+            return try BoltReader(path: file)
+        } catch {
+            switch error.code {
+            case .inUse:
+                throw StorageError(
+                    .inUse,
+                    "\(file) is locked: a server runs on this directory. Stop that node, or copy the directory while it "
+                        + "is stopped, or take a node that is not running, and run again.")
+            case .notFound:
+                throw StorageError(
+                    .missingStore,
+                    "failed to open bolt file: open \(file): no such file or directory. The path must be the one of a "
+                        + "storage \"raft\" stanza: the directory that holds vault.db.")
+            default: throw StorageError(error)
+            }
+        }
+    }
+
+    private static func dataBucket(of reader: BoltReader) throws(StorageError) -> BoltBucket {
+        let bucket = try storageErrors { () throws(BoltError) in try reader.bucket(StateMachineNames.data) }
+        guard let bucket else {
+            throw StorageError(
+                .damagedStore, "vault.db has no bucket \"data\": it was not written by a server's integrated storage.")
+        }
+        return bucket
+    }
+
+    package var identity: StoreIdentity {
+        let resolved = resolvedPath(location)
+        return StoreIdentity("raft:\(resolved)", path: resolved)
+    }
+
+    package var capabilities: StorageCapabilities {
+        StorageCapabilities(ascendingScan: true, writable: false, usesMigrationMarker: false)
+    }
+
+    package var limits: StorageLimits { .raftDirectory }
+
+    package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
+        try checkOpen()
+        return try storageErrors {
+            try key.bytes.withUnsafeBytes { key in try data.withValue(forKey: key) { Array($0) } }
+        }
+    }
+
+    package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
+        throw StorageError(.unsupported, "raft storage is not initialized", key: key)
+    }
+
+    package func delete(_ key: StorageKey) throws(StorageError) {
+        throw StorageError(.unsupported, "raft storage is not initialized", key: key)
+    }
+
+    package func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] {
+        try checkOpen()
+        var names: [StorageKey] = []
+        var from: [UInt8]? = prefix.bytes
+        // One visit per child: behind a folder's first entry the walk goes on behind the folder.
+        while let lower = from {
+            from = nil
+            try storageErrors {
+                try data.visit(from: lower, to: nil) { key, _ in
+                    guard key.starts(with: prefix.bytes) else { return false }
+                    let rest = key[prefix.bytes.count...]
+                    guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else {
+                        if !rest.isEmpty { names.append(StorageKey(Array(rest))) }
+                        return true
+                    }
+                    names.append(StorageKey(Array(rest[...slash])))
+                    from = Array(key[..<slash]) + [UInt8(ascii: "/") + 1]
+                    return false
+                }
+            }
+        }
+        return names
+    }
+
+    package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] {
+        try checkOpen()
+        guard count > 1 else { return [.whole] }
+        let boundaries = try storageErrors { () throws(BoltError) in try data.approximateBoundaries(count: count) }
+        return StoragePartition.split(at: boundaries.map { StorageKey($0) })
+    }
+
+    package func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        try checkOpen()
+        try RaftDirectoryScan(data: data, request: request).run(deliver)
+    }
+
+    package func estimatedBytes() -> Int? { reader.fileSize }
+
+    package func close() {
+        isClosed.withLock { $0 = true }
+        reader.close()
+    }
+
+    private func checkOpen() throws(StorageError) {
+        if isClosed.withLock({ $0 }) { throw StorageError(.io, "raft: the store was closed.") }
+    }
+}
+
+extension StorageLimits {
+    /// What bbolt can keep; `max_entry_size` does not bind a directory that is built in bulk.
+    static var raftDirectory: StorageLimits {
+        var limits = StorageLimits(
+            keyBytes: StateMachineNames.maximumKeyBytes, valueBytes: StateMachineNames.maximumValueBytes)
+        limits.allowsEmptyKey = false
+        return limits
+    }
+}
+
+extension StorageError {
+    /// The same mishap in the words of the storage model.
+    init(_ error: BoltError) {
+        let code: Code =
+            switch error.code {
+            case .damaged, .truncated, .unsupported: .damagedStore
+            case .inUse: .inUse
+            case .notFound: .missingStore
+            case .invalidInput: .limit
+            case .io: error.errno == ENOSPC || error.errno == EDQUOT ? .noSpace : .io
+            }
+        self.init(code, error.message)
+    }
+}
+
+/// Runs `body` and turns what it throws into errors of the storage model.
+func storageErrors<Result>(_ body: () throws -> Result) throws(StorageError) -> Result {
+    do {
+        return try body()
+    } catch let error as BoltError {
+        throw StorageError(error)
+    } catch let error as StorageError {
+        throw error
+    } catch {
+        throw StorageError(.io, "\(error)")
+    }
+}

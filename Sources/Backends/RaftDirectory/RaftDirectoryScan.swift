@@ -1,0 +1,119 @@
+import Bolt
+import Storage
+import Workers
+
+/// Streams the entries of a directory: the tree is cut into subtrees, many threads copy them out, the batches come in
+/// key order.
+struct RaftDirectoryScan {
+    let data: BoltBucket
+    let request: ScanRequest
+
+    /// A subtree's entries; if they did not fit, the key behind which the rest begins and the key before which it ends.
+    private struct Product {
+        let batch: EntryBatch
+        var restAfter: [UInt8]?
+        var restBefore: [UInt8]?
+    }
+
+    private enum Work {
+        case segment(BoltSegment)
+        case failure(StorageError)
+    }
+
+    func run(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws(StorageError) {
+        let request = request
+        let workers = max(min(request.readers, 4), 1)
+        let stage = OrderedStage<Work, Product>(workers: workers, window: workers * 3) { work in
+            switch work {
+            case .failure(let error): throw error
+            case .segment(let segment): return try Self.read(segment, request)
+            }
+        }
+        let lower = Self.lowerBound(request)
+        let cutter = WorkerThread { [data] in Self.cut(data, lower, request, into: stage) }
+        defer {
+            stage.stop()
+            stage.join()
+            cutter.join()
+        }
+        try storageErrors {
+            while let product = try stage.next() {
+                guard try deliverAll(product, deliver) else { return }
+            }
+        }
+    }
+
+    /// The first key wanted: the partition's, or the one behind the cursor.
+    private static func lowerBound(_ request: ScanRequest) -> [UInt8]? {
+        // The key that follows another one immediately is that key and a zero byte.
+        guard let cursor = request.cursor else { return request.partition.lower?.bytes }
+        let behind = cursor.bytes + [0]
+        guard let lower = request.partition.lower, StorageKey(behind) < lower else { return behind }
+        return lower.bytes
+    }
+
+    private static func cut(
+        _ data: BoltBucket, _ lower: [UInt8]?, _ request: ScanRequest, into stage: OrderedStage<Work, Product>
+    ) {
+        do throws(BoltError) {
+            var segments = data.makeSegments(from: lower, to: request.partition.upper?.bytes)
+            while let segment = try segments.next() {
+                if request.isCancelled() {
+                    _ = stage.submit(.failure(.cancelled))
+                    break
+                }
+                guard stage.submit(.segment(segment)) else { return }
+            }
+        } catch {
+            _ = stage.submit(.failure(StorageError(error)))
+        }
+        stage.finish()
+    }
+
+    private static func read(_ segment: BoltSegment, _ request: ScanRequest) throws -> Product {
+        let batch = request.pool.take()
+        let isWhole = try segment.visit { key, value in append(key, value, to: batch, request) }
+        var product = Product(batch: batch)
+        if batch.count > 0 {
+            let last = Array(batch.key(batch.count - 1))
+            batch.cursor = ScanCursor(last)
+            if !isWhole {
+                product.restAfter = last
+                product.restBefore = segment.upperBound
+            }
+        }
+        return product
+    }
+
+    /// Copies an entry; `false` once the batch is full.
+    private static func append(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to batch: EntryBatch, _ request: ScanRequest
+    ) -> Bool {
+        let isKeyOnly = request.content == .keys
+        batch.append(key: key, value: isKeyOnly ? UnsafeRawBufferPointer(start: nil, count: 0) : value)
+        return batch.byteCount < EntryBatch.targetBytes
+    }
+
+    /// Delivers a subtree's batch and reads on where the subtree holds more than one batch may.
+    private func deliverAll(
+        _ product: Product, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws -> Bool {
+        if product.batch.count > 0 { guard try deliver(product.batch) else { return false } }
+        var after = product.restAfter
+        while let last = after {
+            if request.isCancelled() { throw StorageError.cancelled }
+            let batch = request.pool.take()
+            var isWhole = true
+            try data.visit(from: last + [0], to: product.restBefore) { key, value in
+                isWhole = Self.append(key, value, to: batch, request)
+                return isWhole
+            }
+            guard batch.count > 0 else { return true }
+            let end = Array(batch.key(batch.count - 1))
+            batch.cursor = ScanCursor(end)
+            guard try deliver(batch) else { return false }
+            after = isWhole ? nil : end
+        }
+        return true
+    }
+}

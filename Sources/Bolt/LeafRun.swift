@@ -1,0 +1,98 @@
+import Glibc
+
+/// The leaf page being filled: its element array and its keys and values, apart because the array's length is known
+/// only when the page is full.
+struct LeafRun: ~Copyable {
+    private(set) var count = 0
+    /// Bytes the page would have now.
+    private(set) var size = Layout.pageHeaderSize
+    private let limit: Int
+    private let elements: UnsafeMutableRawPointer
+    private let data: UnsafeMutableRawPointer
+    private var dataSize = 0
+
+    /// - Parameter limit: Bytes a page may have with more than one element.
+    init(limit: Int) {
+        self.limit = limit
+        let smallestEntry = Layout.elementSize + 1
+        let most = min(Layout.maxElements, limit / smallestEntry + 1)
+        elements = .allocate(byteCount: most * Layout.elementSize, alignment: 16)
+        data = .allocate(byteCount: limit, alignment: 16)
+    }
+
+    deinit {
+        elements.deallocate()
+        data.deallocate()
+    }
+
+    /// False if an entry of that size goes on a page of its own, whatever is in the run.
+    @inline(__always)
+    func canEverHold(_ keySize: Int, _ valueSize: Int) -> Bool {
+        Layout.pageHeaderSize + Layout.elementSize + keySize + valueSize <= limit
+    }
+
+    @inline(__always)
+    func hasRoom(_ keySize: Int, _ valueSize: Int) -> Bool {
+        size + Layout.elementSize + keySize + valueSize <= limit && count < Layout.maxElements
+    }
+
+    /// Only after `hasRoom`.
+    @inline(__always)
+    mutating func append(_ key: Bytes, _ value: UnsafeRawBufferPointer, flags: UInt32) {
+        let element = elements + count &* Layout.elementSize
+        element.put(flags, at: 0)
+        element.put(UInt32(key.count), at: 8)
+        element.put(UInt32(value.count), at: 12)
+        memcpy(data + dataSize, key.start, key.count)
+        if let start = value.baseAddress { memcpy(data + dataSize + key.count, start, value.count) }
+        count &+= 1
+        dataSize &+= key.count &+ value.count
+        size &+= Layout.elementSize &+ key.count &+ value.count
+    }
+
+    /// The first key; only if the run is not empty. Overwritten by the next `append` after `clear`.
+    var firstKey: Bytes { Bytes(data, Int(UnsafeRawPointer(elements).u32(8))) }
+
+    /// Puts the positions into the element array: from each element to its key, right behind the array.
+    private func setPositions() {
+        var position = count * Layout.elementSize
+        for index in 0..<count {
+            let element = elements + index * Layout.elementSize
+            element.put(UInt32(position), at: 4)
+            position += Int(UnsafeRawPointer(element).u32(8)) + Int(UnsafeRawPointer(element).u32(12))
+            position -= Layout.elementSize
+        }
+    }
+
+    /// Writes the run as a page and keeps its content.
+    func write(to writer: PageWriter) throws(BoltError) -> PageID {
+        setPositions()
+        let id = try writer.beginPage(flags: Layout.leafFlag, count: count, size: size)
+        try writer.append(elements, count * Layout.elementSize)
+        try writer.append(data, dataSize)
+        try writer.endPage()
+        return id
+    }
+
+    /// The value of an inline bucket entry: bucket header with root 0, then the page image with number 0.
+    func inlineBucket(sequence: UInt64) -> [UInt8] {
+        setPositions()
+        let header = Layout.bucketHeaderSize + Layout.pageHeaderSize
+        var image = [UInt8](repeating: 0, count: Layout.bucketHeaderSize + size)
+        image.withUnsafeMutableBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
+            start.put(sequence, at: 8)
+            start.put(Layout.leafFlag, at: Layout.bucketHeaderSize + 8)
+            start.put(UInt16(count), at: Layout.bucketHeaderSize + 10)
+            memcpy(start + header, elements, count * Layout.elementSize)
+            memcpy(start + header + count * Layout.elementSize, data, dataSize)
+        }
+        return image
+    }
+
+    mutating func clear() {
+        count = 0
+        dataSize = 0
+        size = Layout.pageHeaderSize
+    }
+}

@@ -1,0 +1,105 @@
+internal import Synchronization
+
+/// What a run is doing.
+package enum ProgressPhase: UInt8, Sendable, CaseIterable, AtomicRepresentable {
+    case preflight, copying, syncing, comparing, finishing
+
+    /// The word in progress lines and events.
+    package var name: String {
+        switch self {
+        case .preflight: "preflight"
+        case .copying: "copying"
+        case .syncing: "syncing"
+        case .comparing: "comparing"
+        case .finishing: "finishing"
+        }
+    }
+}
+
+/// How far a run has come, counted by its workers and read by a display. Counting takes no lock; count whole batches.
+package final class ProgressCounters: Sendable {
+    private let entries = Atomic<Int>(0)
+    private let bytes = Atomic<Int>(0)
+    private let skipped = Atomic<Int>(0)
+    private let retries = Atomic<Int>(0)
+    /// Negative while unknown.
+    private let expectedEntries = Atomic<Int>(-1)
+    private let expectedBytes = Atomic<Int>(-1)
+    private let phase = Atomic<ProgressPhase>(.preflight)
+    private let prefix = Mutex<[UInt8]>([])
+
+    package init() {}
+
+    /// Counts entries that are done, and the bytes of their keys and values.
+    package func add(entries count: Int, bytes byteCount: Int) {
+        entries.wrappingAdd(count, ordering: .relaxed)
+        bytes.wrappingAdd(byteCount, ordering: .relaxed)
+    }
+
+    /// Counts entries that are left out on purpose.
+    package func addSkipped(_ count: Int = 1) { skipped.wrappingAdd(count, ordering: .relaxed) }
+
+    /// Counts operations that are tried again.
+    package func addRetries(_ count: Int = 1) { retries.wrappingAdd(count, ordering: .relaxed) }
+
+    /// Says how much there is to do; `nil` where it is not known.
+    package func expect(entries: Int?, bytes: Int? = nil) {
+        expectedEntries.store(entries ?? -1, ordering: .relaxed)
+        expectedBytes.store(bytes ?? -1, ordering: .relaxed)
+    }
+
+    /// Goes over to another phase; the counts go on.
+    package func enter(_ phase: ProgressPhase) { self.phase.store(phase, ordering: .relaxed) }
+
+    /// Goes over to a phase that counts entries and bytes from zero again; skipped ones and retries go on.
+    package func restart(_ phase: ProgressPhase, expectedEntries: Int? = nil, expectedBytes: Int? = nil) {
+        enter(phase)
+        entries.store(0, ordering: .relaxed)
+        bytes.store(0, ordering: .relaxed)
+        expect(entries: expectedEntries, bytes: expectedBytes)
+    }
+
+    /// Names the place in the key space that is worked on. Takes a lock: once per batch.
+    package func setPrefix(_ bytes: [UInt8]) { prefix.withLock { $0 = bytes } }
+
+    /// The counts now; not one instant's, as workers go on counting meanwhile.
+    package func snapshot() -> ProgressSnapshot {
+        func known(_ count: Int) -> Int? { count < 0 ? nil : count }
+        return ProgressSnapshot(
+            phase: phase.load(ordering: .relaxed),
+            entries: entries.load(ordering: .relaxed), bytes: bytes.load(ordering: .relaxed),
+            expectedEntries: known(expectedEntries.load(ordering: .relaxed)),
+            expectedBytes: known(expectedBytes.load(ordering: .relaxed)),
+            skipped: skipped.load(ordering: .relaxed), retries: retries.load(ordering: .relaxed),
+            prefix: prefix.withLock { $0 })
+    }
+}
+
+/// The counts at one time.
+package struct ProgressSnapshot: Sendable, Equatable {
+    package var phase: ProgressPhase
+    package var entries: Int
+    package var bytes: Int
+    /// `nil` while unknown.
+    package var expectedEntries: Int?
+    /// `nil` while unknown.
+    package var expectedBytes: Int?
+    package var skipped: Int
+    package var retries: Int
+    /// Raw bytes of a key prefix.
+    package var prefix: [UInt8]
+
+    package init(
+        phase: ProgressPhase, entries: Int = 0, bytes: Int = 0, expectedEntries: Int? = nil, expectedBytes: Int? = nil,
+        skipped: Int = 0, retries: Int = 0, prefix: [UInt8] = []
+    ) {
+        self.phase = phase
+        self.entries = entries
+        self.bytes = bytes
+        self.expectedEntries = expectedEntries
+        self.expectedBytes = expectedBytes
+        self.skipped = skipped
+        self.retries = retries
+        self.prefix = prefix
+    }
+}
