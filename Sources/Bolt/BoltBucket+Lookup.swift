@@ -25,7 +25,9 @@ extension BoltBucket {
 
     /// Reads the bucket header (bbolt 1.3, bucket.go: type bucket) that is the value of a bucket entry.
     func open(_ value: Bytes, in page: Page, name: Bytes) throws(BoltError) -> BoltBucket {
-        func refuse(_ what: String) -> BoltError { file.damaged(page.id, "holds the bucket \(quoted(name.buffer)), \(what)") }
+        func refuse(_ what: String) -> BoltError {
+            file.damaged(page.id, "holds the bucket \(quoted(name.buffer)), \(what)")
+        }
         guard nesting < Layout.maxBucketNesting else {
             throw refuse("nested deeper than \(Layout.maxBucketNesting) levels")
         }

@@ -10,11 +10,12 @@ package final class BoltBuilder {
     private let writer: PageWriter
     /// Bytes of a page to fill.
     private let limit: Int
-    private var current: TreeBuilder?
+    // Unchecked exclusivity: see TreeBuilder.
+    @exclusivity(unchecked) private var current: TreeBuilder?
     /// The buckets around the current one, outermost first.
     private var enclosing: [TreeBuilder] = []
     private var topLevel: [[UInt8]: [UInt8]] = [:]
-    private var failure: BoltError?
+    @exclusivity(unchecked) private var failure: BoltError?
     private var isFinished = false
 
     /// Creates the file for its owner only (mode 0600).
@@ -60,7 +61,8 @@ package final class BoltBuilder {
             enclosing.append(parent)
         } else {
             guard !name.isEmpty, name.count <= Layout.maxKeySize else {
-                throw invalid("a bucket name of \(name.count) bytes is impossible; 1 to \(Layout.maxKeySize) are possible.")
+                throw invalid(
+                    "a bucket name of \(name.count) bytes is impossible; 1 to \(Layout.maxKeySize) are possible.")
             }
             guard topLevel[name] == nil else { throw invalid("the bucket \(quoted(name)) is already there.") }
         }

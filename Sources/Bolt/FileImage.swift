@@ -132,7 +132,8 @@ final class FileImage: @unchecked Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             let kind = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "not a regular file"
-            throw BoltError(.unsupported, path, "this is \(kind), where a bbolt file is expected. Name the file itself.")
+            throw BoltError(
+                .unsupported, path, "this is \(kind), where a bbolt file is expected. Name the file itself.")
         }
         // The lock comes before the size counts, so that no cooperating writer changes it afterwards.
         guard flock(fd, LOCK_SH | LOCK_NB) == 0 else {

@@ -10,6 +10,8 @@ struct LeafRun: ~Copyable {
     private let elements: UnsafeMutableRawPointer
     private let data: UnsafeMutableRawPointer
     private var dataSize = 0
+    private let lastKeyStart: UnsafeMutableRawPointer
+    private var lastKeySize = 0
 
     /// - Parameter limit: Bytes a page may have with more than one element.
     init(limit: Int) {
@@ -18,27 +20,36 @@ struct LeafRun: ~Copyable {
         let most = min(Layout.maxElements, limit / smallestEntry + 1)
         elements = .allocate(byteCount: most * Layout.elementSize, alignment: 16)
         data = .allocate(byteCount: limit, alignment: 16)
+        lastKeyStart = .allocate(byteCount: Layout.maxKeySize, alignment: 16)
     }
 
     deinit {
         elements.deallocate()
         data.deallocate()
+        lastKeyStart.deallocate()
     }
 
-    /// False if an entry of that size goes on a page of its own, whatever is in the run.
-    @inline(__always)
-    func canEverHold(_ keySize: Int, _ valueSize: Int) -> Bool {
-        Layout.pageHeaderSize + Layout.elementSize + keySize + valueSize <= limit
-    }
+    /// The last key added to the tree, be it on this page or an earlier one.
+    var lastKey: Bytes? { lastKeySize == 0 ? nil : Bytes(lastKeyStart, lastKeySize) }
 
     @inline(__always)
-    func hasRoom(_ keySize: Int, _ valueSize: Int) -> Bool {
-        size + Layout.elementSize + keySize + valueSize <= limit && count < Layout.maxElements
+    func isAboveLastKey(_ key: Bytes) -> Bool {
+        lastKeySize == 0 || order(Bytes(lastKeyStart, lastKeySize), key) < 0
     }
 
-    /// Only after `hasRoom`.
+    /// - Parameter key: At most `Layout.maxKeySize` bytes.
     @inline(__always)
-    mutating func append(_ key: Bytes, _ value: UnsafeRawBufferPointer, flags: UInt32) {
+    mutating func setLastKey(_ key: Bytes) {
+        memcpy(lastKeyStart, key.start, key.count)
+        lastKeySize = key.count
+    }
+
+    /// Adds the entry and remembers its key; false, and nothing changed, if the page has no room left.
+    @inline(__always)
+    mutating func append(_ key: Bytes, _ value: UnsafeRawBufferPointer, flags: UInt32) -> Bool {
+        guard size &+ Layout.elementSize &+ key.count &+ value.count <= limit, count < Layout.maxElements else {
+            return false
+        }
         let element = elements + count &* Layout.elementSize
         element.put(flags, at: 0)
         element.put(UInt32(key.count), at: 8)
@@ -48,6 +59,8 @@ struct LeafRun: ~Copyable {
         count &+= 1
         dataSize &+= key.count &+ value.count
         size &+= Layout.elementSize &+ key.count &+ value.count
+        setLastKey(key)
+        return true
     }
 
     /// The first key; only if the run is not empty. Overwritten by the next `append` after `clear`.

@@ -60,7 +60,8 @@ struct LiveMeta {
         }
         if refusals.contains(.bigEndian) {
             return BoltError(
-                .unsupported, image.path, "this file was written by a big-endian computer. Copy the data there.", page: 0)
+                .unsupported, image.path, "this file was written by a big-endian computer. Copy the data there.",
+                page: 0)
         }
         for case .version(let number) in refusals {
             return BoltError(
@@ -91,7 +92,9 @@ struct LiveMeta {
             throw BoltError(
                 .truncated, image.path,
                 "the file has \(image.size) bytes, but its \(meta.highWaterMark) pages of \(meta.pageSize) bytes need"
-                    + " \(overflow ? "more than 2^64" : String(bytes)). It was cut off: use an intact copy or a snapshot.")
+                    + " \(overflow ? "more than 2^64" : String(bytes)). It was cut off:"
+                    + " use an intact copy or a snapshot."
+            )
         }
         guard meta.highWaterMark >= 3 else { throw refuse("claims only \(meta.highWaterMark) pages") }
         guard meta.root >= 2, meta.root < meta.highWaterMark else {

@@ -21,7 +21,11 @@ struct MetaPage: Equatable {
 
     /// Why a place does not hold a usable meta page.
     enum Refusal: Error, Equatable {
-        case noMagic, bigEndian, version(UInt32), checksum, pageSize(UInt32), header
+        case noMagic, bigEndian
+        case version(UInt32)
+        case checksum
+        case pageSize(UInt32)
+        case header
 
         var text: String {
             switch self {

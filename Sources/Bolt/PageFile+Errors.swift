@@ -9,7 +9,8 @@ extension PageFile {
             place += " (at byte \(Int(page) * pageSize))"
         }
         return BoltError(
-            .damaged, image.path, "\(place) \(what). The file is damaged: use an intact copy or a snapshot.", page: page)
+            .damaged, image.path, "\(place) \(what). The file is damaged: use an intact copy or a snapshot.", page: page
+        )
     }
 
     @inline(never)

@@ -25,7 +25,8 @@ final class PageFile: Sendable {
         let start = image.base + Int(id) * pageSize
         let found = start.u64(0)
         guard found == id else {
-            throw damaged(id, "has the number \(found) in its header" + (parent.map { " (page \($0) points here)" } ?? ""))
+            throw damaged(
+                id, "has the number \(found) in its header" + (parent.map { " (page \($0) points here)" } ?? ""))
         }
         let flags = start.u16(8)
         guard flags == Layout.branchFlag || flags == Layout.leafFlag else {

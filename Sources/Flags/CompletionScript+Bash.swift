@@ -33,11 +33,12 @@ extension CommandSpec {
             "        \(shellQuoted("\(command.commandLine) -\(flag.name)"))) \(bashOffer(flag.completion)); return ;;"
         }
         let commands = all.flatMap(\.bashCase)
-        return (lines + values + ["    esac", "    case \"$command\" in"] + commands + [
-            "    esac",
-            "}",
-            "complete -F \(function) \(shellQuoted(name))",
-        ]).joined(separator: "\n") + "\n"
+        return
+            (lines + values + ["    esac", "    case \"$command\" in"] + commands + [
+                "    esac",
+                "}",
+                "complete -F \(function) \(shellQuoted(name))",
+            ]).joined(separator: "\n") + "\n"
     }
 
     private var bashCase: [String] {

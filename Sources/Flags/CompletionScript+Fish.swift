@@ -12,7 +12,8 @@ extension CommandSpec {
         ]
         let paths = all.dropFirst().map { fishQuoted($0.commandLine) }
         if !paths.isEmpty {
-            lines += ["            case \(paths.joined(separator: " "))", "                set command \"$command $word\""]
+            lines.append("            case \(paths.joined(separator: " "))")
+            lines.append("                set command \"$command $word\"")
         }
         lines += [
             "            case '*'",

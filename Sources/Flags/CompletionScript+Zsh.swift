@@ -27,16 +27,17 @@ extension CommandSpec {
             "        (\(shellQuoted("\(command.commandLine) -\(flag.name)"))) \(zshOffer(flag.completion)); return ;;"
         }
         let commands = all.flatMap(\.zshCase)
-        return (lines + values + ["    esac", "    case \"$command\" in"] + commands + [
-            "    esac",
-            "}",
-            // An autoloaded file is its function's body and has to run it; a sourced one only registers it.
-            "if [[ \"${funcstack[1]}\" == \(shellQuoted(function)) ]]; then",
-            "    \(function) \"$@\"",
-            "else",
-            "    compdef \(function) \(shellQuoted(name))",
-            "fi",
-        ]).joined(separator: "\n") + "\n"
+        return
+            (lines + values + ["    esac", "    case \"$command\" in"] + commands + [
+                "    esac",
+                "}",
+                // An autoloaded file is its function's body and has to run it; a sourced one only registers it.
+                "if [[ \"${funcstack[1]}\" == \(shellQuoted(function)) ]]; then",
+                "    \(function) \"$@\"",
+                "else",
+                "    compdef \(function) \(shellQuoted(name))",
+                "fi",
+            ]).joined(separator: "\n") + "\n"
     }
 
     private var zshCase: [String] {

@@ -22,8 +22,8 @@ package struct ParsedFlags: Sendable {
     package let arguments: [String]
     /// Sentences for standard error; the command goes on.
     package let warnings: [String]
-    /// Whether `-h`, `-help` or `--help` was given: print the help on standard output and exit with 0. Then nothing else
-    /// was looked at, and all values are defaults.
+    /// Whether `-h`, `-help` or `--help` was given: print the help on standard output and exit with 0. Then nothing
+    /// else was looked at, and all values are defaults.
     package let wantsHelp: Bool
 
     private let values: [String: (value: Value, source: Source)]

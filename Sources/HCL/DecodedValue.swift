@@ -13,28 +13,19 @@ enum DecodedValue {
 /// A map with byte-wise distinct names in the order of their first appearance.
 struct DecodedMap {
     private(set) var names: [String] = []
-    private(set) var values: [DecodedValue] = []
+    /// The values beside the names; `nil` only while one is being decoded.
+    var values: [DecodedValue?] = []
     /// By the bytes of the name: two spellings that Unicode holds to be equal are two names.
     private var indices: [[UInt8]: Int] = [:]
 
-    /// The value of a name, taken out so that it can grow in place; `nil` if there is none yet.
-    mutating func take(_ name: String) -> DecodedValue? {
-        guard let index = indices[Array(name.utf8)] else { return nil }
-        let value = values[index]
-        values[index] = .boolean(false)
-        return value
-    }
-
-    /// Sets the value of a name.
-    mutating func set(_ name: String, to value: DecodedValue) {
+    /// The index of a name's value; a new name gets `nil` as its value.
+    mutating func slot(for name: String) -> Int {
         let bytes = Array(name.utf8)
-        if let index = indices[bytes] {
-            values[index] = value
-        } else {
-            indices[bytes] = names.count
-            names.append(name)
-            values.append(value)
-        }
+        if let index = indices[bytes] { return index }
+        indices[bytes] = names.count
+        names.append(name)
+        values.append(nil)
+        return names.count - 1
     }
 }
 
@@ -48,7 +39,7 @@ extension DecodedValue {
     }
 
     /// Compact JSON as Go's `encoding/json` writes it: names in byte order, `<`, `>` and `&` escaped.
-    private func appendJSON(to output: inout String) {
+    fileprivate func appendJSON(to output: inout String) {
         switch self {
         case .boolean(let value): output += value ? "true" : "false"
         case .integer(let value): output += String(value)
@@ -71,17 +62,9 @@ extension DecodedMap {
             if position > 0 { output += "," }
             appendJSONString(names[index], to: &output)
             output += ":"
-            output += values[index].jsonFragment
+            values[index]?.appendJSON(to: &output)
         }
         output += "}"
-    }
-}
-
-extension DecodedValue {
-    fileprivate var jsonFragment: String {
-        var output = ""
-        appendJSON(to: &output)
-        return output
     }
 }
 

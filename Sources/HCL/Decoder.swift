@@ -35,36 +35,37 @@ struct Decoder {
         return map
     }
 
+    /// Decodes into what is there already, or into `nil`.
+    ///
+    /// Collections are taken out of the value while they grow: two references would copy them for every element.
     private mutating func decode(
-        _ operand: Operand, into old: consuming DecodedValue?, name: String, inList: Bool
-    ) throws(Diagnostic) -> DecodedValue {
+        _ operand: Operand, into value: inout DecodedValue?, name: String, inList: Bool
+    ) throws(Diagnostic) {
         remaining -= 1
         if remaining < 0 { throw tooMuch(operand) }
-        if let old { return try decode(operand, into: old, name: name) }
-        return try decode(operand, into: try emptyValue(for: operand, name: name, inList: inList), name: name)
-    }
-
-    private mutating func decode(
-        _ operand: Operand, into old: consuming DecodedValue, name: String
-    ) throws(Diagnostic) -> DecodedValue {
-        switch consume old {
+        if case nil = value { value = try emptyValue(for: operand, name: name, inList: inList) }
+        switch value {
+        case nil: break
         case .boolean:
-            guard case .node(let node) = operand, case .boolean(let value) = node.value else {
+            guard case .node(let node) = operand, case .boolean(let given) = node.value else {
                 throw mismatch(operand, "\(name): unknown type \(goType(operand))")
             }
-            return .boolean(value)
-        case .integer: return .integer(try integer(operand, name: name))
-        case .float: return .float(try float(operand, name: name))
-        case .string: return .string(try string(operand, name: name))
+            value = .boolean(given)
+        case .integer: value = .integer(try integer(operand, name: name))
+        case .float: value = .float(try float(operand, name: name))
+        case .string: value = .string(try string(operand, name: name))
         case .map(var map):
+            value = nil
             try merge(operand, into: &map, name: name)
-            return .map(map)
+            value = .map(map)
         case .maps(var maps):
+            value = nil
             try append(operand, to: &maps, name: name)
-            return .maps(maps)
+            value = .maps(maps)
         case .list(var list):
+            value = nil
             try append(operand, to: &list, name: name)
-            return .list(list)
+            value = .list(list)
         }
     }
 
@@ -100,7 +101,9 @@ struct Decoder {
 
     private mutating func append(_ operand: Operand, to list: inout [DecodedValue], name: String) throws(Diagnostic) {
         for (index, element) in try elements(of: operand).enumerated() {
-            list.append(try decode(element, into: nil, name: "\(name)[\(index)]", inList: true))
+            var value: DecodedValue?
+            try decode(element, into: &value, name: "\(name)[\(index)]", inList: true)
+            if let value { list.append(value) }
         }
     }
 
@@ -142,8 +145,8 @@ struct Decoder {
                 value = .items(groups[lowercasedBytes(key.text)] ?? [], at: key.range)
                 done.insert(bytes)
             }
-            let old = map.take(key.text)
-            map.set(key.text, to: try decode(value, into: old, name: "\(name).\(key.text)", inList: false))
+            let slot = map.slot(for: key.text)
+            try decode(value, into: &map.values[slot], name: "\(name).\(key.text)", inList: false)
         }
     }
 
@@ -161,7 +164,9 @@ struct Decoder {
 
 extension Decoder {
     private func integer(_ operand: Operand, name: String) throws(Diagnostic) -> Int64 {
-        guard case .node(let node) = operand else { throw mismatch(operand, "\(name): unknown type \(goType(operand))") }
+        guard case .node(let node) = operand else {
+            throw mismatch(operand, "\(name): unknown type \(goType(operand))")
+        }
         switch node.value {
         case .integer(let value): return value
         case .malformed(let diagnostic): throw diagnostic
@@ -172,7 +177,9 @@ extension Decoder {
     }
 
     private func float(_ operand: Operand, name: String) throws(Diagnostic) -> Double {
-        guard case .node(let node) = operand else { throw mismatch(operand, "\(name): unknown type \(goType(operand))") }
+        guard case .node(let node) = operand else {
+            throw mismatch(operand, "\(name): unknown type \(goType(operand))")
+        }
         if let text = node.integerText { return try parsed(text, node, "ParseFloat", parseFloat) }
         switch node.value {
         case .float(let value): return value

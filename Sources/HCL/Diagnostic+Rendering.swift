@@ -1,3 +1,5 @@
+/// Most characters of the summary that are shown; it can quote text of any length.
+private let longestSummary = 240
 /// Most terminal cells of the source line that are shown.
 private let windowWidth = 100
 /// Cells kept visible before the marked place when the line is cut on the left.
@@ -13,7 +15,7 @@ extension Diagnostic {
     package func rendered(in source: SourceText) -> String {
         let label = severity == .warning ? "warning: " : ""
         let name = printable(Array(source.name.utf8))
-        let headline = label + printable(Array(summary.utf8))
+        let headline = label + printable(Array(shortened(summary).utf8))
         var lines: [String] = []
         if let range {
             lines.append("\(name):\(range.start): \(headline)")
@@ -21,7 +23,7 @@ extension Diagnostic {
         } else {
             lines.append("\(name): \(headline)")
         }
-        if let detail { lines.append(printable(Array(detail.utf8))) }
+        if let detail { lines.append(printable(Array(shortened(detail, to: 4 * longestSummary).utf8))) }
         return lines.joined(separator: "\n")
     }
 
@@ -42,6 +44,12 @@ extension Diagnostic {
         let blank = String(repeating: " ", count: number.count)
         return [" \(number) | \(window.text)", " \(blank) | \(window.carets)"]
     }
+}
+
+/// The beginning of a text, with an ellipsis if that is not all.
+private func shortened(_ text: String, to limit: Int = longestSummary) -> String {
+    let kept = text.unicodeScalars.prefix(limit)
+    return kept.endIndex == text.unicodeScalars.endIndex ? text : String(kept) + "…"
 }
 
 /// One character of the source line as it is shown.

@@ -16,14 +16,12 @@ extension Document {
             throw Diagnostic(summary: summary, detail: absenceDetail(name), range: nil, incumbentText: summary)
         }
         let second = items[1]
-        let places =
-            first.keys.first?.range == second.keys.first?.range
-            ? "The file names more than one type in it" : "The file has \(items.count), the first at \(first.range.start)"
+        // JSON's types inside one member share its name; then their own names tell them apart.
+        let isShared = first.keys.first?.range == second.keys.first?.range
+        let count = isShared ? "The file names more than one type in it" : "The file has \(items.count) of them"
         throw Diagnostic(
-            summary: summary, detail: "\(places). Keep one of them.",
-            range: second.keys.first?.range == first.keys.first?.range
-                ? second.keys.last?.range : second.keys.first?.range,
-            incumbentText: summary)
+            summary: summary, detail: "\(count), the first at \(first.range.start). Keep one.",
+            range: isShared ? second.keys.last?.range : second.keys.first?.range, incumbentText: summary)
     }
 
     /// All blocks of a name at the top level, in order; empty if there is none.
@@ -81,12 +79,12 @@ extension Document {
     private func absenceDetail(_ name: String) -> String {
         let names = root.items.compactMap { $0.keys.first }
         let advice = "Add a block: \(name) \"file\" { path = \"…\" }."
-        let near = nearestName(to: name, among: names.map(\.text).filter { !$0.hasPrefix("storage_") })
+        let near = nearestName(to: name, among: names.map(\.text))
         if let near, let key = names.first(where: { $0.text == near }) {
             return "Is \"\(near)\" at \(key.range.start) meant to be it? \(advice)"
         }
         if let key = names.first(where: { lowercasedBytes($0.text) == Array("storage".utf8) }) {
-            return "The \"storage\" block at \(key.range.start) is a server's; a migration reads it not. \(advice)"
+            return "The \"storage\" block at \(key.range.start) is a server's; a migration does not read it. \(advice)"
         }
         return advice
     }

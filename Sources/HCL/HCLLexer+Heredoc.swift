@@ -13,7 +13,8 @@ extension HCLLexer {
         if scalar == 0x0D, cursor.peek() == 0x0A { scalar = cursor.next() }
         guard scalar == 0x0A else {
             cursor.report(
-                "invalid characters in heredoc anchor", "Only letters, digits and _ may stand between << and the line end.")
+                "invalid characters in heredoc anchor",
+                "Only letters, digits and _ may stand between << and the line end.")
             return
         }
         let anchor = cursor.text(from: anchorStart, to: cursor.lastPosition.offset)

@@ -45,7 +45,8 @@ struct JSONLexer {
 
     private mutating func illegalCharacter(_ suffix: String) -> TokenKind {
         cursor.report(
-            "illegal char\(suffix)", "JSON values are strings in double quotes, numbers, true, false, null, lists and objects.")
+            "illegal char\(suffix)",
+            "JSON values are strings in double quotes, numbers, true, false, null, lists and objects.")
         return .illegal
     }
 
@@ -60,7 +61,9 @@ struct JSONLexer {
             if word == Array("true".utf8) || word == Array("false".utf8) { return .boolean }
             if word == Array("null".utf8) { return .null }
         }
-        report("illegal char", "Put text into double quotes; JSON's only bare words are true, false and null.", from: start)
+        report(
+            "illegal char", "Put text into double quotes; JSON's only bare words are true, false and null.", from: start
+        )
         return .illegal
     }
 

@@ -48,7 +48,8 @@ struct JSONParser {
         while true {
             if scan().kind == .rightBrace { break }
             let keys = try parseKeys(depth: depth)
-            items.append(ObjectItem(keys: keys, value: try parseValue(depth: depth + keys.count - 1), hasAssignment: true))
+            let value = try parseValue(depth: depth + keys.count)
+            items.append(ObjectItem(keys: keys, value: value, hasAssignment: true))
             let next = scan().kind
             if next == .rightBrace { break }
             if next != .comma { throw unexpected("a comma or the closing brace") }

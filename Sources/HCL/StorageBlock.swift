@@ -55,7 +55,7 @@ extension StorageBlock {
             var decoder = Decoder(form: form)
             let map = try decoder.decodeBody(body)
             for (settingName, value) in zip(map.names, map.values) {
-                guard let places = ranges[Array(settingName.utf8)] else { continue }
+                guard let value, let places = ranges[Array(settingName.utf8)] else { continue }
                 settings.append(
                     LocatedSetting(
                         name: settingName, nameRange: places.name, value: value.settingText, valueRange: places.value,

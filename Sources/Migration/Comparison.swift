@@ -103,6 +103,8 @@ package struct Comparison {
         }
 
         private mutating func turn() throws {
+            page?.recycle()
+            page = nil
             page = try source.next()
             index = 0
             count = page?.count ?? 0

@@ -7,6 +7,8 @@ package protocol DigestPage: AnyObject {
     func key(_ index: Int) -> UnsafeRawBufferPointer
     /// The 32 bytes of the digest of entry `index`, borrowed while the page lives.
     func digest(_ index: Int) -> UnsafeRawBufferPointer
+    /// Gives the page's memory back for the next one; the page is not used any more.
+    func recycle()
 }
 
 /// Gives pages in ascending key order, one after the other.

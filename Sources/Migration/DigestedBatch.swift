@@ -7,6 +7,7 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
     package let entries: EntryBatch
     /// 32 bytes an entry.
     private let digests: UnsafeMutableRawBufferPointer
+    private let pool: BatchPool
     /// The entries' manifest lines.
     package let manifestLines: [UInt8]
     /// Counts by top-level prefix, in key order.
@@ -20,6 +21,10 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
         UnsafeRawBufferPointer(rebasing: digests[(index * 32)..<(index * 32 + 32)])
     }
 
+    package func recycle() {
+        pool.recycle(entries)
+    }
+
     deinit {
         digests.deallocate()
     }
@@ -27,7 +32,8 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
     /// Digests every entry of a batch.
     ///
     /// - Throws: `StorageError` if the keys are not strictly ascending, `DigestError` if the library fails.
-    package init(_ entries: EntryBatch, hasher: SHA256Hasher, writesLines: Bool) throws {
+    package init(_ entries: EntryBatch, hasher: SHA256Hasher, writesLines: Bool, pool: BatchPool) throws {
+        self.pool = pool
         self.entries = entries
         self.digests = .allocate(byteCount: entries.count * SHA256Digest.byteCount, alignment: 16)
         var lines: [UInt8] = []
@@ -114,4 +120,18 @@ package struct PrefixTally: Sendable, Equatable {
     /// A server has about six; a store of anything may have millions.
     private static let maximumPrefixes = 1000
     private static let otherPrefixes = Array("(others)".utf8)
+}
+
+/// The SHA-256 of one value, lower-case hexadecimal.
+package func entryDigest(_ value: [UInt8]) throws -> String {
+    try value.withUnsafeBytes { try SHA256Digest.of($0).hexadecimal }
+}
+
+extension DigestedBatch {
+    /// The digest of entry `index`, lower-case hexadecimal.
+    package func hexadecimalDigest(_ index: Int) -> String {
+        var text: [UInt8] = []
+        appendHexadecimal(digest(index), to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
 }

@@ -34,13 +34,14 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
     package init(_ store: any StorageBackend, _ options: Options) {
         let hashers = HasherPool()
         let filter = options.filter
+        let pool = options.request.pool
         let writesLines = options.writesManifestLines
         let stage = OrderedStage<Work, DigestedBatch>(workers: options.workers, window: options.workers + 4) { work in
             switch work {
             case .failure(let error): throw error
             case .batch(let batch):
                 filter.apply(to: batch)
-                return try hashers.use { try DigestedBatch(batch, hasher: $0, writesLines: writesLines) }
+                return try hashers.use { try DigestedBatch(batch, hasher: $0, writesLines: writesLines, pool: pool) }
             }
         }
         self.stage = stage
@@ -88,7 +89,10 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
     /// - Throws: The scan's error in its place, or that of keys out of order.
     package func nextBatch() throws -> DigestedBatch? {
         while let batch = try stage.next() {
-            guard batch.count > 0 else { continue }
+            guard batch.count > 0 else {
+                batch.recycle()
+                continue
+            }
             if let lastKey {
                 try lastKey.bytes.withUnsafeBytes { last in
                     if compareBytes(last, batch.key(0)) >= 0 { throw DigestedBatch.disorder(last, batch.key(0)) }

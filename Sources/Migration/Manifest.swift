@@ -74,7 +74,8 @@ package struct KeyspaceTotals: Sendable {
     /// Bytes of keys and values.
     package var bytes: Int { keyBytes + valueBytes }
 
-    mutating func add(_ batch: DigestedBatch) {
+    /// Counts a batch.
+    package mutating func add(_ batch: DigestedBatch) {
         entries += batch.count
         for index in 0..<batch.count {
             let key = batch.entries.key(index).count

@@ -9,6 +9,7 @@ package final class ManifestReader: DigestSource {
 
     private let path: String
     private let descriptor: Int32
+    private let pool = BatchPool()
     private var buffer: [UInt8] = []
     private var start = 0
     private var atEnd = false
@@ -27,7 +28,7 @@ package final class ManifestReader: DigestSource {
     package func stop() {}
 
     package func next() throws -> (any DigestPage)? {
-        let page = ManifestPage()
+        let page = ManifestPage(pool)
         while !page.entries.isFull, let line = try nextLine() {
             lineNumber += 1
             if buffer[line.lowerBound] == UInt8(ascii: "#") { continue }
@@ -108,11 +109,19 @@ package final class ManifestReader: DigestSource {
 
 /// A page of a manifest: keys with their digests as values.
 private final class ManifestPage: DigestPage {
-    let entries = EntryBatch()
+    let entries: EntryBatch
+    private let pool: BatchPool
+
+    init(_ pool: BatchPool) {
+        self.pool = pool
+        self.entries = pool.take()
+    }
 
     var count: Int { entries.count }
 
     func key(_ index: Int) -> UnsafeRawBufferPointer { entries.key(index) }
 
     func digest(_ index: Int) -> UnsafeRawBufferPointer { entries.value(index) }
+
+    func recycle() { pool.recycle(entries) }
 }

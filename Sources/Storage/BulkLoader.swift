@@ -5,7 +5,8 @@
 package protocol BulkLoader: AnyObject, Sendable {
     /// Whether keys must come in strictly ascending order.
     var needsAscendingKeys: Bool { get }
-    /// Takes a batch. Nothing need be visible or durable yet.
+    /// Takes a batch, which is the loader's from then on; it goes back to the plan's pool. Nothing need be visible or
+    /// durable yet.
     func load(_ batch: EntryBatch) throws(StorageError)
     /// Makes everything loaded durable.
     func finish() throws(StorageError)
@@ -23,10 +24,13 @@ package struct LoadPlan: Sendable {
     package var replacesEntries: Bool
     /// Owner of everything created, where the system allows it; `nil` leaves it to the system.
     package var owner: FileOwner?
+    /// Where batches go when they are written.
+    package var pool: BatchPool
 
-    package init(replacesEntries: Bool = false, owner: FileOwner? = nil) {
+    package init(replacesEntries: Bool = false, owner: FileOwner? = nil, pool: BatchPool = BatchPool()) {
         self.replacesEntries = replacesEntries
         self.owner = owner
+        self.pool = pool
     }
 }
 

@@ -51,7 +51,7 @@ package struct ProgressReport: Sendable, Equatable {
         self.bytesPerSecond = bytesPerSecond
     }
 
-    /// From 0 to 1; by entries if their number is known, else by bytes, else `nil`. An estimate that was too low reads as 1.
+    /// From 0 to 1; by entries if their number is known, else by bytes, else `nil`. Beyond an estimate it stays 1.
     package var fraction: Double? {
         if let expected = snapshot.expectedEntries, expected > 0 {
             return min(1, Double(snapshot.entries) / Double(expected))

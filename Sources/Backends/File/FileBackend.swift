@@ -29,7 +29,7 @@ package final class FileBackend: StorageBackend {
             self.root = Mutex(try DirectoryHandle(path, in: nil, path: path))
         } catch {
             let number = errno
-            guard !mustExist, number == ENOENT else {
+            guard !mustExist, number == ENOENT || number == ENOTDIR else {
                 throw number == ENOENT
                     ? StorageError(
                         .missingStore,
@@ -153,7 +153,7 @@ package final class FileBackend: StorageBackend {
     }
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
-        FileLoader(self, path: path, owner: plan.owner)
+        FileLoader(self, path: path, plan: plan)
     }
 
     package func close() {

@@ -25,6 +25,16 @@ extension FileBackend {
     }
 
     package func destinationFindings() throws(StorageError) -> [DestinationFinding] {
+        var info = stat()
+        if stat(location, &info) == 0, info.st_mode & S_IFMT != S_IFDIR {
+            // As a server words it: the first thing it does with a missing store is to make its folder.
+            return [
+                DestinationFinding(
+                    .obstacle(.io),
+                    "error writing entry: mkdir \(location): not a directory\nIt is a file. Name a folder, or a path "
+                        + "that does not exist yet.")
+            ]
+        }
         let folder = if let root = try openRoot() { root.path } else { try nearestFolder() }
         var findings: [DestinationFinding] = []
         if access(folder, W_OK | X_OK) != 0 {
@@ -45,7 +55,6 @@ extension FileBackend {
         var path = location
         while access(path, F_OK) != 0 {
             guard errno == ENOENT else {
-                // As a server words it: the first thing it does with a missing store is to make its folder.
                 throw StorageError(.io, "error writing entry: mkdir \(path): \(systemMessage(errno))")
             }
             guard let slash = path.lastIndex(of: "/") else { return "." }

@@ -12,14 +12,14 @@ final class FileLoader: BulkLoader {
 
     private let store: FileBackend
     private let path: String
-    private let owner: FileOwner?
+    private let plan: LoadPlan
     private let queue = BoundedQueue<EntryBatch>(capacity: FileLoader.writers)
     private let state = Monitor(State())
 
-    init(_ store: FileBackend, path: String, owner: FileOwner?) {
+    init(_ store: FileBackend, path: String, plan: LoadPlan) {
         self.store = store
         self.path = path
-        self.owner = owner
+        self.plan = plan
     }
 
     let needsAscendingKeys = false
@@ -73,11 +73,12 @@ final class FileLoader: BulkLoader {
             // After a failure the queue is only emptied, so that the feeder is not left waiting.
             guard !failed else { continue }
             do throws(StorageError) {
-                let current = if let writer { writer } else { try EntryWriter(root: path, owner: owner) }
+                let current = if let writer { writer } else { try EntryWriter(root: path, owner: plan.owner) }
                 writer = current
                 for index in 0..<batch.count {
                     try current.write(batch.key(index), batch.value(index), durably: false)
                 }
+                plan.pool.recycle(batch)
             } catch {
                 failed = true
                 state.change { $0.failure = $0.failure ?? error }

@@ -17,6 +17,7 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     private let destination: RaftDirectoryDestination
     private let placement: RaftDirectoryPlacement
     private let owner: FileOwner?
+    private let pool: BatchPool
     private let builder: BoltBuilder
     private var entries: UInt64 = 0
     private var isDone = false
@@ -26,6 +27,7 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     init(_ destination: RaftDirectoryDestination, _ plan: LoadPlan) throws(StorageError) {
         self.destination = destination
         self.owner = plan.owner
+        self.pool = plan.pool
         let placement = try RaftDirectoryPlacement(path: destination.location)
         self.placement = placement
         placement.removeLeftOver()
@@ -53,6 +55,7 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
             throw StorageError(error)
         }
         entries += UInt64(batch.count)
+        pool.recycle(batch)
     }
 
     func finish() throws(StorageError) {

@@ -103,7 +103,8 @@ struct RaftDirectoryPlacement {
 
     /// Whether a run was killed while it moved its files up: `vault.db`, the last of them, is still in its folder.
     private var isHalfMoved: Bool {
-        access("\(buildingFolder)/vault.db", F_OK) == 0 && access("\(path)/vault.db", F_OK) != 0
+        access("\(buildingFolder)/vault.db", F_OK) == 0 && access("\(buildingFolder)/raft", F_OK) != 0
+            && access("\(path)/vault.db", F_OK) != 0
     }
 
     /// Removes what an earlier run that was killed left of its building folder.

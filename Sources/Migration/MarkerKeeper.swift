@@ -1,0 +1,95 @@
+import Storage
+import Telemetry
+
+/// Sets and clears the migration marker on both sides, and tells a run that was cut off from somebody else's.
+struct MarkerKeeper {
+    private let source: any StorageBackend
+    private let destination: any StorageBackend
+    private let job: String
+    private let writesToSource: Bool
+
+    init(source: any StorageBackend, destination: any StorageBackend, job: String, options: MigrationOptions) {
+        self.source = source
+        self.destination = destination
+        self.job = job
+        self.writesToSource = source.capabilities.usesMigrationMarker && !options.hasReadOnlySource
+    }
+
+    /// Looks for markers.
+    ///
+    /// - Returns: Whether this very job was begun before and cut off.
+    /// - Throws: If another migration is under way on either side.
+    func check() throws -> Bool {
+        let onSource = try isOurs(source, refusal: { "storage migration in progress (started: \($0))" })
+        let onDestination = try isOurs(destination) {
+            "storage migration in progress (started: \($0)) on the destination"
+        }
+        // The source's marker alone says that a run was killed before it touched the destination, or after it was done.
+        return onDestination || onSource
+    }
+
+    private func isOurs(_ store: any StorageBackend, refusal: (String) -> String) throws -> Bool {
+        let value: [UInt8]?
+        do throws(StorageError) {
+            value = try store.get(.migrationMarker)
+        } catch {
+            throw MigrationFailure.migrating("error checking migration status: \(error)")
+        }
+        guard let value else { return false }
+        guard let marker = MigrationMarker(decoding: value) else {
+            throw MigrationFailure.migrating(
+                "error checking migration status: core/migration on \(store.location) is not a marker that can be read. "
+                    + "If no migration is going on, remove it with -reset.")
+        }
+        guard marker.job == job, !marker.isAlive else {
+            let advice =
+                marker.isAlive
+                ? "Process \(marker.process ?? 0) on this host is at it. Wait for it, or stop it."
+                : "Another migration of \(store.location) is under way or was cut off. If none is, remove the marker of "
+                    + "the source with -reset; a destination that carries one is incomplete, use an empty one."
+            throw MigrationFailure.migrating("\(refusal(marker.startInSeconds))\n\(advice)")
+        }
+        return true
+    }
+
+    /// Sets the markers, the source's first.
+    func set() throws {
+        let value = MigrationMarker.current(job: job, time: WallTime.now().microseconds).encoded
+        do throws(StorageError) {
+            if writesToSource { try source.put(.migrationMarker, value) }
+        } catch {
+            throw MigrationFailure.migrating(
+                "error setting migration lock: \(error)\nIf the source may only be read, stop every server on it and add "
+                    + "-read-only-source.")
+        }
+        guard destination.capabilities.usesMigrationMarker else { return }
+        do throws(StorageError) {
+            try destination.put(.migrationMarker, value)
+        } catch {
+            if writesToSource { try? source.delete(.migrationMarker) }
+            throw MigrationFailure.migrating("error writing entry: \(error)")
+        }
+    }
+
+    /// Clears the destination's marker, once everything is proven.
+    func clearDestination() throws {
+        guard destination.capabilities.usesMigrationMarker else { return }
+        do throws(StorageError) {
+            try destination.delete(.migrationMarker)
+        } catch {
+            throw MigrationFailure.migrating(
+                "the destination is complete, but its migration marker cannot be removed: \(error)")
+        }
+    }
+
+    /// Clears the source's marker, whatever became of the run.
+    func clearSource(_ logger: Logger) {
+        guard writesToSource else { return }
+        do throws(StorageError) {
+            try source.delete(.migrationMarker)
+        } catch {
+            logger.error(
+                "the source's migration marker could not be removed; run with -reset", ["error": .string("\(error)")])
+        }
+    }
+}

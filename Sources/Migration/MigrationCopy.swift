@@ -1,0 +1,163 @@
+import Digest
+import Glibc
+import Storage
+import Telemetry
+import Workers
+
+/// The copy itself: source to loader, manifest beside it, then the destination read back and held against the manifest.
+struct MigrationCopy {
+    let source: any StorageBackend
+    let destination: any StorageBackend
+    let options: MigrationOptions
+    let context: RunContext
+    let state: StateFolder
+
+    /// Runs to a proven destination under its final name.
+    ///
+    /// - Parameter summary: Filled as far as the run comes.
+    func run(replacesEntries: Bool, into summary: inout MigrationSummary) throws {
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let pool = BatchPool()
+        let loader = try destination.bulkLoader(
+            LoadPlan(replacesEntries: replacesEntries, owner: options.owner, pool: pool))
+        var isPublished = false
+        defer { if !isPublished { loader.abandon() } }
+        try copy(into: loader, pool, &summary)
+        context.counters.enter(.syncing)
+        try loader.finish()
+        summary.copySeconds = (clock.now - begin) / .seconds(1)
+        try checkCancelled()
+        summary.comparison = try compare(loader, summary.totals)
+        guard summary.comparison.isAllSame else { throw differences(summary.comparison) }
+        try checkCancelled()
+        context.counters.enter(.finishing)
+        try state.write(StateFolder.provenName, Array("\(summary.keyspaceDigest)\n".utf8))
+        try loader.publish()
+        isPublished = true
+        summary.seconds = (clock.now - begin) / .seconds(1)
+    }
+
+    private func checkCancelled() throws {
+        if context.cancellation.isCancelled { throw StorageError.cancelled }
+    }
+
+    private func scanOptions(_ pool: BatchPool, notes: ScanNotes?) -> DigestedScan.Options {
+        var options = DigestedScan.Options()
+        let cancellation = context.cancellation
+        options.request.pool = pool
+        options.request.readers = readerCount
+        options.request.isCancelled = { cancellation.isCancelled }
+        if let notes { options.request.note = { notes.add($0) } }
+        options.filter = EntryFilter(start: self.options.start)
+        options.workers = processorCount
+        options.spillFolder = state.path
+        return options
+    }
+
+    /// Threads that read: enough to keep a disk busy, no more than the user allows.
+    private var readerCount: Int { max(1, min(options.maximumParallel, max(4, 2 * processorCount))) }
+
+    private func copy(into loader: any BulkLoader, _ pool: BatchPool, _ summary: inout MigrationSummary) throws {
+        let notes = ScanNotes()
+        var scanOptions = scanOptions(pool, notes: notes)
+        scanOptions.writesManifestLines = true
+        let manifest = try ManifestWriter(
+            path: state.manifestPath,
+            header: Manifest.Header(
+                sourceKind: source.kind, time: WallTime.now().microseconds, entries: 0, bytes: 0,
+                keyspaceDigest: "not finished", version: context.version))
+        context.counters.restart(.copying)
+        let scan = DigestedScan(source, scanOptions)
+        defer { scan.stop() }
+        var offenders = Offenders(limits: destination.limits)
+        do {
+            while let batch = try scan.nextBatch() {
+                offenders.check(batch.entries)
+                summary.totals.add(batch)
+                // One entry that cannot be kept ends the copy; the scan goes on to name them all.
+                guard offenders.isEmpty else {
+                    batch.recycle()
+                    continue
+                }
+                try manifest.append(batch.manifestLines)
+                tell(batch)
+                do throws(StorageError) {
+                    try loader.load(batch.entries)
+                } catch {
+                    throw MigrationFailure.stage("error writing entry: ", error)
+                }
+            }
+        } catch {
+            throw MigrationFailure.stage("error reading entry: ", error)
+        }
+        summary.leftOut = scanOptions.filter.leftOut
+        summary.notes = notes.counts
+        summary.noteExamples = notes.examples
+        try offenders.refuse(destination, listIn: state)
+        if summary.totals.entries == 0, options.start == nil {
+            throw MigrationFailure.migrating(Preflight.emptySource(source))
+        }
+        summary.keyspaceDigest = try manifest.finish(summary.totals).hexadecimal
+    }
+
+    private func tell(_ batch: DigestedBatch) {
+        context.counters.add(entries: batch.count, bytes: batch.entries.byteCount)
+        if let prefix = batch.tally.last?.prefix { context.counters.setPrefix(prefix) }
+        guard context.logger.isEnabled(.debug) else { return }
+        for index in 0..<batch.count {
+            context.logger.debug("copied key", ["path": .key(Array(batch.key(index)))])
+        }
+    }
+
+    /// Reads the destination back from where it was written.
+    private func compare(_ loader: any BulkLoader, _ totals: KeyspaceTotals) throws -> ComparisonCounts {
+        context.counters.restart(.comparing, expectedEntries: totals.entries, expectedBytes: totals.bytes)
+        let written = try loader.written()
+        defer { if written !== destination { written.close() } }
+        let scan = DigestedScan(written, scanOptions(BatchPool(), notes: nil))
+        defer { scan.stop() }
+        let manifest = try ManifestReader(path: state.manifestPath)
+        let progress = CountingSource(scan, context.counters)
+        var told = 0
+        return try Comparison(source: manifest, destination: progress).run(report: { verdict, key in
+            guard verdict != .same, told < 20 else { return }
+            told += 1
+            context.logger.error(
+                "the destination differs", ["verdict": .string(verdict.sign), "path": .key(Array(key))])
+        })
+    }
+
+    private func differences(_ counts: ComparisonCounts) -> MigrationFailure {
+        MigrationFailure(
+            .differences,
+            "Error migrating: the destination does not hold what the source gave: \(counts.missing) missing, "
+                + "\(counts.different) different, \(counts.extra) only at the destination. "
+                + "It was not released: a Raft directory is not put in place, any other keeps its migration marker. "
+                + "If entries are only at the destination, empty it; else look for another writer or a failing disk, and "
+                + "run again.")
+    }
+}
+
+/// Passes pages on and counts them for the progress display.
+final class CountingSource: DigestSource {
+    private let inner: DigestedScan
+    private let counters: ProgressCounters
+
+    init(_ inner: DigestedScan, _ counters: ProgressCounters) {
+        self.inner = inner
+        self.counters = counters
+    }
+
+    func next() throws -> (any DigestPage)? {
+        guard let batch = try inner.nextBatch() else { return nil }
+        counters.add(entries: batch.count, bytes: batch.entries.byteCount)
+        if let prefix = batch.tally.last?.prefix { counters.setPrefix(prefix) }
+        return batch
+    }
+
+    func stop() { inner.stop() }
+}
+
+/// Processors that this process may use.
+let processorCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))

@@ -1,0 +1,44 @@
+import Storage
+
+/// Why a run did not succeed, with the exit code scripts look at.
+package struct MigrationFailure: Error, Sendable, CustomStringConvertible {
+    package enum Kind: Int32, Sendable {
+        /// Flags or configuration.
+        case configuration = 1
+        /// The migration itself.
+        case failed = 2
+        /// Source and destination hold different entries.
+        case differences = 3
+        /// Stopped by a signal.
+        case interrupted = 130
+    }
+
+    package let kind: Kind
+    /// What to print: the first line in the stock command's words where it has any, then what it means and what to do.
+    package let message: String
+
+    package init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    package var exitCode: Int32 { kind.rawValue }
+
+    package var description: String { message }
+
+    /// A failure of the migration proper, as `Error migrating: …`.
+    static func migrating(_ message: String) -> MigrationFailure {
+        MigrationFailure(.failed, "Error migrating: \(message)")
+    }
+
+    /// Any error of a stage: cancellation stays what it is.
+    static func stage(_ context: String, _ error: any Error) -> MigrationFailure {
+        if let failure = error as? MigrationFailure { return failure }
+        if let error = error as? StorageError, error.code == .cancelled { return interrupted }
+        return migrating("\(context)\(error)")
+    }
+
+    /// The failure of a run that was told to stop.
+    static let interrupted = MigrationFailure(
+        .interrupted, "Interrupted. Nothing half-finished can be taken for a whole store; run the same command again.")
+}

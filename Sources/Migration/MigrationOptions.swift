@@ -1,0 +1,76 @@
+package import Storage
+package import Telemetry
+package import Workers
+
+/// What the user asked of a migration besides its configuration file.
+package struct MigrationOptions: Sendable {
+    /// Copy only keys that are bytewise at least this.
+    package var start: StorageKey?
+    /// Threads that may read at once.
+    package var maximumParallel = 10
+    /// Look at everything, write nothing.
+    package var isDryRun = false
+    /// Copy a source that is not an initialised Vault store.
+    package var allowsAnyData = false
+    /// Allow addresses no real cluster could use.
+    package var isPractice = false
+    /// Set no marker on the source.
+    package var hasReadOnlySource = false
+    /// Folder for lock, manifest, report and scratch files; `nil` for the default.
+    package var stateFolder: String?
+    /// Owner of what is created.
+    package var owner: FileOwner?
+
+    package init() {}
+}
+
+/// What a run works with besides its options: how it tells what it does, and how it is told to stop.
+package struct RunContext: Sendable {
+    package let logger: Logger
+    package let counters: ProgressCounters
+    package let cancellation: CancellationToken
+    package let environment: [String: String]
+    /// Sealift's version, for reports.
+    package let version: String
+
+    package init(
+        logger: Logger, counters: ProgressCounters, cancellation: CancellationToken, environment: [String: String],
+        version: String
+    ) {
+        self.logger = logger
+        self.counters = counters
+        self.cancellation = cancellation
+        self.environment = environment
+        self.version = version
+    }
+}
+
+/// What a migration did, or what a dry run would do.
+package struct MigrationSummary: Sendable {
+    package var sourceKind = ""
+    package var sourceLocation = ""
+    package var destinationKind = ""
+    package var destinationLocation = ""
+    package var isDryRun = false
+    /// Whether an earlier run that was cut off was taken up again.
+    package var isContinuation = false
+    package var totals = KeyspaceTotals()
+    /// SHA-256 over the manifest's lines, hexadecimal.
+    package var keyspaceDigest = ""
+    /// Seconds from the first write to the end of the comparison.
+    package var seconds = 0.0
+    /// Of them, copying and making durable.
+    package var copySeconds = 0.0
+    /// Entries left out on purpose, by reason.
+    package var leftOut: [String: Int] = [:]
+    /// What else was found in the source, by kind.
+    package var notes: [ScanNote.Reason: Int] = [:]
+    package var noteExamples: [ScanNote] = []
+    package var remarks: [String] = []
+    package var comparison = ComparisonCounts()
+    package var guide: ServerGuide?
+    package var manifestPath: String?
+    package var reportPath: String?
+
+    package init() {}
+}

@@ -1,0 +1,183 @@
+package import Storage
+import Synchronization
+import Telemetry
+import Workers
+
+/// One `operator migrate`: opens both sides, looks before it writes, copies, proves, and only then lets go.
+///
+/// The order of operations is the stock command's, with the look at both sides and the proof added.
+package final class MigrationRun {
+    private let configuration: ConfigurationFile
+    private let drivers: [BackendDriver]
+    private let options: MigrationOptions
+    private let context: RunContext
+
+    package init(
+        configuration: ConfigurationFile, drivers: [BackendDriver], options: MigrationOptions, context: RunContext
+    ) {
+        self.configuration = configuration
+        self.drivers = drivers
+        self.options = options
+        self.context = context
+    }
+
+    /// Removes the migration marker from the source.
+    package func reset() throws(MigrationFailure) {
+        let (sourceConfiguration, _, _) = try readConfiguration()
+        let source = try sourceConfiguration.open(drivers, .source(writesMarker: true))
+        defer { source.close() }
+        do throws(StorageError) {
+            try source.delete(.migrationMarker)
+        } catch {
+            throw .migrating("error resetting migration lock: \(error)")
+        }
+    }
+
+    /// Migrates, or with ``MigrationOptions/isDryRun`` only says what would be done.
+    ///
+    /// - Throws: The failure with its exit code. The source is as it was, the destination absent or guarded.
+    package func run() throws(MigrationFailure) -> MigrationSummary {
+        let (sourceConfiguration, destinationConfiguration, clusterAddress) = try readConfiguration()
+        var remarks: [String] = []
+        for side in [sourceConfiguration, destinationConfiguration] {
+            if let driver = drivers.first(where: { $0.kind == side.type }) { remarks += try side.checkOptions(driver) }
+        }
+        let source = try sourceConfiguration.open(
+            drivers, .source(writesMarker: !options.hasReadOnlySource && !options.isDryRun))
+        defer { source.close() }
+        let destination = try destinationConfiguration.open(
+            drivers,
+            .destination(DestinationContext(clusterAddress: clusterAddress, isPractice: options.isPractice)))
+        defer { destination.close() }
+        remarks += source.remarks
+        for remark in remarks { context.logger.info("remark", ["about": .string(remark)]) }
+        do {
+            return try run(source, destination, destinationConfiguration, remarks: remarks)
+        } catch {
+            throw MigrationFailure.stage("", error)
+        }
+    }
+
+    private func readConfiguration() throws(MigrationFailure) -> (ConfiguredStore, ConfiguredStore, String?) {
+        let source = try configuration.store("storage_source")
+        let destination = try configuration.store("storage_destination")
+        return (source, destination, try configuration.clusterAddress())
+    }
+
+    private func run(
+        _ source: any StorageBackend, _ destination: any StorageBackend,
+        _ destinationConfiguration: ConfiguredStore, remarks: [String]
+    ) throws -> MigrationSummary {
+        let preflight = Preflight(source: source, destination: destination, options: options, context: context)
+        try preflight.refuseSameStore()
+        let job = try StateFolder.fingerprint(source: source.identity, destination: destination.identity)
+        let markers = MarkerKeeper(source: source, destination: destination, job: job, options: options)
+        if options.isDryRun {
+            let isContinuation = try markers.check()
+            return try dryRun(preflight, isContinuation: isContinuation, remarks: remarks)
+        }
+        let path =
+            options.stateFolder
+            ?? StateFolder.defaultPath(destination: destination, fingerprint: job, environment: context.environment)
+        let state = try StateFolder(
+            path: path, fingerprint: job,
+            job: "\(source.kind) \(source.location) -> \(destination.kind) \(destination.location)")
+        defer { state.close() }
+        let isContinuation = try markers.check()
+        var done = makeSummary(source, destination, remarks: remarks)
+        if state.hasProvenRun, try confirm(source, destination, destinationConfiguration, state, into: &done) {
+            markers.clearSource(context.logger)
+            return try conclude(&done, destination, state)
+        }
+        state.remove(StateFolder.provenName)
+        let findings = try preflight.look(isContinuation: isContinuation)
+        try preflight.refuseObstacles(findings, listIn: state)
+        var summary = makeSummary(source, destination, remarks: remarks + findings.remarks)
+        summary.isContinuation = isContinuation
+        try markers.set()
+        do {
+            defer { markers.clearSource(context.logger) }
+            let copy = MigrationCopy(
+                source: source, destination: destination, options: options, context: context, state: state)
+            try copy.run(replacesEntries: isContinuation || options.start != nil, into: &summary)
+            try markers.clearDestination()
+        } catch {
+            writeReport(summary, failure: "\(error)", in: state)
+            throw error
+        }
+        return try conclude(&summary, destination, state)
+    }
+
+    private func conclude(
+        _ summary: inout MigrationSummary, _ destination: any StorageBackend, _ state: StateFolder
+    ) throws -> MigrationSummary {
+        summary.guide = destination.serverGuide(largestEntry: summary.totals.largestEntry)
+        summary.manifestPath = state.manifestPath
+        summary.reportPath = state.reportPath
+        try RunReport(summary, version: context.version, failure: nil).write(in: state)
+        state.remove(StateFolder.provenName)
+        return summary
+    }
+
+    /// A run that was killed after it had put a directory in place: holds both sides against each other once more.
+    ///
+    /// - Returns: Whether the destination is there, whole and equal to the source; then nothing is left to do.
+    private func confirm(
+        _ source: any StorageBackend, _ destination: any StorageBackend, _ configuration: ConfiguredStore,
+        _ state: StateFolder, into summary: inout MigrationSummary
+    ) throws -> Bool {
+        guard !destination.capabilities.usesMigrationMarker else { return false }
+        let written: any StorageBackend
+        do throws(MigrationFailure) {
+            written = try configuration.open(drivers, .source(writesMarker: false))
+        } catch {
+            return false
+        }
+        defer { written.close() }
+        let check = StoreCheck(source: source, destination: written, start: options.start, context: context)
+        let result = try check.run()
+        guard result.counts.isAllSame, result.totals.entries > 0 else { return false }
+        summary.isContinuation = true
+        summary.totals = result.totals
+        summary.comparison = result.counts
+        summary.keyspaceDigest = result.sourceDigest
+        summary.seconds = result.seconds
+        summary.copySeconds = 0
+        return true
+    }
+
+    private func writeReport(_ summary: MigrationSummary, failure: String, in state: StateFolder) {
+        do {
+            try RunReport(summary, version: context.version, failure: failure).write(in: state)
+        } catch {
+            // The run's own failure matters more and is about to be told.
+            context.logger.warn("the report could not be written", ["error": .string("\(error)")])
+        }
+    }
+
+    private func makeSummary(
+        _ source: any StorageBackend, _ destination: any StorageBackend, remarks: [String]
+    ) -> MigrationSummary {
+        var summary = MigrationSummary()
+        summary.sourceKind = source.kind
+        summary.sourceLocation = source.location
+        summary.destinationKind = destination.kind
+        summary.destinationLocation = destination.location
+        summary.remarks = remarks
+        return summary
+    }
+
+    /// Reads the whole source and writes nothing.
+    private func dryRun(
+        _ preflight: Preflight, isContinuation: Bool, remarks: [String]
+    ) throws -> MigrationSummary {
+        let findings = try preflight.look(isContinuation: isContinuation)
+        var summary = makeSummary(preflight.source, preflight.destination, remarks: remarks + findings.remarks)
+        summary.isDryRun = true
+        summary.isContinuation = isContinuation
+        let rehearsal = try preflight.readAll(into: &summary)
+        try preflight.refuseObstacles(findings.adding(rehearsal), listIn: nil)
+        summary.guide = preflight.destination.serverGuide(largestEntry: summary.totals.largestEntry)
+        return summary
+    }
+}

@@ -1,0 +1,90 @@
+import Digest
+import Storage
+
+/// Entries of the source that the destination cannot keep; all of them are counted and listed.
+struct Offenders {
+    /// Keys listed in a message; further ones are counted.
+    private static let maximumListed = 1000
+
+    private let limits: StorageLimits
+    private var lines: [String] = []
+    private var count = 0
+
+    init(limits: StorageLimits) {
+        self.limits = limits
+    }
+
+    var isEmpty: Bool { count == 0 }
+
+    mutating func check(_ batch: EntryBatch) {
+        for index in 0..<batch.count {
+            let key = batch.key(index)
+            if let objection = limits.objection(to: key, valueCount: batch.value(index).count) {
+                add(key, objection)
+            }
+        }
+    }
+
+    mutating func add(_ key: UnsafeRawBufferPointer, _ objection: String) {
+        count += 1
+        if lines.count < Self.maximumListed { lines.append("  \(escapedKey(key)): \(objection)") }
+    }
+
+    /// The obstacle they make; `nil` if there is none.
+    func problem(_ destination: any StorageBackend) -> String? {
+        guard count > 0 else { return nil }
+        let more = count > lines.count ? "\n  … and \(count - lines.count) more" : ""
+        return "\(count) entries cannot be kept by the destination (\(destination.kind) \(destination.location)):\n"
+            + lines.joined(separator: "\n") + more
+            + "\nDelete or rename them through a server, or choose a destination that can keep them."
+    }
+
+    /// Ends the run if there is any, also writing the list into the state folder.
+    func refuse(_ destination: any StorageBackend, listIn state: StateFolder) throws {
+        guard let problem = problem(destination) else { return }
+        try state.write("obstacles.txt", Array("\(problem)\n".utf8))
+        throw MigrationFailure.migrating(problem)
+    }
+}
+
+/// Finds entries whose file would have the name of a folder that other entries need.
+struct RivalCheck {
+    private let source: any StorageBackend
+    private let limits: StorageLimits
+    private var lastFolder: [UInt8] = []
+
+    init(source: any StorageBackend, limits: StorageLimits) {
+        self.source = source
+        self.limits = limits
+    }
+
+    mutating func check(_ key: UnsafeRawBufferPointer, _ offenders: inout Offenders) throws(StorageError) {
+        guard limits.marksEntriesWithUnderscore, let slash = key.lastIndex(of: UInt8(ascii: "/")) else { return }
+        // Keys come in order, so a folder's entries come together: look once per folder.
+        guard !key[..<slash].elementsEqual(lastFolder) else { return }
+        lastFolder = Array(key[..<slash])
+        for rival in limits.rivals(of: key) where try source.get(rival) != nil {
+            rival.bytes.withUnsafeBytes {
+                offenders.add($0, "its file and the folder of \(escapedKey(key)) would have one name")
+            }
+        }
+    }
+}
+
+/// The SHA-256 over manifest lines, without a manifest.
+package struct KeyspaceDigest {
+    private let hasher: SHA256Hasher
+
+    package init() throws {
+        hasher = try SHA256Hasher()
+    }
+
+    package mutating func add(_ lines: [UInt8]) throws {
+        try lines.withUnsafeBytes { try hasher.update($0) }
+    }
+
+    /// Lower-case hexadecimal.
+    package mutating func finish() throws -> String {
+        try hasher.finish().hexadecimal
+    }
+}

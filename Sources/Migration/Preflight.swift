@@ -1,0 +1,185 @@
+import Glibc
+import Storage
+import Telemetry
+import Workers
+
+/// The look at both sides before the first write.
+struct Preflight {
+    let source: any StorageBackend
+    let destination: any StorageBackend
+    let options: MigrationOptions
+    let context: RunContext
+
+    /// What was found. Obstacles keep the run from starting.
+    struct Findings {
+        var obstacles: [String] = []
+        var remarks: [String] = []
+
+        func adding(_ more: [String]) -> Findings {
+            var all = self
+            all.obstacles += more
+            return all
+        }
+    }
+
+    /// Refuses a migration of a store onto itself, or into a folder within its own.
+    func refuseSameStore() throws {
+        let (left, right) = (source.identity, destination.identity)
+        if left == right {
+            throw MigrationFailure.migrating(
+                "source and destination are the same store (\(source.location)). Environment variables such as "
+                    + "VAULT_RAFT_PATH apply to both sides; correct the paths.")
+        }
+        guard let inner = left.path, let outer = right.path else { return }
+        // Two tables of one SQLite file share a path and are two stores.
+        if inner == outer, left.text.prefix(4) == right.text.prefix(4) { return }
+        for (one, other) in [(inner, outer), (outer, inner)] where one == other || one.hasPrefix("\(other)/") {
+            throw MigrationFailure.migrating(
+                "\(one) lies within \(other): source and destination would mix. Name a path outside.")
+        }
+    }
+
+    /// Looks at everything that can be known without reading values.
+    func look(isContinuation: Bool) throws -> Findings {
+        context.counters.enter(.preflight)
+        var findings = Findings()
+        if let problem = try sourceProblem() { findings.obstacles.append(problem) }
+        for finding in try destination.destinationFindings() {
+            switch finding.kind {
+            case .remark: findings.remarks.append(finding.message)
+            case .obstacle(let code):
+                let isMounting = code == .notEmpty || code == .configuration
+                findings.obstacles.append((isMounting ? "error mounting 'storage_destination': " : "") + finding.message)
+            }
+        }
+        if findings.obstacles.isEmpty, let problem = try occupancyProblem(isContinuation: isContinuation) {
+            findings.obstacles.append(problem)
+        }
+        if let problem = roomProblem() { findings.obstacles.append(problem) }
+        if findings.obstacles.isEmpty, destination.limits.concernsKeys {
+            findings.obstacles += try surveyKeys()
+        }
+        return findings
+    }
+
+    private func sourceProblem() throws -> String? {
+        do throws(StorageError) {
+            if try isEmpty(source, from: nil) { return Self.emptySource(source) }
+            guard !options.allowsAnyData else { return nil }
+            var missing: [String] = []
+            for key in [StorageKey.keyring, .sealConfiguration] where try source.get(key) == nil {
+                missing.append("\(key)")
+            }
+            guard !missing.isEmpty else { return nil }
+            return "the source (\(source.kind) \(source.location)) has no \(missing.joined(separator: " and no ")): it is "
+                + "not the store of an initialised Vault or OpenBao. Check its path and options; to copy it all the "
+                + "same, add -allow-any-data."
+        } catch {
+            throw MigrationFailure.stage("error reading entry: ", error)
+        }
+    }
+
+    /// What is said of a source without entries.
+    static func emptySource(_ source: any StorageBackend) -> String {
+        "the source (\(source.kind) \(source.location)) holds no entries. Nothing was migrated: check its path and options."
+    }
+
+    /// Whether a store has no entry of its own at or behind a key.
+    private func isEmpty(_ store: any StorageBackend, from start: StorageKey?) throws(StorageError) -> Bool {
+        let filter = EntryFilter(start: start)
+        var request = ScanRequest(content: .keys, readers: 1)
+        request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
+        var isEmpty = true
+        try store.scanAll(request) { batch throws(StorageError) in
+            filter.apply(to: batch)
+            isEmpty = batch.count == 0
+            return isEmpty
+        }
+        return isEmpty
+    }
+
+    /// Why entries that are already at a key-value destination keep the run from starting.
+    private func occupancyProblem(isContinuation: Bool) throws -> String? {
+        guard destination.capabilities.usesMigrationMarker else { return nil }
+        if isContinuation || options.start != nil {
+            // Its own earlier entries may be replaced, another store's never.
+            guard let there = try destination.get(.keyring), let here = try source.get(.keyring), there != here else {
+                return nil
+            }
+            return "the destination (\(destination.location)) holds another store: its core/keyring differs from the "
+                + "source's. Name an empty destination."
+        }
+        guard try !isEmpty(destination, from: nil) else { return nil }
+        return "the destination (\(destination.kind) \(destination.location)) is not empty. Entries of two stores would "
+            + "mix: empty it, or name another one. To go on where another tool stopped, give -start."
+    }
+
+    private func roomProblem() -> String? {
+        guard let bytes = source.estimatedBytes(), let (folder, needed) = destination.roomNeeded(for: bytes) else {
+            return nil
+        }
+        var info = statvfs()
+        guard statvfs(folder, &info) == 0 else { return nil }
+        let free = Int(info.f_bavail) * Int(info.f_frsize)
+        guard free < needed else { return nil }
+        return "\(folder) has \(formatBytes(free)) free, the copy needs about \(formatBytes(needed)). Make room."
+    }
+
+    /// Looks at every key of the source for one that the destination could not keep.
+    private func surveyKeys() throws -> [String] {
+        var offenders = Offenders(limits: destination.limits)
+        var rivals = RivalCheck(source: source, limits: destination.limits)
+        let filter = EntryFilter(start: options.start)
+        var request = ScanRequest(content: .keys)
+        request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
+        try source.scanAll(request) { batch throws(StorageError) in
+            filter.apply(to: batch)
+            offenders.check(batch)
+            for index in 0..<batch.count { try rivals.check(batch.key(index), &offenders) }
+            return true
+        }
+        return offenders.problem(destination).map { [$0] } ?? []
+    }
+
+    /// Reads the whole source as a migration would, for a dry run.
+    ///
+    /// - Returns: Obstacles that only the values show.
+    func readAll(into summary: inout MigrationSummary) throws -> [String] {
+        let notes = ScanNotes()
+        var scanOptions = DigestedScan.Options()
+        scanOptions.request.note = { notes.add($0) }
+        scanOptions.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
+        scanOptions.filter = EntryFilter(start: options.start)
+        scanOptions.workers = processorCount
+        scanOptions.writesManifestLines = true
+        context.counters.restart(.copying)
+        let scan = DigestedScan(source, scanOptions)
+        defer { scan.stop() }
+        var offenders = Offenders(limits: destination.limits)
+        var digest = try KeyspaceDigest()
+        do {
+            while let batch = try scan.nextBatch() {
+                offenders.check(batch.entries)
+                summary.totals.add(batch)
+                try digest.add(batch.manifestLines)
+                context.counters.add(entries: batch.count, bytes: batch.entries.byteCount)
+                batch.recycle()
+            }
+        } catch {
+            throw MigrationFailure.stage("error reading entry: ", error)
+        }
+        summary.keyspaceDigest = try digest.finish()
+        summary.leftOut = scanOptions.filter.leftOut
+        summary.notes = notes.counts
+        summary.noteExamples = notes.examples
+        return offenders.problem(destination).map { [$0] } ?? []
+    }
+
+    /// Ends the run if there is an obstacle, naming all of them.
+    func refuseObstacles(_ findings: Findings, listIn state: StateFolder?) throws {
+        for remark in findings.remarks { context.logger.info("remark", ["about": .string(remark)]) }
+        guard let first = findings.obstacles.first else { return }
+        let others = findings.obstacles.dropFirst().map { "\nAlso: \($0)" }.joined()
+        throw MigrationFailure.migrating(first + others)
+    }
+}

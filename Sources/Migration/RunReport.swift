@@ -1,0 +1,93 @@
+import FoundationEssentials
+import Storage
+import Telemetry
+
+/// The report of a run for machines: one JSON object in the state folder. No values, no credentials.
+struct RunReport: Codable {
+    struct Side: Codable {
+        var kind: String
+        var location: String
+    }
+
+    struct Prefix: Codable {
+        var prefix: String
+        var entries: Int
+        var bytes: Int
+    }
+
+    struct Comparison: Codable {
+        var same: Int
+        var missing: Int
+        var different: Int
+        var extra: Int
+        var unreadable: Int
+    }
+
+    struct Note: Codable {
+        var reason: String
+        var place: String
+    }
+
+    var sealift: String
+    var finished: String
+    var result: String
+    var failure: String?
+    var source: Side
+    var destination: Side
+    var continued: Bool
+    var entries: Int
+    var keyBytes: Int
+    var valueBytes: Int
+    var largestEntryBytes: Int
+    var seconds: Double
+    var copySeconds: Double
+    var entriesPerSecond: Double
+    var keyspaceDigest: String
+    var leftOut: [String: Int]
+    var found: [String: Int]
+    var foundExamples: [Note]
+    var comparison: Comparison
+    var prefixes: [Prefix]
+    var remarks: [String]
+    var serverStanza: [String]?
+    var nextSteps: [String]?
+
+    init(_ summary: MigrationSummary, version: String, failure: String?) {
+        sealift = version
+        finished = WallTime.now().microseconds
+        result = failure == nil ? "migrated and proven" : "failed"
+        self.failure = failure
+        source = Side(kind: summary.sourceKind, location: summary.sourceLocation)
+        destination = Side(kind: summary.destinationKind, location: summary.destinationLocation)
+        continued = summary.isContinuation
+        entries = summary.totals.entries
+        keyBytes = summary.totals.keyBytes
+        valueBytes = summary.totals.valueBytes
+        largestEntryBytes = summary.totals.largestEntry
+        seconds = summary.seconds
+        copySeconds = summary.copySeconds
+        entriesPerSecond = summary.seconds > 0 ? Double(summary.totals.entries) / summary.seconds : 0
+        keyspaceDigest = summary.keyspaceDigest
+        leftOut = summary.leftOut
+        found = Dictionary(uniqueKeysWithValues: summary.notes.map { ($0.key.rawValue, $0.value) })
+        foundExamples = summary.noteExamples.map { Note(reason: $0.reason.rawValue, place: $0.place) }
+        let counts = summary.comparison
+        comparison = Comparison(
+            same: counts.same, missing: counts.missing, different: counts.different, extra: counts.extra,
+            unreadable: counts.unreadable)
+        prefixes = summary.totals.prefixes.map { tally in
+            Prefix(
+                prefix: tally.prefix.withUnsafeBytes { escapedKey($0) }, entries: tally.entries, bytes: tally.bytes)
+        }
+        remarks = summary.remarks
+        serverStanza = summary.guide?.stanza
+        nextSteps = summary.guide?.steps
+    }
+
+    /// Writes `report.json`.
+    func write(in state: StateFolder) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try state.write("report.json", [UInt8](try encoder.encode(self)) + [UInt8(ascii: "\n")])
+    }
+}

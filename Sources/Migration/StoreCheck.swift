@@ -1,0 +1,159 @@
+package import Storage
+import Synchronization
+import Telemetry
+import Workers
+
+/// Compares two stores by content, reading only.
+package struct StoreCheck {
+    private let source: any StorageBackend
+    private let destination: any StorageBackend
+    private let start: StorageKey?
+    private let context: RunContext
+    private let readers: Int
+    private let spillFolder: String?
+
+    /// What a comparison found.
+    package struct Result: Sendable {
+        package var counts = ComparisonCounts()
+        /// Entries of the source.
+        package var totals = KeyspaceTotals()
+        /// Keyspace digests of both sides, hexadecimal.
+        package var sourceDigest = ""
+        package var destinationDigest = ""
+        package var seconds = 0.0
+        /// Entries that could not be read, with the reason; the first of them.
+        package var unreadable: [String] = []
+        package var notes: [ScanNote.Reason: Int] = [:]
+    }
+
+    /// - Parameter spillFolder: Where stores that give no order are sorted; needed for those only.
+    package init(
+        source: any StorageBackend, destination: any StorageBackend, start: StorageKey?, context: RunContext,
+        readers: Int = 8, spillFolder: String? = nil
+    ) {
+        self.source = source
+        self.destination = destination
+        self.start = start
+        self.context = context
+        self.readers = readers
+        self.spillFolder = spillFolder
+    }
+
+    /// Runs the comparison.
+    ///
+    /// - Parameter report: Told of every key in order.
+    package func run(
+        report: (Verdict, UnsafeRawBufferPointer) throws -> Void = { _, _ in }
+    ) throws -> Result {
+        let clock = ContinuousClock()
+        let begin = clock.now
+        context.counters.restart(.comparing)
+        let unreadable = UnreadableEntries()
+        let notes = ScanNotes()
+        let left = try DigestingSource(scan(source, unreadable, notes), context.counters)
+        let right = try DigestingSource(scan(destination, unreadable, notes), nil)
+        defer {
+            left.stop()
+            right.stop()
+        }
+        var result = Result()
+        result.counts = try Comparison(source: left, destination: right).run(
+            amend: { verdict, key in unreadable.contains(key) ? .unreadable : verdict }, report: report)
+        // Keys that neither side could read never came up in the comparison.
+        for key in unreadable.notAmended() {
+            result.counts.unreadable += 1
+            try key.bytes.withUnsafeBytes { try report(.unreadable, $0) }
+        }
+        result.totals = left.totals
+        result.sourceDigest = try left.finish()
+        result.destinationDigest = try right.finish()
+        result.seconds = (clock.now - begin) / .seconds(1)
+        result.unreadable = unreadable.messages
+        result.notes = notes.counts
+        return result
+    }
+
+    private func scan(
+        _ store: any StorageBackend, _ unreadable: UnreadableEntries, _ notes: ScanNotes
+    ) -> DigestedScan {
+        var options = DigestedScan.Options()
+        options.request.readers = readers
+        options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
+        options.request.passesOver = { unreadable.add($0) }
+        options.request.note = { notes.add($0) }
+        options.filter = EntryFilter(start: start)
+        options.workers = processorCount
+        options.writesManifestLines = true
+        options.spillFolder = spillFolder
+        return DigestedScan(store, options)
+    }
+}
+
+/// Entries that a scan could not read.
+private final class UnreadableEntries: Sendable {
+    /// Beyond this the store as a whole is taken for damaged.
+    private static let maximum = 100_000
+    private static let maximumMessages = 100
+
+    private struct State {
+        var keys: [StorageKey: Bool] = [:]
+        var messages: [String] = []
+    }
+
+    private let state = Mutex(State())
+
+    /// Notes an entry; `false` if the scan should end with the error.
+    func add(_ error: StorageError) -> Bool {
+        guard let key = error.key else { return false }
+        return state.withLock { state in
+            guard state.keys.count < Self.maximum else { return false }
+            state.keys[key] = state.keys[key] ?? false
+            if state.messages.count < Self.maximumMessages { state.messages.append(error.message) }
+            return true
+        }
+    }
+
+    /// Whether the key is one of them; it is then taken for judged.
+    func contains(_ key: UnsafeRawBufferPointer) -> Bool {
+        state.withLock { state in
+            guard !state.keys.isEmpty else { return false }
+            let key = StorageKey(copying: key)
+            guard state.keys[key] != nil else { return false }
+            state.keys[key] = true
+            return true
+        }
+    }
+
+    func notAmended() -> [StorageKey] {
+        state.withLock { $0.keys.filter { !$0.value }.keys.sorted() }
+    }
+
+    var messages: [String] { state.withLock { $0.messages } }
+}
+
+/// Passes pages on while adding them up.
+private final class DigestingSource: DigestSource {
+    private let scan: DigestedScan
+    private let counters: ProgressCounters?
+    private var digest: KeyspaceDigest
+    private(set) var totals = KeyspaceTotals()
+
+    init(_ scan: DigestedScan, _ counters: ProgressCounters?) throws {
+        self.scan = scan
+        self.counters = counters
+        self.digest = try KeyspaceDigest()
+    }
+
+    func next() throws -> (any DigestPage)? {
+        guard let batch = try scan.nextBatch() else { return nil }
+        totals.add(batch)
+        try digest.add(batch.manifestLines)
+        counters?.add(entries: batch.count, bytes: batch.entries.byteCount)
+        if let prefix = batch.tally.last?.prefix { counters?.setPrefix(prefix) }
+        return batch
+    }
+
+    func finish() throws -> String { try digest.finish() }
+
+    func stop() { scan.stop() }
+}

@@ -1,0 +1,132 @@
+import Flags
+import Migration
+import Storage
+import Telemetry
+import Workers
+
+/// `sealift check`: compares both sides of a migration by content.
+let checkCommand = CommandSpec(
+    path: ["sealift", "check"], summary: "Compare source and destination by content",
+    description: """
+        Reads both stores of a migration's file, changing neither, and compares every entry by its SHA-256. Prints \
+        every difference: + only at the destination, - missing at the destination, * different, ! unreadable.
+
+        Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read, 3 differences, 130 interrupted.
+        """,
+    examples: [
+        .init("Compare:", "sealift check -config migrate.hcl"),
+        .init("Keep a line per entry, also of those that are the same:",
+              "sealift check -config migrate.hcl -combined report.txt"),
+    ],
+    flags: [
+        CommonFlags.config,
+        .string("start", placeholder: "key", help: "Compare only keys that sort at or behind this one, bytewise."),
+        .string(
+            "combined", placeholder: "path",
+            help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
+        CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+    ])
+
+/// Runs `check`.
+struct Check {
+    private static let maximumShown = 1000
+
+    private let flags: ParsedFlags
+    private let console: Console
+
+    init(_ flags: ParsedFlags, _ console: Console) {
+        self.flags = flags
+        self.console = console
+    }
+
+    func run() -> Int32 {
+        do {
+            let logger = try console.logger(flags)
+            try CommonFlags.checkParallel(flags)
+            try CommonFlags.checkFormat(flags)
+            return try compare(logger)
+        } catch {
+            return console.fail(error)
+        }
+    }
+
+    private func compare(_ logger: Logger) throws -> Int32 {
+        let file = try ConfigurationFile(path: try CommonFlags.configPath(flags), environment: console.environment)
+        let sourceBlock = try file.store("storage_source")
+        let destinationBlock = try file.store("storage_destination")
+        let cancellation = CancellationToken()
+        _ = console.watchSignals(cancellation, announcement: nil)
+        let counters = ProgressCounters()
+        let source = try openForReading(sourceBlock)
+        defer { source.close() }
+        let destination = try openForReading(destinationBlock)
+        defer { destination.close() }
+        let context = RunContext(
+            logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
+            version: sealiftVersion)
+        let start = flags.string("start")
+        let check = StoreCheck(
+            source: source, destination: destination, start: start.isEmpty ? nil : StorageKey(start), context: context,
+            readers: min(flags.integer("max-parallel"), 8))
+        let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
+        defer { display.finish() }
+        let isJSON = flags.string("format") == "json"
+        let combinedPath = flags.string("combined")
+        let combined = combinedPath.isEmpty ? nil : try ResultWriter(path: combinedPath)
+        var shown = 0
+        let result: StoreCheck.Result
+        do {
+            result = try check.run { verdict, key in
+                try combined?.writeLine("\(verdict.sign) \(escapedKey(key))")
+                guard verdict != .same, combinedPath != "-" else { return }
+                shown += 1
+                guard shown <= Self.maximumShown || isJSON else { return }
+                if isJSON {
+                    EventWriter().emit(
+                        "difference", [("verdict", .string(verdict.sign)), ("key", .string(escapedKey(key)))])
+                } else {
+                    console.printResult("\(verdict.sign) \(escapedKey(key))")
+                }
+            }
+            try combined?.flush()
+        } catch let error as StorageError where error.code == .cancelled {
+            throw MigrationFailure(.interrupted, "Interrupted. Nothing was changed.")
+        }
+        display.finish()
+        if shown > Self.maximumShown, !isJSON {
+            console.printResult("… and \(formatCount(shown - Self.maximumShown)) more; -combined FILE lists all")
+        }
+        for message in result.unreadable { console.printError(message) }
+        isJSON ? EventWriter().emit("result", members(result)) : console.printResult(text(result))
+        return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
+    }
+
+    private func text(_ result: StoreCheck.Result) -> String {
+        let counts = result.counts
+        let verdict =
+            counts.isAllSame
+            ? "Source and destination hold the same \(formatCount(counts.same)) entries."
+            : "Source and destination differ."
+        return """
+            \(verdict)
+              = same                    \(formatCount(counts.same))
+              + only at destination     \(formatCount(counts.extra))
+              - missing at destination  \(formatCount(counts.missing))
+              * different               \(formatCount(counts.different))
+              ! unreadable              \(formatCount(counts.unreadable))
+              source       sha256:\(result.sourceDigest)
+              destination  sha256:\(result.destinationDigest)
+              \(formatBytes(result.totals.bytes)) in \(formatDuration(.seconds(result.seconds)))
+            """
+    }
+
+    private func members(_ result: StoreCheck.Result) -> [(String, JSONText)] {
+        let counts = result.counts
+        return [
+            ("same", .integer(counts.same)), ("extra", .integer(counts.extra)), ("missing", .integer(counts.missing)),
+            ("different", .integer(counts.different)), ("unreadable", .integer(counts.unreadable)),
+            ("source_digest", .string(result.sourceDigest)), ("destination_digest", .string(result.destinationDigest)),
+            ("bytes", .integer(result.totals.bytes)), ("seconds", .double(result.seconds)),
+        ]
+    }
+}

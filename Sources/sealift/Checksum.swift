@@ -1,0 +1,98 @@
+import Flags
+import Migration
+import Storage
+import Telemetry
+import Workers
+
+/// `sealift checksum`: the manifest of one store.
+let checksumCommand = CommandSpec(
+    path: ["sealift", "checksum"], summary: "Print the manifest of one store",
+    description: """
+        Prints a line per entry, the SHA-256 of its value and its key, in key order, and the keyspace digest: the \
+        SHA-256 of those lines. Two stores of any kind hold the same entries exactly if their keyspace digests are \
+        equal. The lines of the header and the end begin with #; `grep -v '^#' | sha256sum` gives the digest.
+        """,
+    examples: [
+        .init("The source of a migration:", "sealift checksum -config migrate.hcl -side=source > source.txt"),
+        .init("The store of a stopped server:", "sealift checksum -config server.hcl"),
+        .init("Only the digest:", "sealift checksum -config server.hcl -digest-only"),
+    ],
+    flags: [
+        CommonFlags.config, CommonFlags.side,
+        .boolean("digest-only", help: "Print the keyspace digest and the counts, not the entries."),
+        CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+    ])
+
+/// Runs `checksum`.
+struct Checksum {
+    private let flags: ParsedFlags
+    private let console: Console
+
+    init(_ flags: ParsedFlags, _ console: Console) {
+        self.flags = flags
+        self.console = console
+    }
+
+    func run() -> Int32 {
+        do {
+            let logger = try console.logger(flags)
+            try CommonFlags.checkParallel(flags)
+            try CommonFlags.checkFormat(flags)
+            return try printManifest(logger)
+        } catch let error as StorageError where error.code == .cancelled {
+            return console.fail(MigrationFailure(.interrupted, "Interrupted. The manifest is incomplete."))
+        } catch {
+            return console.fail(error)
+        }
+    }
+
+    private func printManifest(_ logger: Logger) throws -> Int32 {
+        let cancellation = CancellationToken()
+        _ = console.watchSignals(cancellation, announcement: nil)
+        let store = try openSide(flags, console)
+        defer { store.close() }
+        var options = DigestedScan.Options()
+        options.request.readers = min(flags.integer("max-parallel"), 8)
+        options.request.isCancelled = { cancellation.isCancelled }
+        options.request.note = { logger.info("not an entry", ["kind": .string($0.reason.rawValue), "place": .string($0.place)]) }
+        options.writesManifestLines = true
+        let scan = DigestedScan(store, options)
+        defer { scan.stop() }
+        let isJSON = flags.string("format") == "json"
+        let showsEntries = !flags.boolean("digest-only")
+        let output = try ResultWriter()
+        if !isJSON, showsEntries { try output.writeLine("# sealift manifest 1\n# source: \(store.kind)") }
+        var totals = KeyspaceTotals()
+        var digest = try KeyspaceDigest()
+        while let batch = try scan.nextBatch() {
+            try digest.add(batch.manifestLines)
+            totals.add(batch)
+            if showsEntries { try isJSON ? writeEvents(batch, output) : output.write(batch.manifestLines) }
+            batch.recycle()
+        }
+        let keyspace = try digest.finish()
+        if isJSON {
+            let members: [(String, JSONText)] = [
+                ("event", .string("result")), ("kind", .string(store.kind)), ("entries", .integer(totals.entries)),
+                ("bytes", .integer(totals.bytes)), ("keyspace_digest", .string(keyspace)),
+            ]
+            try output.writeLine(JSONText.object(members).text)
+        } else {
+            try output.writeLine(
+                "# entries: \(totals.entries)\n# bytes: \(totals.bytes)\n# keyspace digest: \(keyspace)")
+        }
+        try output.flush()
+        return 0
+    }
+
+    private func writeEvents(_ batch: DigestedBatch, _ output: ResultWriter) throws {
+        for index in 0..<batch.count {
+            let members: [(String, JSONText)] = [
+                ("event", .string("entry")), ("key", .string(escapedKey(batch.key(index)))),
+                ("bytes", .integer(batch.entries.value(index).count)),
+                ("sha256", .string(batch.hexadecimalDigest(index))),
+            ]
+            try output.writeLine(JSONText.object(members).text)
+        }
+    }
+}

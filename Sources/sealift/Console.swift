@@ -1,0 +1,131 @@
+import Flags
+import Glibc
+import Migration
+import Telemetry
+import Workers
+
+/// The process's surroundings: environment, terminal, streams. Results go to standard output, all else to standard
+/// error.
+struct Console: Sendable {
+    let environment: [String: String]
+    /// What standard error can show.
+    let screen: TerminalSettings
+
+    init(environment: [String: String]) {
+        self.environment = environment
+        self.screen = TerminalSettings(descriptor: 2, environment: environment)
+    }
+
+    /// Writes a line of the result.
+    func printResult(_ text: String) {
+        TerminalOutput.standardError.writeLine(text, to: 1)
+    }
+
+    /// Writes a line about a problem.
+    func printError(_ text: String) {
+        TerminalOutput.standardError.writeLine(text)
+    }
+
+    /// Prints a failure and gives its exit code.
+    func fail(_ failure: MigrationFailure) -> Int32 {
+        let isProblem = failure.kind != .interrupted
+        printError(isProblem ? screen.paint(failure.message, .red) : failure.message)
+        return failure.exitCode
+    }
+
+    /// Prints any error of a command and gives its exit code.
+    func fail(_ error: any Error) -> Int32 {
+        if let failure = error as? MigrationFailure { return fail(failure) }
+        return fail(MigrationFailure(.failed, "Error: \(error)"))
+    }
+
+    /// The logger that the common flags ask for.
+    ///
+    /// - Throws: The stock command's message for an unknown level.
+    func logger(_ flags: ParsedFlags) throws(MigrationFailure) -> Logger {
+        let level: LogLevel
+        do throws(LogLevelError) {
+            level = try LogLevel(parsing: flags.string("log-level"))
+        } catch {
+            throw MigrationFailure(.configuration, "\(error)")
+        }
+        return Logger(level: level, format: LogFormat(parsing: flags.string("log-format")))
+    }
+
+    /// How a command that runs long shows where it is.
+    func progressStyle(_ flags: ParsedFlags, _ logger: Logger) -> ProgressDisplay.Style {
+        flags.string("format") == "json"
+            ? .events(EventWriter()) : .suited(to: screen, output: .standardError, logger: logger)
+    }
+
+    /// Starts watching for SIGINT and SIGTERM: the first stops the run cleanly, the second ends the process at once,
+    /// which is as safe as a power cut.
+    func watchSignals(_ cancellation: CancellationToken, announcement: String?) -> SignalWatch {
+        SignalWatch { _, count in
+            guard count == 1 else { _exit(130) }
+            if let announcement { printResult(announcement) }
+            cancellation.cancel()
+        }
+    }
+}
+
+/// The environment as a dictionary.
+func processEnvironment() -> [String: String] {
+    var variables: [String: String] = [:]
+    var next = environ
+    while let entry = next.pointee {
+        let text = String(cString: entry)
+        if let equals = text.firstIndex(of: "=") {
+            variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
+        }
+        next += 1
+    }
+    return variables
+}
+
+/// Flags that several commands share.
+enum CommonFlags {
+    static let config = FlagSpec.string(
+        "config", placeholder: "path", environment: ["BAO_MIGRATE_CONFIG_PATH", "VAULT_MIGRATE_CONFIG_PATH"],
+        help: "Path of the configuration file (HCL or JSON).", completion: .file)
+    static let logLevel = FlagSpec.string(
+        "log-level", placeholder: "level", default: "info", environment: ["BAO_LOG_LEVEL", "VAULT_LOG_LEVEL"],
+        help: "Lowest level of log lines: trace, debug, info, warn, error.",
+        completion: .values(LogLevel.allCases.map(\.name)))
+    static let logFormat = FlagSpec.string(
+        "log-format", placeholder: "format", default: "standard",
+        environment: ["BAO_LOG_FORMAT", "VAULT_LOG_FORMAT"], help: "Form of log lines: standard or json.",
+        completion: .values(["standard", "json"]))
+    static let format = FlagSpec.string(
+        "format", placeholder: "format", default: "table",
+        help: "Form of the result: table for people, json for programs (one object a line).",
+        completion: .values(["table", "json"]))
+    static let side = FlagSpec.string(
+        "side", placeholder: "side",
+        help: "Which store of a migration's file: source or destination. A file with one storage stanza needs none.",
+        completion: .values(["source", "destination"]))
+    static let maxParallel = FlagSpec.integer(
+        "max-parallel", default: 10, emptyIsZero: true, help: "Most entries to be read at once.")
+
+    static func checkFormat(_ flags: ParsedFlags) throws(MigrationFailure) {
+        let format = flags.string("format")
+        guard format == "table" || format == "json" else {
+            throw MigrationFailure(.configuration, "Invalid output format: \(format)\nGive -format=table or -format=json.")
+        }
+    }
+
+    static func checkParallel(_ flags: ParsedFlags) throws(MigrationFailure) {
+        guard flags.integer("max-parallel") >= 1 else {
+            throw MigrationFailure(
+                .configuration, "Argument to flag -max-parallel must be between 1 and 9223372036854775807")
+        }
+    }
+
+    static func configPath(_ flags: ParsedFlags) throws(MigrationFailure) -> String {
+        let path = flags.string("config")
+        guard !path.isEmpty else {
+            throw MigrationFailure(.configuration, "Must specify exactly one config path using -config")
+        }
+        return path
+    }
+}

@@ -1,0 +1,87 @@
+import Migration
+import Storage
+import Telemetry
+
+/// What `operator migrate` prints when it is done.
+func summaryText(_ summary: MigrationSummary) -> String {
+    var lines = [
+        summary.isDryRun
+            ? "Dry run: nothing was written. The migration would go through."
+            : "Success! All of the keys have been migrated.", "",
+    ]
+    func row(_ name: String, _ text: String) {
+        lines.append("  " + name + String(repeating: " ", count: max(14 - name.count, 1)) + text)
+    }
+    let totals = summary.totals
+    row("Source", "\(summary.sourceKind) \(summary.sourceLocation)")
+    row("Destination", "\(summary.destinationKind) \(summary.destinationLocation)")
+    if summary.isContinuation { row("Continued", "an earlier run of this migration was cut off") }
+    row(
+        "Entries",
+        "\(formatCount(totals.entries)), \(formatBytes(totals.bytes)); the largest \(formatBytes(totals.largestEntry))")
+    if !summary.isDryRun {
+        row("Time", timeText(summary))
+        row("Proven", "\(formatCount(summary.comparison.same)) of \(formatCount(totals.entries)) entries read back and equal")
+    }
+    row("Keyspace", "sha256:\(summary.keyspaceDigest)")
+    for (reason, count) in summary.leftOut.sorted(by: { $0.key < $1.key }) {
+        row("Left out", "\(formatCount(count)): \(reason)")
+    }
+    for reason in ScanNote.Reason.allCases {
+        guard let count = summary.notes[reason] else { continue }
+        row(reason.isLeftOut ? "Not entries" : "Look at", "\(formatCount(count)): \(reason.rawValue)")
+        for note in summary.noteExamples.filter({ $0.reason == reason }).prefix(5) { row("", "  \(note.place)") }
+    }
+    for remark in summary.remarks { row("Remark", remark) }
+    if let path = summary.manifestPath { row("Manifest", path) }
+    if let path = summary.reportPath { row("Report", path) }
+    lines += ["", "  Entries by prefix:"]
+    for tally in totals.prefixes.prefix(20) {
+        let name = tally.prefix.isEmpty ? "(top level)" : tally.prefix.withUnsafeBytes { escapedKey($0) }
+        row("", "\(name)  \(formatCount(tally.entries)), \(formatBytes(tally.bytes))")
+    }
+    if totals.prefixes.count > 20 { row("", "… and \(totals.prefixes.count - 20) more, see the report") }
+    lines += guideLines(summary)
+    return lines.joined(separator: "\n")
+}
+
+private func guideLines(_ summary: MigrationSummary) -> [String] {
+    guard let guide = summary.guide else { return [] }
+    var lines = ["", "The server's configuration for this node:", ""]
+    lines += guide.stanza.map { "  \($0)" }
+    lines += ["", "Next steps:", ""]
+    lines += guide.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
+    return lines
+}
+
+private func timeText(_ summary: MigrationSummary) -> String {
+    let seconds = max(summary.seconds, 0.001)
+    let rate = Int(Double(summary.totals.entries) / seconds)
+    let bytes = Int(Double(summary.totals.bytes) / seconds)
+    return "\(formatDuration(.seconds(summary.seconds))), comparison included; "
+        + "\(formatCount(rate)) entries/s, \(formatBytes(bytes))/s"
+}
+
+/// The same for programs.
+func summaryMembers(_ summary: MigrationSummary) -> [(String, JSONText)] {
+    func counts(_ counts: [(String, Int)]) -> JSONText { .object(counts.map { ($0.0, .integer($0.1)) }) }
+    let totals = summary.totals
+    return [
+        ("dry_run", .boolean(summary.isDryRun)), ("continued", .boolean(summary.isContinuation)),
+        ("source", .object([("kind", .string(summary.sourceKind)), ("location", .string(summary.sourceLocation))])),
+        (
+            "destination",
+            .object([("kind", .string(summary.destinationKind)), ("location", .string(summary.destinationLocation))])
+        ),
+        ("entries", .integer(totals.entries)), ("key_bytes", .integer(totals.keyBytes)),
+        ("value_bytes", .integer(totals.valueBytes)), ("largest_entry_bytes", .integer(totals.largestEntry)),
+        ("seconds", .double(summary.seconds)), ("copy_seconds", .double(summary.copySeconds)),
+        ("proven", .integer(summary.comparison.same)), ("keyspace_digest", .string(summary.keyspaceDigest)),
+        ("left_out", counts(summary.leftOut.sorted { $0.key < $1.key })),
+        ("found", counts(ScanNote.Reason.allCases.compactMap { reason in summary.notes[reason].map { (reason.rawValue, $0) } })),
+        ("remarks", .array(summary.remarks.map(JSONText.string))),
+        ("server_stanza", summary.guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
+        ("next_steps", summary.guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),
+        ("manifest", .optional(summary.manifestPath)), ("report", .optional(summary.reportPath)),
+    ]
+}

@@ -1,0 +1,141 @@
+import Flags
+import Glibc
+import Migration
+import Storage
+import Telemetry
+import Workers
+
+/// `sealift operator migrate`: the drop-in for Vault's command of that name.
+let operatorMigrateCommand = CommandSpec(
+    path: ["sealift", "operator", "migrate"], summary: "Migrate a store between storage backends",
+    description: """
+        Copies every entry of storage_source to storage_destination while no server runs on either, reads the \
+        destination back and compares it with what the source gave. Takes the file and the flags of `vault operator \
+        migrate`.
+
+        A Raft destination is a directory for one node, built whole and put in place when it is proven. Any other \
+        destination carries Vault's migration marker until it is proven, so that no server starts on half a store. A \
+        run that was stopped or killed is taken up by running the same command again.
+
+        Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed, 3 the destination differs, 130 \
+        interrupted.
+        """,
+    examples: [
+        .init("Look first, write nothing:", "sealift operator migrate -config migrate.hcl -dry-run"),
+        .init("Migrate:", "sealift operator migrate -config migrate.hcl"),
+        .init("Remove the marker that another tool's crashed run left on the source:",
+              "sealift operator migrate -config migrate.hcl -reset"),
+    ],
+    flags: [
+        CommonFlags.config,
+        .string("start", placeholder: "key", help: "Copy only keys that sort at or behind this one, bytewise."),
+        .boolean("reset", help: "Remove the migration marker from the source and copy nothing."),
+        CommonFlags.maxParallel,
+        .boolean("dry-run", help: "Look at both sides, read the whole source, write nothing, print the plan."),
+        .boolean(
+            "allow-any-data", help: "Migrate a source that is not the store of an initialised Vault or OpenBao."),
+        .boolean(
+            "practice", environment: ["SEALIFT_PRACTICE"],
+            help: "A practice run on one machine: accept a loopback or port-less cluster_addr."),
+        .boolean("read-only-source", help: "Set no migration marker on the source. Make sure no server starts on it."),
+        .string(
+            "state-dir", placeholder: "path",
+            help: "Folder for lock, manifest and report; by default beside a Raft destination, else below "
+                + "~/.local/state/sealift.", completion: .directory),
+        .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
+        CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+    ])
+
+/// Runs `operator migrate`.
+struct OperatorMigrate {
+    private let flags: ParsedFlags
+    private let console: Console
+
+    init(_ flags: ParsedFlags, _ console: Console) {
+        self.flags = flags
+        self.console = console
+    }
+
+    /// - Returns: The exit code.
+    func run() -> Int32 {
+        // A closed pipe behind standard output must not end a migration half-way.
+        signal(SIGPIPE, SIG_IGN)
+        do throws(MigrationFailure) {
+            let logger = try console.logger(flags)
+            try CommonFlags.checkParallel(flags)
+            let path = try CommonFlags.configPath(flags)
+            try CommonFlags.checkFormat(flags)
+            let options = try options()
+            let configuration = try ConfigurationFile(path: path, environment: console.environment)
+            try migrate(configuration, options, logger)
+            return 0
+        } catch {
+            if flags.string("format") == "json" {
+                EventWriter().emit(
+                    "failure", [("exit_code", .integer(Int(error.exitCode))), ("message", .string(error.message))])
+            }
+            return console.fail(error)
+        }
+    }
+
+    private func options() throws(MigrationFailure) -> MigrationOptions {
+        var options = MigrationOptions()
+        if !flags.string("start").isEmpty { options.start = StorageKey(flags.string("start")) }
+        options.maximumParallel = flags.integer("max-parallel")
+        options.isDryRun = flags.boolean("dry-run")
+        options.allowsAnyData = flags.boolean("allow-any-data")
+        options.isPractice = flags.boolean("practice")
+        options.hasReadOnlySource = flags.boolean("read-only-source")
+        if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
+        if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }
+        return options
+    }
+
+    private func migrate(
+        _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger
+    ) throws(MigrationFailure) {
+        let cancellation = CancellationToken()
+        let isReset = flags.boolean("reset")
+        let isJSON = flags.string("format") == "json"
+        _ = console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
+        let counters = ProgressCounters()
+        let context = RunContext(
+            logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
+            version: sealiftVersion)
+        let run = MigrationRun(
+            configuration: configuration, drivers: backendDrivers, options: options, context: context)
+        if isReset {
+            try run.reset()
+            console.printResult("Success! Migration lock reset (if it was set).")
+            return
+        }
+        let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
+        defer { display.finish() }
+        let summary = try run.run()
+        display.finish()
+        if isJSON {
+            EventWriter().emit("result", summaryMembers(summary))
+        } else {
+            console.printResult(summaryText(summary))
+        }
+    }
+}
+
+/// Resolves `user[:group]`, names or numbers.
+func fileOwner(_ text: String) throws(MigrationFailure) -> FileOwner {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    var user: UInt32?
+    var group: UInt32?
+    if let number = UInt32(parts[0]) {
+        user = number
+        group = getpwuid(number)?.pointee.pw_gid ?? number
+    } else if let entry = getpwnam(parts[0]) {
+        user = entry.pointee.pw_uid
+        group = entry.pointee.pw_gid
+    }
+    if parts.count == 2 { group = UInt32(parts[1]) ?? getgrnam(parts[1])?.pointee.gr_gid }
+    guard let user, let group else {
+        throw MigrationFailure(.configuration, "-chown \(text): there is no such user or group on this machine.")
+    }
+    return FileOwner(user: user, group: group)
+}

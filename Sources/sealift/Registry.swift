@@ -1,0 +1,15 @@
+import FileBackend
+import InMemoryBackend
+import RaftDirectoryBackend
+import Storage
+
+/// Every storage backend a configuration file can name: the one place that knows them all.
+let backendDrivers: [BackendDriver] = [
+    RaftDirectoryBackend.driver(),
+    FileBackend.driver(),
+    FileBackend.driver(kind: "file_transactional"),
+    InMemoryBackend.driver(),
+    InMemoryBackend.driver(kind: "inmem_ha"),
+    InMemoryBackend.driver(kind: "inmem_transactional"),
+    InMemoryBackend.driver(kind: "inmem_transactional_ha"),
+]

@@ -1,0 +1,69 @@
+import Flags
+import Telemetry
+
+/// Sealift's version.
+let sealiftVersion = "0.1.0"
+
+/// Every command, from which parsing, help, completion and the README's reference come.
+let rootCommand = CommandSpec(
+    path: ["sealift"], summary: "Moves a Vault or OpenBao store from one storage backend to another, and proves it",
+    description: """
+        Moves the storage of a HashiCorp Vault or OpenBao server from one storage backend to another. Entries stay \
+        encrypted: no unseal key is needed and nothing is decrypted. What was written is read back and compared, entry \
+        by entry, before success is reported.
+        """,
+    subcommands: [
+        CommandSpec(
+            path: ["sealift", "operator"], summary: "Operate on a server's storage",
+            description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
+        checkCommand, checksumCommand, inspectCommand, completionCommand, referenceCommand,
+        CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
+    ])
+
+/// Runs the command that was found.
+///
+/// - Returns: The exit code.
+func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> Int32 {
+    switch command.path.dropFirst().joined(separator: " ") {
+    case "operator migrate": return OperatorMigrate(flags, console).run()
+    case "check": return Check(flags, console).run()
+    case "checksum": return Checksum(flags, console).run()
+    case "inspect ls": return Inspect(flags, console).list()
+    case "inspect du": return Inspect(flags, console).usage()
+    case "inspect stat": return Inspect(flags, console).stat()
+    case "completion": return printCompletion(flags, console)
+    case "reference":
+        console.printResult(rootCommand.all.filter { $0.subcommands.isEmpty && $0.name != "reference" }
+            .map { $0.referenceMarkdown() }.joined(separator: "\n"))
+        return 0
+    case "version":
+        console.printResult("Sealift v\(sealiftVersion)")
+        return 0
+    default: preconditionFailure("\(command.commandLine) is declared and not run")
+    }
+}
+
+/// `sealift completion`.
+let completionCommand = CommandSpec(
+    path: ["sealift", "completion"], summary: "Print a completion script for a shell",
+    description: "Prints a script that teaches bash, zsh or fish the commands and flags.",
+    examples: [
+        .init("For this bash session:", "source <(sealift completion bash)"),
+        .init("For every zsh session:", "sealift completion zsh > ~/.zfunc/_sealift"),
+        .init("For every fish session:", "sealift completion fish > ~/.config/fish/completions/sealift.fish"),
+    ],
+    positional: [.init("SHELL", help: "bash, zsh or fish", completion: .values(Shell.allCases.map(\.rawValue)))])
+
+/// `sealift reference`: what the README's reference of commands is made with.
+let referenceCommand = CommandSpec(
+    path: ["sealift", "reference"], summary: "Print the reference of all commands as Markdown")
+
+private func printCompletion(_ flags: ParsedFlags, _ console: Console) -> Int32 {
+    guard flags.arguments.count == 1, let shell = Shell(rawValue: flags.arguments[0]) else {
+        let names = Shell.allCases.map(\.rawValue).joined(separator: ", ")
+        console.printError("Name one shell: \(names). Example: sealift completion bash")
+        return 1
+    }
+    console.printResult(rootCommand.completionScript(for: shell))
+    return 0
+}
