@@ -27,6 +27,17 @@ package struct ComparisonCounts: Sendable, Equatable {
 
     package var isAllSame: Bool { extra == 0 && missing == 0 && different == 0 && unreadable == 0 }
 
+    /// The sum of two counts.
+    func adding(_ other: ComparisonCounts) -> ComparisonCounts {
+        var sum = self
+        sum.same += other.same
+        sum.extra += other.extra
+        sum.missing += other.missing
+        sum.different += other.different
+        sum.unreadable += other.unreadable
+        return sum
+    }
+
     mutating func count(_ verdict: Verdict) {
         switch verdict {
         case .same: same += 1

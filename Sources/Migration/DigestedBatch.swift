@@ -1,63 +1,59 @@
-package import Digest
+import Digest
 package import Storage
 
-/// A batch of entries with all that was computed about it on a worker's thread.
+/// A batch of entries, stamped with the SHA-256 of their values, with what was made of it on its way.
 // Unchecked: owned by one thread at a time, as the batch in it.
 package final class DigestedBatch: DigestPage, @unchecked Sendable {
     package let entries: EntryBatch
-    /// 32 bytes an entry.
-    private let digests: UnsafeMutableRawBufferPointer
     private let pool: BatchPool
-    /// The entries' manifest lines.
+    /// The entries' manifest lines; empty if they were not asked for.
     package let manifestLines: [UInt8]
     /// Counts by top-level prefix, in key order.
     package let tally: [PrefixTally]
+    /// Bytes of keys, of values, and of the largest entry.
+    package let keyBytes: Int
+    package let valueBytes: Int
+    package let largestEntry: Int
 
     package var count: Int { entries.count }
 
     package func key(_ index: Int) -> UnsafeRawBufferPointer { entries.key(index) }
 
-    package func digest(_ index: Int) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: digests[(index * 32)..<(index * 32 + 32)])
-    }
+    package func digest(_ index: Int) -> UnsafeRawBufferPointer { entries.stamp(index) }
 
     package func recycle() {
         pool.recycle(entries)
     }
 
-    deinit {
-        digests.deallocate()
-    }
-
-    /// Digests every entry of a batch.
+    /// Takes a batch whose entries carry SHA-256 stamps.
     ///
-    /// - Throws: `StorageError` if the keys are not strictly ascending, `DigestError` if the library fails.
-    package init(_ entries: EntryBatch, hasher: SHA256Hasher, writesLines: Bool, pool: BatchPool) throws {
-        self.pool = pool
-        self.entries = entries
-        self.digests = .allocate(byteCount: entries.count * SHA256Digest.byteCount, alignment: 16)
-        var lines: [UInt8] = []
-        if writesLines { lines.reserveCapacity(entries.count * 160) }
-        var tally: [PrefixTally] = []
-        do {
-            for index in 0..<entries.count {
-                let key = entries.key(index)
-                if index > 0, compareBytes(entries.key(index - 1), key) >= 0 {
-                    throw Self.disorder(entries.key(index - 1), key)
-                }
-                let value = entries.value(index)
-                let digest = UnsafeMutableRawBufferPointer(rebasing: digests[(index * 32)..<(index * 32 + 32)])
-                if let output = digest.baseAddress { try hasher.digest(of: value, into: output) }
-                PrefixTally.count(key, bytes: key.count + value.count, into: &tally)
-                if writesLines { Manifest.appendLine(key, UnsafeRawBufferPointer(digest), to: &lines) }
-            }
-        } catch {
-            // The deinitialiser does not run for an object that was never complete.
-            digests.deallocate()
-            throw error
+    /// - Throws: `StorageError` if the keys are not strictly ascending, or a digest could not be computed.
+    package init(_ entries: EntryBatch, writesLines: Bool, pool: BatchPool) throws(StorageError) {
+        guard !entries.hasFailedStamp else {
+            throw StorageError(.io, "OpenSSL refused to compute a SHA-256. Look at its configuration (openssl.cnf).")
         }
-        self.manifestLines = lines
+        var lines = ManifestLines(capacity: writesLines ? entries.count * 96 + entries.heldBytes / 2 : 0)
+        var tally: [PrefixTally] = []
+        var keyBytes = 0
+        var largest = 0
+        var earlier = UnsafeRawBufferPointer(start: nil, count: 0)
+        for index in 0..<entries.count {
+            let key = entries.key(index)
+            if index > 0, compareBytes(earlier, key) >= 0 { throw Self.disorder(earlier, key) }
+            earlier = key
+            let size = key.count + entries.valueCount(index)
+            keyBytes += key.count
+            largest = max(largest, size)
+            PrefixTally.count(key, bytes: size, into: &tally)
+            if writesLines { lines.append(key, digest: entries.stamp(index)) }
+        }
+        self.entries = entries
+        self.pool = pool
+        self.manifestLines = lines.bytes
         self.tally = tally
+        self.keyBytes = keyBytes
+        self.valueBytes = entries.byteCount - keyBytes
+        self.largestEntry = largest
     }
 
     /// The error of a store whose scan is not in strict key order.
@@ -133,5 +129,34 @@ extension DigestedBatch {
         var text: [UInt8] = []
         appendHexadecimal(digest(index), to: &text)
         return String(decoding: text, as: UTF8.self)
+    }
+}
+
+/// Stamps entries with the SHA-256 of their values.
+final class SHA256Stamper: ValueStamper {
+    private let hasher: SHA256Hasher?
+
+    init() {
+        // Without a hasher every stamp fails, and the batch says so.
+        hasher = try? SHA256Hasher()
+    }
+
+    let stampBytes = SHA256Digest.byteCount
+
+    func stamp(_ value: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer) -> Bool {
+        guard let hasher else { return false }
+        do throws(DigestError) {
+            try hasher.digest(of: value, into: output)
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+extension BatchPool {
+    /// Batches whose entries carry the SHA-256 of their values.
+    package static func digesting(keepsValues: Bool) -> BatchPool {
+        BatchPool(keepsValues: keepsValues) { SHA256Stamper() }
     }
 }

@@ -31,12 +31,12 @@ package final class EntrySorter {
         for index in 0..<batch.count {
             pending.append(key: batch.key(index), value: batch.value(index))
         }
-        if pending.byteCount >= budget { try putAside() }
+        if pending.heldBytes >= budget { try putAside() }
     }
 
     /// Gives everything back in key order and empties the sorter. Equal keys come one behind the other.
     package func merge(
-        pool: BatchPool, isCancelled: () -> Bool, _ deliver: (EntryBatch) -> Bool
+        pool: BatchPool, isCancelled: () -> Bool, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws {
         if pending.count > 0 { try putAside() }
         var readers = try (0..<runs.count).map { try RunReader(environment, run: UInt32($0), records: runs[$0]) }
@@ -48,11 +48,11 @@ package final class EntrySorter {
             if readers[first].isAtEnd { readers.remove(at: first) }
             if batch.isFull {
                 if isCancelled() { throw StorageError.cancelled }
-                guard deliver(batch) else { return }
+                guard try deliver(batch) else { return }
                 batch = pool.take()
             }
         }
-        if batch.count > 0 { _ = deliver(batch) }
+        if batch.count > 0 { _ = try deliver(batch) }
     }
 
     /// Removes the spill file.

@@ -1,4 +1,3 @@
-import Digest
 import Storage
 
 /// The evidence of what a store holds: a text file, `<SHA-256 of the value, hex>  <escaped key>` a line, in key byte
@@ -7,17 +6,6 @@ import Storage
 /// The keyspace digest is the SHA-256 of all lines without the header, so that
 /// `grep -v '^#' manifest.txt | sha256sum` gives it.
 package enum Manifest {
-    /// Appends one line.
-    package static func appendLine(
-        _ key: UnsafeRawBufferPointer, _ digest: UnsafeRawBufferPointer, to text: inout [UInt8]
-    ) {
-        appendHexadecimal(digest, to: &text)
-        text.append(UInt8(ascii: " "))
-        text.append(UInt8(ascii: " "))
-        appendEscapedKey(key, to: &text)
-        text.append(UInt8(ascii: "\n"))
-    }
-
     /// What the header says.
     package struct Header: Sendable {
         package var sourceKind: String
@@ -77,13 +65,9 @@ package struct KeyspaceTotals: Sendable {
     /// Counts a batch.
     package mutating func add(_ batch: DigestedBatch) {
         entries += batch.count
-        for index in 0..<batch.count {
-            let key = batch.entries.key(index).count
-            let value = batch.entries.value(index).count
-            keyBytes += key
-            valueBytes += value
-            largestEntry = max(largestEntry, key + value)
-        }
+        keyBytes += batch.keyBytes
+        valueBytes += batch.valueBytes
+        largestEntry = max(largestEntry, batch.largestEntry)
         PrefixTally.merge(batch.tally, into: &prefixes)
     }
 }

@@ -37,6 +37,30 @@ package final class ManifestReader: DigestSource {
         return page.count > 0 ? page : nil
     }
 
+    /// Passes over the next lines if they are exactly these bytes.
+    ///
+    /// - Returns: Whether they were; if not, nothing was passed over.
+    func skip(_ lines: [UInt8]) throws -> Bool {
+        try skipHeader()
+        while buffer.count - start < lines.count, !atEnd { try fill() }
+        guard buffer.count - start >= lines.count else { return false }
+        let isSame = buffer.withUnsafeBytes { buffer in
+            lines.withUnsafeBytes { lines in
+                compareBytes(UnsafeRawBufferPointer(rebasing: buffer[start..<(start + lines.count)]), lines) == 0
+            }
+        }
+        if isSame { start += lines.count }
+        return isSame
+    }
+
+    private func skipHeader() throws {
+        if buffer.count == start, !atEnd { try fill() }
+        while start < buffer.count, buffer[start] == UInt8(ascii: "#"), let line = try nextLine() {
+            lineNumber += 1
+            _ = line
+        }
+    }
+
     private func parse(_ line: Range<Int>, into page: ManifestPage) throws {
         guard line.count > 65, buffer[line.lowerBound + 64] == UInt8(ascii: " "),
             buffer[line.lowerBound + 65] == UInt8(ascii: " ")

@@ -18,7 +18,7 @@ struct MigrationCopy {
     func run(replacesEntries: Bool, into summary: inout MigrationSummary) throws {
         let clock = ContinuousClock()
         let begin = clock.now
-        let pool = BatchPool()
+        let pool = BatchPool.digesting(keepsValues: true)
         let loader = try destination.bulkLoader(
             LoadPlan(replacesEntries: replacesEntries, owner: options.owner, pool: pool))
         var isPublished = false
@@ -42,15 +42,13 @@ struct MigrationCopy {
         if context.cancellation.isCancelled { throw StorageError.cancelled }
     }
 
-    private func scanOptions(_ pool: BatchPool, notes: ScanNotes?) -> DigestedScan.Options {
+    private func scanOptions(notes: ScanNotes?) -> DigestedScan.Options {
         var options = DigestedScan.Options()
         let cancellation = context.cancellation
-        options.request.pool = pool
         options.request.readers = readerCount
         options.request.isCancelled = { cancellation.isCancelled }
         if let notes { options.request.note = { notes.add($0) } }
         options.filter = EntryFilter(start: self.options.start)
-        options.workers = processorCount
         options.spillFolder = state.path
         return options
     }
@@ -60,8 +58,9 @@ struct MigrationCopy {
 
     private func copy(into loader: any BulkLoader, _ pool: BatchPool, _ summary: inout MigrationSummary) throws {
         let notes = ScanNotes()
-        var scanOptions = scanOptions(pool, notes: notes)
+        var scanOptions = scanOptions(notes: notes)
         scanOptions.writesManifestLines = true
+        scanOptions.pool = pool
         let manifest = try ManifestWriter(
             path: state.manifestPath,
             header: Manifest.Header(
@@ -115,17 +114,17 @@ struct MigrationCopy {
         context.counters.restart(.comparing, expectedEntries: totals.entries, expectedBytes: totals.bytes)
         let written = try loader.written()
         defer { if written !== destination { written.close() } }
-        let scan = DigestedScan(written, scanOptions(BatchPool(), notes: nil))
+        var scanOptions = scanOptions(notes: nil)
+        scanOptions.writesManifestLines = true
+        let scan = CountingScan(DigestedScan(written, scanOptions), context.counters)
         defer { scan.stop() }
-        let manifest = try ManifestReader(path: state.manifestPath)
-        let progress = CountingSource(scan, context.counters)
         var told = 0
-        return try Comparison(source: manifest, destination: progress).run(report: { verdict, key in
-            guard verdict != .same, told < 20 else { return }
+        return try ManifestComparison(manifest: state.manifestPath, scan: scan).run { verdict, key in
+            guard told < 20 else { return }
             told += 1
             context.logger.error(
                 "the destination differs", ["verdict": .string(verdict.sign), "path": .key(Array(key))])
-        })
+        }
     }
 
     private func differences(_ counts: ComparisonCounts) -> MigrationFailure {
@@ -139,8 +138,8 @@ struct MigrationCopy {
     }
 }
 
-/// Passes pages on and counts them for the progress display.
-final class CountingSource: DigestSource {
+/// Passes batches on and counts them for the progress display.
+final class CountingScan: LinedDigestSource {
     private let inner: DigestedScan
     private let counters: ProgressCounters
 
@@ -149,12 +148,14 @@ final class CountingSource: DigestSource {
         self.counters = counters
     }
 
-    func next() throws -> (any DigestPage)? {
+    func nextBatch() throws -> DigestedBatch? {
         guard let batch = try inner.nextBatch() else { return nil }
         counters.add(entries: batch.count, bytes: batch.entries.byteCount)
         if let prefix = batch.tally.last?.prefix { counters.setPrefix(prefix) }
         return batch
     }
+
+    func next() throws -> (any DigestPage)? { try nextBatch() }
 
     func stop() { inner.stop() }
 }

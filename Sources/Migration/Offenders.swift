@@ -19,7 +19,7 @@ struct Offenders {
     mutating func check(_ batch: EntryBatch) {
         for index in 0..<batch.count {
             let key = batch.key(index)
-            if let objection = limits.objection(to: key, valueCount: batch.value(index).count) {
+            if let objection = limits.objection(to: key, valueCount: batch.valueCount(index)) {
                 add(key, objection)
             }
         }

@@ -150,7 +150,6 @@ struct Preflight {
         scanOptions.request.note = { notes.add($0) }
         scanOptions.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         scanOptions.filter = EntryFilter(start: options.start)
-        scanOptions.workers = processorCount
         scanOptions.writesManifestLines = true
         context.counters.restart(.copying)
         let scan = DigestedScan(source, scanOptions)

@@ -82,7 +82,6 @@ package struct StoreCheck {
         options.request.passesOver = { unreadable.add($0) }
         options.request.note = { notes.add($0) }
         options.filter = EntryFilter(start: start)
-        options.workers = processorCount
         options.writesManifestLines = true
         options.spillFolder = spillFolder
         return DigestedScan(store, options)

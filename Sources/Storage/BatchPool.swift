@@ -7,12 +7,20 @@ package final class BatchPool: Sendable {
     private static let maximumCapacity = 4 * EntryBatch.targetBytes
 
     private let free = Mutex<[EntryBatch]>([])
+    private let makeStamper: (@Sendable () -> any ValueStamper)?
+    private let keepsValues: Bool
 
-    package init() {}
+    /// - Parameters:
+    ///   - keepsValues: Whether the batches hold values; else only keys, lengths and stamps.
+    ///   - makeStamper: Makes the stamper of a new batch; `nil` for batches without stamps.
+    package init(keepsValues: Bool = true, makeStamper: (@Sendable () -> any ValueStamper)? = nil) {
+        self.keepsValues = keepsValues
+        self.makeStamper = makeStamper
+    }
 
     /// An empty batch.
     package func take() -> EntryBatch {
-        free.withLock { $0.popLast() } ?? EntryBatch()
+        free.withLock { $0.popLast() } ?? EntryBatch(stamper: makeStamper?(), keepsValues: keepsValues)
     }
 
     /// Takes back a batch nobody uses any more.

@@ -36,7 +36,7 @@ package struct ScanRequest: Sendable {
     package enum Content: Sendable {
         /// Keys and values.
         case entries
-        /// Keys with empty values, where that is cheaper; for surveys before a migration.
+        /// Keys with empty values, for surveys before a migration; a backend need not look at values at all.
         case keys
     }
 
@@ -53,7 +53,8 @@ package struct ScanRequest: Sendable {
     /// Asked, from any thread, about every entry that is there but cannot be read; `true` goes on without it, `false`
     /// ends the scan with the error.
     package var passesOver: @Sendable (StorageError) -> Bool = { _ in false }
-    /// Where batches come from and may be given back to.
+    /// Where every batch is taken from, and given back to when it is done with. Decides whether batches carry stamps
+    /// and values.
     package var pool = BatchPool()
 
     package init(content: Content = .entries, readers: Int = 4) {

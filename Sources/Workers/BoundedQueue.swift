@@ -22,7 +22,7 @@ package final class BoundedQueue<Element>: Sendable {
         }
     }
 
-    private let monitor = Monitor(State())
+    private let monitor = Monitor(State(), conditions: 2)
     private let capacity: Int
 
     package init(capacity: Int) {
@@ -34,19 +34,19 @@ package final class BoundedQueue<Element>: Sendable {
     /// - Returns: `false` if the queue was closed; the element is dropped.
     @discardableResult
     package func push(_ element: Element) -> Bool {
-        monitor.waitFor { state in
-            if state.isClosed { return false }
+        monitor.wait(on: Waiting.forRoom) { state in
+            if state.isClosed { return (false, wakes: nil) }
             guard state.count < capacity else { return nil }
             state.elements.append(element)
-            return true
+            return (true, wakes: Waiting.forElement)
         }
     }
 
     /// Takes the oldest element, waiting for one; `nil` once the queue is closed and drained.
     package func pop() -> Element? {
-        monitor.waitFor { state -> Element?? in
-            if let element = state.takeFirst() { return .some(element) }
-            return state.isClosed ? .some(nil) : nil
+        monitor.wait(on: Waiting.forElement) { state -> (Element?, wakes: Int?)? in
+            if let element = state.takeFirst() { return (element, wakes: Waiting.forRoom) }
+            return state.isClosed ? (nil, wakes: nil) : nil
         }
     }
 
@@ -54,4 +54,10 @@ package final class BoundedQueue<Element>: Sendable {
     package func close() {
         monitor.change { $0.isClosed = true }
     }
+}
+
+/// Conditions of the monitor.
+private enum Waiting {
+    static let forElement = 0
+    static let forRoom = 1
 }

@@ -1,32 +1,38 @@
 import Glibc
 
-/// A value behind a mutex with a condition variable: what `Synchronization.Mutex` lacks for queues.
+/// A value behind a mutex with condition variables: what `Synchronization.Mutex` lacks for queues.
+///
+/// Threads wait on one of several numbered conditions, so that a change can wake just those it concerns: waking every
+/// thread for every batch costs more than the batch's own work.
 // Unchecked: the state is only touched while the mutex is held.
 package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let conditions: UnsafeMutablePointer<pthread_cond_t>
+    private let conditionCount: Int
     private var state: State
 
-    package init(_ state: State) {
+    /// - Parameter conditions: How many conditions there are; they are numbered from 0.
+    package init(_ state: State, conditions count: Int = 1) {
         self.state = state
         mutex = .allocate(capacity: 1)
-        condition = .allocate(capacity: 1)
+        conditions = .allocate(capacity: count)
+        conditionCount = count
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
+        for index in 0..<count { pthread_cond_init(conditions + index, nil) }
     }
 
     deinit {
-        pthread_cond_destroy(condition)
+        for index in 0..<conditionCount { pthread_cond_destroy(conditions + index) }
         pthread_mutex_destroy(mutex)
-        condition.deallocate()
+        conditions.deallocate()
         mutex.deallocate()
     }
 
-    /// Runs `body` alone with the state, and wakes everyone who waits for a change.
+    /// Runs `body` alone with the state, and wakes everyone who waits for anything.
     package func change<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
-            pthread_cond_broadcast(condition)
+            wakeAll()
             pthread_mutex_unlock(mutex)
         }
         return try body(&state)
@@ -39,16 +45,30 @@ package final class Monitor<State>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Waits until `body` returns a result, asking it again after every change; then wakes the others.
-    package func waitFor<Result>(_ body: (inout State) -> Result?) -> Result {
+    /// Runs `body` alone with the state and wakes one thread that waits on the condition it names, if it names one.
+    package func changeWaking<Result>(_ body: (inout State) -> (Result, wakes: Int?)) -> Result {
         pthread_mutex_lock(mutex)
-        defer {
-            pthread_cond_broadcast(condition)
-            pthread_mutex_unlock(mutex)
-        }
+        let (result, condition) = body(&state)
+        if let condition { pthread_cond_signal(conditions + condition) }
+        pthread_mutex_unlock(mutex)
+        return result
+    }
+
+    /// Waits on a condition until `body` returns a result, asking it again whenever the condition is signalled; then
+    /// wakes one thread that waits on the condition named beside the result, if one is named.
+    package func wait<Result>(on condition: Int = 0, for body: (inout State) -> (Result, wakes: Int?)?) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
         while true {
-            if let result = body(&state) { return result }
-            pthread_cond_wait(condition, mutex)
+            if let (result, woken) = body(&state) {
+                if let woken { pthread_cond_signal(conditions + woken) }
+                return result
+            }
+            pthread_cond_wait(conditions + condition, mutex)
         }
+    }
+
+    private func wakeAll() {
+        for index in 0..<conditionCount { pthread_cond_broadcast(conditions + index) }
     }
 }

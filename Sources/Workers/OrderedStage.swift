@@ -14,7 +14,7 @@ package final class OrderedStage<Input, Output>: Sendable {
         var isStopped = false
     }
 
-    private let monitor = Monitor(State())
+    private let monitor = Monitor(State(), conditions: 3)
     private let window: Int
     private let threads: Monitor<[WorkerThread]>
 
@@ -30,7 +30,11 @@ package final class OrderedStage<Input, Output>: Sendable {
             WorkerThread {
                 while let (number, input) = Self.take(from: monitor) {
                     let result = Result { try transform(input) }
-                    monitor.change { $0.done[number] = result }
+                    monitor.changeWaking { state in
+                        state.done[number] = result
+                        // The consumer waits for one number only; any other result can stay where it is.
+                        return ((), wakes: number == state.delivered ? Waiting.forResult : nil)
+                    }
                 }
             }
         }
@@ -38,10 +42,10 @@ package final class OrderedStage<Input, Output>: Sendable {
     }
 
     private static func take(from monitor: Monitor<State>) -> (Int, Input)? {
-        monitor.waitFor { state -> (Int, Input)?? in
-            if state.isStopped { return .some(nil) }
-            if !state.waiting.isEmpty { return .some(state.waiting.removeFirst()) }
-            return state.isFinished ? .some(nil) : nil
+        monitor.wait(on: Waiting.forWork) { state -> ((Int, Input)?, wakes: Int?)? in
+            if state.isStopped { return (nil, wakes: nil) }
+            if !state.waiting.isEmpty { return (state.waiting.removeFirst(), wakes: nil) }
+            return state.isFinished ? (nil, wakes: nil) : nil
         }
     }
 
@@ -49,12 +53,12 @@ package final class OrderedStage<Input, Output>: Sendable {
     ///
     /// - Returns: `false` if the stage was stopped.
     package func submit(_ input: Input) -> Bool {
-        monitor.waitFor { state in
-            if state.isStopped { return false }
+        monitor.wait(on: Waiting.forRoom) { state in
+            if state.isStopped { return (false, wakes: nil) }
             guard state.submitted - state.delivered < window else { return nil }
             state.waiting.append((state.submitted, input))
             state.submitted += 1
-            return true
+            return (true, wakes: Waiting.forWork)
         }
     }
 
@@ -65,13 +69,13 @@ package final class OrderedStage<Input, Output>: Sendable {
 
     /// The next result in order of submission, waiting for it; `nil` at the end or after ``stop()``.
     package func next() throws -> Output? {
-        let result = monitor.waitFor { state -> Result<Output, any Error>?? in
-            if state.isStopped { return .some(nil) }
+        let result = monitor.wait(on: Waiting.forResult) { state -> (Result<Output, any Error>?, wakes: Int?)? in
+            if state.isStopped { return (nil, wakes: nil) }
             if let result = state.done.removeValue(forKey: state.delivered) {
                 state.delivered += 1
-                return .some(result)
+                return (result, wakes: Waiting.forRoom)
             }
-            return state.isFinished && state.delivered == state.submitted ? .some(nil) : nil
+            return state.isFinished && state.delivered == state.submitted ? (nil, wakes: nil) : nil
         }
         return try result?.get()
     }
@@ -93,4 +97,11 @@ package final class OrderedStage<Input, Output>: Sendable {
         }
         for thread in running { thread.join() }
     }
+}
+
+/// Conditions of the monitor.
+private enum Waiting {
+    static let forWork = 0
+    static let forResult = 1
+    static let forRoom = 2
 }

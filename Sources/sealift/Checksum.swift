@@ -89,7 +89,7 @@ struct Checksum {
         for index in 0..<batch.count {
             let members: [(String, JSONText)] = [
                 ("event", .string("entry")), ("key", .string(escapedKey(batch.key(index)))),
-                ("bytes", .integer(batch.entries.value(index).count)),
+                ("bytes", .integer(batch.entries.valueCount(index))),
                 ("sha256", .string(batch.hexadecimalDigest(index))),
             ]
             try output.writeLine(JSONText.object(members).text)

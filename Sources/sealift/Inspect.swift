@@ -137,6 +137,7 @@ struct DiskUsage {
         var places: [[UInt8]: Int] = [:]
         var total = DiskUsage(name: [])
         var request = ScanRequest()
+        request.pool = BatchPool(keepsValues: false)
         if !prefix.bytes.isEmpty {
             let behind = prefix.bytes.dropLast() + [UInt8(ascii: "/") + 1]
             request.partition = StoragePartition(from: prefix, to: StorageKey(Array(behind)))
@@ -147,7 +148,7 @@ struct DiskUsage {
                 guard key.starts(with: prefix.bytes) else { continue }
                 let rest = key[prefix.bytes.count...]
                 let name = rest.firstIndex(of: UInt8(ascii: "/")).map { Array(rest[...$0]) } ?? Array(rest)
-                let bytes = key.count + batch.value(index).count
+                let bytes = key.count + batch.valueCount(index)
                 let place = places[name] ?? lines.count
                 if place == lines.count {
                     places[name] = place

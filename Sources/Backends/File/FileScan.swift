@@ -68,7 +68,7 @@ struct FileScan {
                 guard let rest = product.rest else { break }
                 product = try Self.readChunk(rest, request)
             }
-            if let whole = pending, whole.byteCount >= Self.smallBatchBytes || whole.isFull {
+            if let whole = pending, whole.heldBytes >= Self.smallBatchBytes || whole.isFull {
                 pending = nil
                 if whole.count > 0 { guard try deliver(whole) else { return } }
             }
@@ -88,10 +88,10 @@ struct FileScan {
 
     /// Appends a small batch to an earlier small one; `nil` if together they would be too large.
     private func join(_ earlier: EntryBatch, _ later: EntryBatch) -> EntryBatch? {
-        guard earlier.byteCount + later.byteCount <= EntryBatch.targetBytes,
+        guard earlier.heldBytes + later.heldBytes <= EntryBatch.targetBytes,
             earlier.count + later.count <= EntryBatch.targetEntries
         else { return nil }
-        for index in 0..<later.count { earlier.append(key: later.key(index), value: later.value(index)) }
+        for index in 0..<later.count { earlier.append(entry: index, of: later) }
         if let cursor = later.cursor { earlier.cursor = cursor }
         request.pool.recycle(later)
         return earlier
@@ -103,7 +103,7 @@ struct FileScan {
         var key: [UInt8] = []
         for (index, file) in chunk.files.enumerated() {
             if request.isCancelled() { throw StorageError.cancelled }
-            if batch.byteCount >= EntryBatch.targetBytes {
+            if batch.heldBytes >= EntryBatch.targetBytes {
                 return Product(batch: batch, rest: chunk.dropping(index))
             }
             let folder = chunk.folders[file.folder]
@@ -135,7 +135,7 @@ struct FileScan {
         let isTemporaryName = TemporaryFile.hasItsName(key)
         switch try reader.read(name, in: directory, key: key, into: batch) {
         case .appended where isTemporaryName:
-            let finding = try TemporaryFile.judge(batch, in: directory, name, reader)
+            let finding = try TemporaryFile.judge(name, in: directory, reader)
             guard let reason = finding else { return }
             if reason.isLeftOut { batch.removeLast() }
             request.note(ScanNote(reason, at: place()))

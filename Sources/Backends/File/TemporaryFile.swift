@@ -14,18 +14,22 @@ enum TemporaryFile {
         key.count > suffix.count && key[(key.count - suffix.count)...].elementsEqual(suffix)
     }
 
-    /// What the last entry of `batch`, read from the file `name`, is; `nil` for an ordinary entry.
+    /// What the file `name`, which holds a whole envelope, is; `nil` for an ordinary entry.
     static func judge(
-        _ batch: EntryBatch, in directory: DirectoryHandle, _ name: UnsafePointer<CChar>, _ reader: EntryReader
+        _ name: UnsafePointer<CChar>, in directory: DirectoryHandle, _ reader: EntryReader
     ) throws(StorageError) -> ScanNote.Reason? {
-        let text = UnsafeRawBufferPointer(start: name, count: strlen(name) - suffix.count)
-        let result = withTerminated(text) { rival in
-            Result { () throws(StorageError) -> [UInt8]? in
-                try reader.content(rival, in: directory).flatMap { try? EntryEnvelope.value(in: $0) }
-            }
-        }
-        guard let rival = try result.get() else { return nil }
-        let value = batch.value(batch.count - 1)
-        return value.elementsEqual(rival) ? .temporaryFile : .possiblyTemporary
+        let rivalName = UnsafeRawBufferPointer(start: name, count: strlen(name) - suffix.count)
+        let rival = try withTerminated(rivalName) { rival in
+            Result { () throws(StorageError) in try value(rival, in: directory, reader) }
+        }.get()
+        guard let rival, let own = try value(name, in: directory, reader) else { return nil }
+        return own == rival ? .temporaryFile : .possiblyTemporary
+    }
+
+    private static func value(
+        _ name: UnsafePointer<CChar>, in directory: DirectoryHandle, _ reader: EntryReader
+    ) throws(StorageError) -> [UInt8]? {
+        guard let content = try reader.content(name, in: directory) else { return nil }
+        return try? EntryEnvelope.value(in: content)
     }
 }

@@ -85,14 +85,14 @@ package final class InMemoryBackend: StorageBackend {
                     && (after.map { entry.key > $0 } ?? true)
             }.sorted { $0.key < $1.key }
         }
-        var batch = EntryBatch()
+        var batch = request.pool.take()
         for (key, value) in selected {
             if request.isCancelled() { throw StorageError.cancelled }
             batch.append(key: key, value: request.content == .keys ? [] : value)
             batch.cursor = ScanCursor(key.bytes)
             if batch.isFull {
                 guard try deliver(batch) else { return }
-                batch = EntryBatch()
+                batch = request.pool.take()
             }
         }
         if batch.count > 0 { _ = try deliver(batch) }

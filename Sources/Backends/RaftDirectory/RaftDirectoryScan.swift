@@ -16,9 +16,13 @@ struct RaftDirectoryScan {
     }
 
     private enum Work {
-        case segment(BoltSegment)
+        /// Neighbouring subtrees, together about a batch.
+        case segments([BoltSegment])
         case failure(StorageError)
     }
+
+    /// Page bytes after which a piece of work is large enough.
+    private static let workBytes = EntryBatch.targetBytes * 3 / 4
 
     func run(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws(StorageError) {
         let request = request
@@ -26,7 +30,7 @@ struct RaftDirectoryScan {
         let stage = OrderedStage<Work, Product>(workers: workers, window: workers * 3) { work in
             switch work {
             case .failure(let error): throw error
-            case .segment(let segment): return try Self.read(segment, request)
+            case .segments(let segments): return try Self.read(segments, request)
             }
         }
         let lower = Self.lowerBound(request)
@@ -57,29 +61,40 @@ struct RaftDirectoryScan {
     ) {
         do throws(BoltError) {
             var segments = data.makeSegments(from: lower, to: request.partition.upper?.bytes)
+            var work: [BoltSegment] = []
+            var bytes = 0
             while let segment = try segments.next() {
+                work.append(segment)
+                bytes += segment.pageBytes
+                guard bytes >= workBytes else { continue }
                 if request.isCancelled() {
                     _ = stage.submit(.failure(.cancelled))
                     break
                 }
-                guard stage.submit(.segment(segment)) else { return }
+                guard stage.submit(.segments(work)) else { return }
+                work = []
+                bytes = 0
             }
+            if !work.isEmpty { _ = stage.submit(.segments(work)) }
         } catch {
             _ = stage.submit(.failure(StorageError(error)))
         }
         stage.finish()
     }
 
-    private static func read(_ segment: BoltSegment, _ request: ScanRequest) throws -> Product {
+    private static func read(_ segments: [BoltSegment], _ request: ScanRequest) throws -> Product {
         let batch = request.pool.take()
-        let isWhole = try segment.visit { key, value in append(key, value, to: batch, request) }
+        var isWhole = true
+        for segment in segments where isWhole {
+            isWhole = try segment.visit { key, value in append(key, value, to: batch, request) }
+        }
         var product = Product(batch: batch)
         if batch.count > 0 {
             let last = Array(batch.key(batch.count - 1))
             batch.cursor = ScanCursor(last)
             if !isWhole {
                 product.restAfter = last
-                product.restBefore = segment.upperBound
+                product.restBefore = segments.last?.upperBound
             }
         }
         return product
@@ -91,7 +106,7 @@ struct RaftDirectoryScan {
     ) -> Bool {
         let isKeyOnly = request.content == .keys
         batch.append(key: key, value: isKeyOnly ? UnsafeRawBufferPointer(start: nil, count: 0) : value)
-        return batch.byteCount < EntryBatch.targetBytes
+        return batch.byteCount < 2 * EntryBatch.targetBytes && batch.count < 8 * EntryBatch.targetEntries
     }
 
     /// Delivers a subtree's batch and reads on where the subtree holds more than one batch may.

@@ -1,0 +1,149 @@
+import CSQLite
+import Storage
+
+/// One connection to a database file. For one thread at a time; ``SQLitePool`` sees to that.
+// Unchecked: a connection is owned by whoever took it out of the pool, or by one loader.
+final class SQLiteConnection: @unchecked Sendable {
+    enum Mode {
+        case readOnly
+        case readWrite
+    }
+
+    private let handle: OpaquePointer
+    /// Where the database is, for messages.
+    let path: String
+
+    /// Opens an existing file, which may have no content yet.
+    ///
+    /// - Parameters:
+    ///   - busyMilliseconds: How long a lock of somebody else is waited for.
+    ///   - cacheKiB: Most memory for pages.
+    init(path: String, mode: Mode, busyMilliseconds: Int32, cacheKiB: Int) throws(StorageError) {
+        var opened: OpaquePointer?
+        let access = mode == .readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
+        let flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        // Names such as `:memory:` and `file:…` mean something else to SQLite unless a folder stands before them.
+        let result = sqlite3_open_v2(path.hasPrefix("/") ? path : "./" + path, &opened, flags, nil)
+        guard let opened else { throw StorageError(.io, "open \(path): out of memory") }
+        guard result == SQLITE_OK else {
+            let error = SQLiteConnection.failure(opened, result, "open", path)
+            sqlite3_close_v2(opened)
+            throw error
+        }
+        self.handle = opened
+        self.path = path
+        sqlite3_busy_timeout(handle, busyMilliseconds)
+        // A foreign schema is data: it must not call functions, and its cells are checked before use.
+        try run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -\(cacheKiB)")
+    }
+
+    deinit {
+        sqlite3_close_v2(handle)
+    }
+
+    /// Runs statements that return nothing of interest.
+    func run(_ sql: String) throws(StorageError) {
+        let result = sqlite3_exec(handle, sql, nil, nil, nil)
+        guard result == SQLITE_OK else { throw failure(result, "use") }
+    }
+
+    /// Prepares a statement.
+    func statement(_ sql: String) throws(StorageError) -> SQLiteStatement {
+        var statement: OpaquePointer?
+        let result = sqlite3_prepare_v2(handle, sql, -1, &statement, nil)
+        guard result == SQLITE_OK, let statement else { throw failure(result, "use") }
+        return SQLiteStatement(statement, of: self)
+    }
+
+    /// The first column of the first row as a number; `nil` without a row.
+    func number(_ sql: String) throws(StorageError) -> Int? {
+        let query = try statement(sql)
+        return try query.step() ? query.number(0) : nil
+    }
+
+    /// The first column of every row as text.
+    func texts(_ sql: String, _ argument: String? = nil) throws(StorageError) -> [String] {
+        let query = try statement(sql)
+        if let argument { try query.bind(1, text: argument) }
+        var found: [String] = []
+        while try query.step() { found.append(query.text(0)) }
+        return found
+    }
+
+    /// Runs `body` in a transaction, undone if it throws.
+    ///
+    /// - Parameter kind: `DEFERRED` to read one state of the store, `IMMEDIATE` to write.
+    func transaction<Result>(
+        _ kind: String, _ body: () throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try run("BEGIN \(kind)")
+        do throws(StorageError) {
+            let result = try body()
+            try run("COMMIT")
+            return result
+        } catch {
+            rollBack()
+            throw error
+        }
+    }
+
+    /// Undoes the transaction under way, if there is one.
+    func rollBack() {
+        // Some failures have undone it already; then there is nothing left to undo, and that is no failure.
+        if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
+    }
+
+    /// The error for a result code of the library.
+    func failure(_ result: Int32, _ action: String) -> StorageError {
+        Self.failure(handle, result, action, path)
+    }
+}
+
+extension SQLiteConnection {
+    /// Translates result codes (https://www.sqlite.org/rescode.html).
+    private static func failure(
+        _ handle: OpaquePointer, _ result: Int32, _ action: String, _ path: String
+    ) -> StorageError {
+        let text = sqlite3_errmsg(handle).map { String(cString: $0) } ?? "error \(result)"
+        let reason = StorageKey(text.prefix(300).description).description
+        switch result & 0xff {
+        case SQLITE_BUSY, SQLITE_LOCKED:
+            return StorageError(
+                .inUse, "\(path): the database is locked by another program. Stop what uses it and run again.")
+        case SQLITE_NOTADB:
+            return StorageError(
+                .damagedStore, "\(path) is not an SQLite database, or an encrypted one. Correct the path.")
+        case SQLITE_CORRUPT:
+            return StorageError(
+                .damagedStore,
+                "\(path): the database is damaged (\(reason)). Restore it from a backup, or recover it with "
+                    + "sqlite3's .recover.")
+        case SQLITE_FULL:
+            return StorageError(.noSpace, "\(action) \(path): no space left on device. Make room and run again.")
+        case SQLITE_TOOBIG:
+            return StorageError(
+                .limit, "\(action) \(path): an entry is larger than SQLite keeps (1,000,000,000 bytes).")
+        case SQLITE_READONLY where ExtendedCode.needsRecovery.contains(result):
+            return StorageError(
+                .io,
+                "\(path): a program was cut off while writing, and undoing that needs write access. Open the file "
+                    + "once with the sqlite3 command, as its owner, and run again.")
+        case SQLITE_IOERR, SQLITE_CANTOPEN:
+            let number = sqlite3_system_errno(handle)
+            return number != 0
+                ? StorageError.system(action, path, errno: number) : StorageError(.io, "\(action) \(path): \(reason)")
+        case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH:
+            return StorageError(.io, "\(action) \(path): \(reason). Run as a user who may, or change owner or mode.")
+        case SQLITE_INTERRUPT: return .cancelled
+        default: return StorageError(.io, "\(action) \(path): \(reason)")
+        }
+    }
+}
+
+/// Result codes that are macros with arithmetic, which Swift does not import (https://www.sqlite.org/rescode.html).
+enum ExtendedCode {
+    /// A unique index or a primary key has the key already: SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY.
+    static let duplicateKey = [SQLITE_CONSTRAINT | 8 << 8, SQLITE_CONSTRAINT | 6 << 8]
+    /// A reader met what a writer left when it was cut off: SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK.
+    static let needsRecovery = [SQLITE_READONLY | 1 << 8, SQLITE_READONLY | 3 << 8]
+}

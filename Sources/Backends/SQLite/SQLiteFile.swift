@@ -1,0 +1,33 @@
+import Glibc
+import Storage
+
+/// The database's file and its folder, as far as SQLite does not see to them itself.
+///
+/// An existing database is never opened and closed here: closing any descriptor of a file gives up all locks the
+/// process holds on it, SQLite's included.
+enum SQLiteFile {
+    /// Makes an empty file that only its owner may read; SQLite gives its journal the same mode and owner.
+    static func create(_ path: String) throws(StorageError) {
+        let descriptor = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            if errno == EEXIST { return }
+            throw StorageError.system("create", path, errno: errno)
+        }
+        Glibc.close(descriptor)
+    }
+
+    /// The folder that holds the file.
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Makes the file's name durable.
+    static func syncFolder(of path: String) throws(StorageError) {
+        let folder = folder(of: path)
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw StorageError.system("open", folder, errno: errno) }
+        defer { Glibc.close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw StorageError.system("sync", folder, errno: errno) }
+    }
+}

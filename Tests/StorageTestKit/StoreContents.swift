@@ -1,0 +1,78 @@
+package import Storage
+
+/// An entry apart from any batch.
+package struct TestEntry: Hashable, Sendable {
+    package let key: StorageKey
+    package let value: [UInt8]
+
+    package init(_ key: StorageKey, _ value: [UInt8]) {
+        self.key = key
+        self.value = value
+    }
+}
+
+extension StorageBackend {
+    /// Every entry a scan delivers, in the order it does.
+    package func contents(_ request: ScanRequest = ScanRequest()) throws -> [TestEntry] {
+        var found: [TestEntry] = []
+        try scanAll(request) { batch in
+            found.append(contentsOf: batch.testEntries)
+            return true
+        }
+        return found
+    }
+
+    /// Fills the store through its bulk loader, in batches of at most `perBatch` entries.
+    package func fill(_ entries: [TestEntry], plan: LoadPlan = LoadPlan(), perBatch: Int = 1000) throws {
+        let loader = try bulkLoader(plan)
+        do {
+            for start in stride(from: 0, to: entries.count, by: perBatch) {
+                let batch = EntryBatch(capacity: 4096)
+                for entry in entries[start..<min(start + perBatch, entries.count)] {
+                    batch.append(key: entry.key, value: entry.value)
+                }
+                try loader.load(batch)
+            }
+            try loader.finish()
+            try loader.publish()
+        } catch {
+            loader.abandon()
+            throw error
+        }
+    }
+}
+
+extension EntryBatch {
+    /// The entries, copied.
+    package var testEntries: [TestEntry] {
+        (0..<count).map { TestEntry(StorageKey(copying: key($0)), Array(value($0))) }
+    }
+}
+
+/// Fails unless a store holds exactly `wanted`, in ascending order of keys.
+package func requireContents(_ found: [TestEntry], _ wanted: [TestEntry], _ what: String) throws {
+    let wanted = wanted.sorted { $0.key < $1.key }
+    if found == wanted { return }
+    for (place, pair) in zip(found, wanted).enumerated() where pair.0 != pair.1 {
+        let problem = pair.0.key == pair.1.key ? "another value than was put" : "\(pair.0.key) instead of \(pair.1.key)"
+        throw PromiseFailure("\(what): entry \(place) is \(problem)")
+    }
+    throw PromiseFailure("\(what): \(found.count) entries instead of \(wanted.count)")
+}
+
+/// Random numbers that a seed reproduces (SplitMix64).
+package struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    package init(seed: UInt64) {
+        state = seed
+    }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}
