@@ -108,6 +108,25 @@ package final class BoltBuilder {
     ///
     /// - Throws: `.invalidInput` if a bucket has not been ended or the builder is finished already; `.io`.
     package func finish() throws(BoltError) {
+        try end(durably: true)
+    }
+
+    /// As ``finish()`` without waiting for the disk: the file is whole and can be read, but until ``sync()`` returned it
+    /// must not be given the name under which it is looked for.
+    package func complete() throws(BoltError) {
+        try end(durably: false)
+    }
+
+    /// Waits for the disk and closes the file; after ``complete()``. May run beside readers of the file.
+    package func sync() throws(BoltError) {
+        do throws(BoltError) {
+            try writer.makeDurable()
+        } catch {
+            throw remember(error)
+        }
+    }
+
+    private func end(durably: Bool) throws(BoltError) {
         try requireUsable()
         guard current == nil else { throw invalid("a bucket was begun and not ended.") }
         do throws(BoltError) {
@@ -118,7 +137,11 @@ package final class BoltBuilder {
             let rootPage = try root.finishPaged()
             let freeList = try writer.beginPage(flags: Layout.freeListFlag, count: 0, size: Layout.pageHeaderSize)
             try writer.endPage()
-            try writer.finish(root: rootPage, freeList: freeList)
+            if durably {
+                try writer.finish(root: rootPage, freeList: freeList)
+            } else {
+                try writer.complete(root: rootPage, freeList: freeList)
+            }
             isFinished = true
         } catch {
             throw remember(error)

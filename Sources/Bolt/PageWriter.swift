@@ -85,6 +85,25 @@ final class PageWriter {
     func finish(root: PageID, freeList: PageID) throws(BoltError) {
         try flush()
         try sync()
+        try writeMetaPages(root: root, freeList: freeList)
+        try makeDurable()
+    }
+
+    /// Writes everything without waiting for the disk; ``makeDurable()`` must follow before the file gets its name.
+    func complete(root: PageID, freeList: PageID) throws(BoltError) {
+        try flush()
+        try writeMetaPages(root: root, freeList: freeList)
+    }
+
+    /// Waits for the disk and closes the file.
+    func makeDurable() throws(BoltError) {
+        try sync()
+        let fd = descriptor
+        descriptor = -1
+        guard Glibc.close(fd) == 0 else { throw failure("closed") }
+    }
+
+    private func writeMetaPages(root: PageID, freeList: PageID) throws(BoltError) {
         // The next commit has number 3 and overwrites page 1, the older of the two.
         for (number, txID) in [(UInt64(0), UInt64(2)), (1, 1)] {
             let meta = MetaPage(
@@ -98,10 +117,6 @@ final class PageWriter {
                 done += max(0, count)
             }
         }
-        try sync()
-        let fd = descriptor
-        descriptor = -1
-        guard Glibc.close(fd) == 0 else { throw failure("closed") }
     }
 
     /// Closes and deletes the file. Harmless after `finish` in that it then does nothing.

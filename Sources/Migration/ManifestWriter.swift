@@ -1,9 +1,10 @@
 package import Digest
 import Glibc
-import Storage
+package import Storage
 
 /// Writes a manifest file while entries pass by.
-package final class ManifestWriter {
+// Unchecked: one thread writes; `sync` may run on another once the writing is over.
+package final class ManifestWriter: @unchecked Sendable {
     private static let flushBytes = 1 << 20
 
     private let path: String
@@ -35,7 +36,7 @@ package final class ManifestWriter {
         if buffer.count >= Self.flushBytes { try flush() }
     }
 
-    /// Completes the header and makes the file durable.
+    /// Completes the header; the file can be read from then on, though it is perhaps not yet durable.
     ///
     /// - Returns: The keyspace digest.
     package func finish(_ totals: KeyspaceTotals) throws -> SHA256Digest {
@@ -46,12 +47,16 @@ package final class ManifestWriter {
         header.keyspaceDigest = digest.hexadecimal
         let text = header.text
         let written = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
-        guard written == text.count, fdatasync(descriptor) == 0 else {
-            throw StorageError.system("write", path, errno: errno)
-        }
+        guard written == text.count else { throw StorageError.system("write", path, errno: errno) }
+        return digest
+    }
+
+    /// Makes the finished file durable and closes it.
+    package func sync() throws(StorageError) {
+        guard isOpen else { return }
+        guard fdatasync(descriptor) == 0 else { throw StorageError.system("sync", path, errno: errno) }
         isOpen = false
         Glibc.close(descriptor)
-        return digest
     }
 
     private func flush() throws {

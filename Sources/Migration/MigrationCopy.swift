@@ -23,12 +23,11 @@ struct MigrationCopy {
             LoadPlan(replacesEntries: replacesEntries, owner: options.owner, pool: pool))
         var isPublished = false
         defer { if !isPublished { loader.abandon() } }
-        try copy(into: loader, pool, &summary)
-        context.counters.enter(.syncing)
+        let manifest = try copy(into: loader, pool, &summary)
         try loader.finish()
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
-        summary.comparison = try compare(loader, summary.totals)
+        summary.comparison = try compareWhileSyncing(loader, manifest, summary.totals)
         guard summary.comparison.isAllSame else { throw differences(summary.comparison) }
         try checkCancelled()
         context.counters.enter(.finishing)
@@ -56,7 +55,9 @@ struct MigrationCopy {
     /// Threads that read: enough to keep a disk busy, no more than the user allows.
     private var readerCount: Int { max(1, min(options.maximumParallel, max(4, 2 * processorCount))) }
 
-    private func copy(into loader: any BulkLoader, _ pool: BatchPool, _ summary: inout MigrationSummary) throws {
+    private func copy(
+        into loader: any BulkLoader, _ pool: BatchPool, _ summary: inout MigrationSummary
+    ) throws -> ManifestWriter {
         let notes = ScanNotes()
         var scanOptions = scanOptions(notes: notes)
         scanOptions.writesManifestLines = true
@@ -98,6 +99,7 @@ struct MigrationCopy {
             throw MigrationFailure.migrating(Preflight.emptySource(source))
         }
         summary.keyspaceDigest = try manifest.finish(summary.totals).hexadecimal
+        return manifest
     }
 
     private func tell(_ batch: DigestedBatch) {
@@ -107,6 +109,28 @@ struct MigrationCopy {
         for index in 0..<batch.count {
             context.logger.debug("copied key", ["path": .key(Array(batch.key(index)))])
         }
+    }
+
+    /// The disk is waited for on a thread of its own: neither needs the other, and both must be done before anything is
+    /// put in place.
+    private func compareWhileSyncing(
+        _ loader: any BulkLoader, _ manifest: ManifestWriter, _ totals: KeyspaceTotals
+    ) throws -> ComparisonCounts {
+        let outcome = Monitor<StorageError?>(nil)
+        let syncing = WorkerThread {
+            do throws(StorageError) {
+                try loader.sync()
+                try manifest.sync()
+            } catch {
+                outcome.change { $0 = error }
+            }
+        }
+        defer { syncing.join() }
+        let counts = try compare(loader, totals)
+        context.counters.enter(.syncing)
+        syncing.join()
+        if let error = outcome.read({ $0 }) { throw MigrationFailure.stage("error writing entry: ", error) }
+        return counts
     }
 
     /// Reads the destination back from where it was written.

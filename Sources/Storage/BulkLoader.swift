@@ -1,15 +1,18 @@
 /// Fills an empty destination as fast as it can be filled.
 ///
-/// Calls come from one thread at a time: ``load(_:)`` any number of times, then ``finish()``, then, once what
-/// ``written()`` reads was compared, ``publish()``. ``abandon()`` at any point before that gives up.
+/// Calls come from one thread at a time: ``load(_:)`` any number of times, then ``finish()``; then ``sync()``, which may
+/// run beside a comparison of what ``written()`` reads; then, once both are done, ``publish()``. ``abandon()`` at any
+/// point before that gives up.
 package protocol BulkLoader: AnyObject, Sendable {
     /// Whether keys must come in strictly ascending order.
     var needsAscendingKeys: Bool { get }
     /// Takes a batch, which is the loader's from then on; it goes back to the plan's pool. Nothing need be visible or
     /// durable yet.
     func load(_ batch: EntryBatch) throws(StorageError)
-    /// Makes everything loaded durable.
+    /// Writes all that is still held back: the store is complete and can be read, though perhaps not yet durable.
     func finish() throws(StorageError)
+    /// Makes everything durable.
+    func sync() throws(StorageError)
     /// The store as it lies on disk or server now, opened for the comparison.
     func written() throws(StorageError) -> any StorageBackend
     /// Gives the store its final name, durably. Does nothing where it has it from the start.

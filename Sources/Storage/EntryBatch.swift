@@ -24,20 +24,24 @@ package final class EntryBatch: @unchecked Sendable {
         var valueCount: Int
     }
 
-    private var arena: UnsafeMutableRawPointer
-    /// Bytes the arena has room for.
-    package private(set) var capacity: Int
-    private var slots: [Slot] = []
+    /// What changes with every entry. Kept behind a pointer: the exclusivity checks that guard the properties of a
+    /// class would cost as much as the work.
+    private struct State {
+        var arena: UnsafeMutableRawPointer
+        var capacity: Int
+        var slots: UnsafeMutablePointer<Slot>
+        var slotCapacity: Int
+        var count = 0
+        var heldBytes = 0
+        var byteCount = 0
+        var hasFailedStamp = false
+    }
+
+    private let state: UnsafeMutablePointer<State>
     private let stamper: (any ValueStamper)?
     private let stampBytes: Int
     private let keepsValues: Bool
 
-    /// Bytes of stamps, keys and values held.
-    package private(set) var heldBytes = 0
-    /// Bytes of keys and values of the entries, whether or not the values are held.
-    package private(set) var byteCount = 0
-    /// Whether the stamper failed for some entry; the batch must not be used then.
-    package private(set) var hasFailedStamp = false
     /// Position behind the last entry, for a scan that is to go on there.
     package var cursor: ScanCursor?
 
@@ -50,40 +54,56 @@ package final class EntryBatch: @unchecked Sendable {
         capacity: Int = EntryBatch.targetBytes + (64 << 10), stamper: (any ValueStamper)? = nil,
         keepsValues: Bool = true
     ) {
-        self.capacity = max(capacity, 64)
-        self.arena = .allocate(byteCount: self.capacity, alignment: 16)
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: State(
+                arena: .allocate(byteCount: max(capacity, 64), alignment: 16), capacity: max(capacity, 64),
+                slots: .allocate(capacity: EntryBatch.targetEntries), slotCapacity: EntryBatch.targetEntries))
         self.stamper = stamper
         self.stampBytes = stamper?.stampBytes ?? 0
         self.keepsValues = keepsValues
-        slots.reserveCapacity(EntryBatch.targetEntries)
     }
 
     deinit {
-        arena.deallocate()
+        state.pointee.arena.deallocate()
+        state.pointee.slots.deallocate()
+        state.deallocate()
     }
 
+    /// Bytes the arena has room for.
+    package var capacity: Int { state.pointee.capacity }
+
+    /// Bytes of stamps, keys and values held.
+    package var heldBytes: Int { state.pointee.heldBytes }
+
+    /// Bytes of keys and values of the entries, whether or not the values are held.
+    package var byteCount: Int { state.pointee.byteCount }
+
+    /// Whether the stamper failed for some entry; the batch must not be used then.
+    package var hasFailedStamp: Bool { state.pointee.hasFailedStamp }
+
     /// Number of entries.
-    package var count: Int { slots.count }
+    package var count: Int { state.pointee.count }
 
     /// Whether the batch should be handed on.
-    package var isFull: Bool { heldBytes >= EntryBatch.targetBytes || slots.count >= EntryBatch.targetEntries }
+    package var isFull: Bool { heldBytes >= EntryBatch.targetBytes || count >= EntryBatch.targetEntries }
 
     /// Forgets all entries and keeps the memory.
     package func removeAll() {
-        slots.removeAll(keepingCapacity: true)
-        heldBytes = 0
-        byteCount = 0
-        hasFailedStamp = false
+        state.pointee.count = 0
+        state.pointee.heldBytes = 0
+        state.pointee.byteCount = 0
+        state.pointee.hasFailedStamp = false
         cursor = nil
     }
 
     /// Copies an entry in behind the others.
     package func append(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         reserve(stampBytes + key.count + (keepsValues ? value.count : 0))
-        let keyStart = heldBytes + stampBytes
-        if let base = key.baseAddress { (arena + keyStart).copyMemory(from: base, byteCount: key.count) }
+        let place = state.pointee.arena + state.pointee.heldBytes + stampBytes
+        if let base = key.baseAddress { place.copyMemory(from: base, byteCount: key.count) }
         if keepsValues, let base = value.baseAddress {
-            (arena + keyStart + key.count).copyMemory(from: base, byteCount: value.count)
+            (place + key.count).copyMemory(from: base, byteCount: value.count)
         }
         finishEntry(keyCount: key.count, value: value)
     }
@@ -103,9 +123,9 @@ package final class EntryBatch: @unchecked Sendable {
         key: UnsafeRawBufferPointer, maximumValueCount: Int, fill: (UnsafeMutableRawBufferPointer) -> Int?
     ) -> Bool {
         reserve(stampBytes + key.count + maximumValueCount)
-        let keyStart = heldBytes + stampBytes
-        if let base = key.baseAddress { (arena + keyStart).copyMemory(from: base, byteCount: key.count) }
-        let room = UnsafeMutableRawBufferPointer(start: arena + keyStart + key.count, count: maximumValueCount)
+        let place = state.pointee.arena + state.pointee.heldBytes + stampBytes
+        if let base = key.baseAddress { place.copyMemory(from: base, byteCount: key.count) }
+        let room = UnsafeMutableRawBufferPointer(start: place + key.count, count: maximumValueCount)
         guard let used = fill(room) else { return false }
         precondition(used >= 0 && used <= maximumValueCount, "a filler reports more bytes than it was given")
         finishEntry(keyCount: key.count, value: UnsafeRawBufferPointer(rebasing: room[..<used]))
@@ -114,73 +134,89 @@ package final class EntryBatch: @unchecked Sendable {
 
     /// Stamps the value, which is wherever it is cheapest to read, and counts the entry.
     private func finishEntry(keyCount: Int, value: UnsafeRawBufferPointer) {
-        if let stamper, !stamper.stamp(value, into: arena + heldBytes) { hasFailedStamp = true }
+        let start = state.pointee.heldBytes
+        if let stamper, !stamper.stamp(value, into: state.pointee.arena + start) {
+            state.pointee.hasFailedStamp = true
+        }
         let held = keepsValues ? value.count : 0
-        slots.append(Slot(start: heldBytes, keyCount: keyCount, heldCount: held, valueCount: value.count))
-        heldBytes += stampBytes + keyCount + held
-        byteCount += keyCount + value.count
+        add(Slot(start: start, keyCount: keyCount, heldCount: held, valueCount: value.count))
     }
 
     /// Appends an entry of another batch of the same kind, with its stamp.
     package func append(entry index: Int, of other: EntryBatch) {
         precondition(
             other.stampBytes == stampBytes && other.keepsValues == keepsValues, "batches of different kinds are joined")
-        let slot = other.slots[index]
+        var slot = other.slot(index)
         let count = stampBytes + slot.keyCount + slot.heldCount
         reserve(count)
-        (arena + heldBytes).copyMemory(from: other.arena + slot.start, byteCount: count)
-        var copy = slot
-        copy.start = heldBytes
-        slots.append(copy)
-        heldBytes += count
-        byteCount += slot.keyCount + slot.valueCount
-        if other.hasFailedStamp { hasFailedStamp = true }
+        (state.pointee.arena + heldBytes).copyMemory(from: other.state.pointee.arena + slot.start, byteCount: count)
+        slot.start = heldBytes
+        add(slot)
+        if other.hasFailedStamp { state.pointee.hasFailedStamp = true }
+    }
+
+    private func add(_ slot: Slot) {
+        if state.pointee.count == state.pointee.slotCapacity { growSlots() }
+        (state.pointee.slots + state.pointee.count).initialize(to: slot)
+        state.pointee.count += 1
+        state.pointee.heldBytes += stampBytes + slot.keyCount + slot.heldCount
+        state.pointee.byteCount += slot.keyCount + slot.valueCount
+    }
+
+    private func slot(_ index: Int) -> Slot {
+        precondition(index >= 0 && index < state.pointee.count, "no such entry in the batch")
+        return state.pointee.slots[index]
     }
 
     /// The key of entry `index`, borrowed until the batch changes.
     package func key(_ index: Int) -> UnsafeRawBufferPointer {
-        let slot = slots[index]
-        return UnsafeRawBufferPointer(start: arena + slot.start + stampBytes, count: slot.keyCount)
+        let slot = slot(index)
+        return UnsafeRawBufferPointer(start: state.pointee.arena + slot.start + stampBytes, count: slot.keyCount)
     }
 
     /// The value of entry `index`, borrowed until the batch changes; empty where the batch keeps no values.
     package func value(_ index: Int) -> UnsafeRawBufferPointer {
-        let slot = slots[index]
-        return UnsafeRawBufferPointer(start: arena + slot.start + stampBytes + slot.keyCount, count: slot.heldCount)
+        let slot = slot(index)
+        let start = slot.start + stampBytes + slot.keyCount
+        return UnsafeRawBufferPointer(start: state.pointee.arena + start, count: slot.heldCount)
     }
 
     /// Bytes of the value of entry `index`, whether it is held or not.
-    package func valueCount(_ index: Int) -> Int { slots[index].valueCount }
+    package func valueCount(_ index: Int) -> Int { slot(index).valueCount }
 
     /// The stamp of entry `index`, borrowed until the batch changes; empty without a stamper.
     package func stamp(_ index: Int) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: arena + slots[index].start, count: stampBytes)
+        UnsafeRawBufferPointer(start: state.pointee.arena + slot(index).start, count: stampBytes)
     }
 
     /// Drops the last entry.
     package func removeLast() {
-        guard let slot = slots.popLast() else { return }
-        heldBytes = slot.start
-        byteCount -= slot.keyCount + slot.valueCount
+        guard count > 0 else { return }
+        let slot = slot(count - 1)
+        state.pointee.count -= 1
+        state.pointee.heldBytes = slot.start
+        state.pointee.byteCount -= slot.keyCount + slot.valueCount
     }
 
     /// Drops the entries whose index `isDropped` names, keeping the order of the others.
     package func removeEntries(where isDropped: (Int) -> Bool) {
         var kept = 0
-        for index in 0..<slots.count {
+        for index in 0..<count {
+            let slot = slot(index)
             if isDropped(index) {
-                byteCount -= slots[index].keyCount + slots[index].valueCount
+                state.pointee.byteCount -= slot.keyCount + slot.valueCount
                 continue
             }
-            if kept != index { slots[kept] = slots[index] }
+            state.pointee.slots[kept] = slot
             kept += 1
         }
-        slots.removeLast(slots.count - kept)
+        state.pointee.count = kept
     }
 
     /// Sorts the entries by key, bytewise. Values do not move.
     package func sortByKey() {
-        let base = UnsafeRawPointer(arena) + stampBytes
+        let base = UnsafeRawPointer(state.pointee.arena) + stampBytes
+        var slots = UnsafeMutableBufferPointer(start: state.pointee.slots, count: count)
         slots.sort { left, right in
             compareBytes(
                 UnsafeRawBufferPointer(start: base + left.start, count: left.keyCount),
@@ -193,10 +229,19 @@ package final class EntryBatch: @unchecked Sendable {
         guard needed > capacity else { return }
         let grown = max(needed, min(capacity * 2, needed + (4 << 20)))
         let fresh = UnsafeMutableRawPointer.allocate(byteCount: grown, alignment: 16)
-        fresh.copyMemory(from: arena, byteCount: heldBytes)
-        arena.deallocate()
-        arena = fresh
-        capacity = grown
+        fresh.copyMemory(from: state.pointee.arena, byteCount: heldBytes)
+        state.pointee.arena.deallocate()
+        state.pointee.arena = fresh
+        state.pointee.capacity = grown
+    }
+
+    private func growSlots() {
+        let grown = state.pointee.slotCapacity * 2
+        let fresh = UnsafeMutablePointer<Slot>.allocate(capacity: grown)
+        fresh.moveInitialize(from: state.pointee.slots, count: count)
+        state.pointee.slots.deallocate()
+        state.pointee.slots = fresh
+        state.pointee.slotCapacity = grown
     }
 }
 

@@ -95,8 +95,10 @@ package func escapedKey(_ bytes: UnsafeRawBufferPointer) -> String {
 
 /// Appends the printable form of a key (ASCII only) to `text`.
 package func appendEscapedKey(_ bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
-    let plain = bytes.allSatisfy { $0 >= 0x20 && $0 <= 0x7e && $0 != UInt8(ascii: "\\") }
-    if plain {
+    // One pass without a branch per byte: nearly all keys are plain.
+    var odd: UInt8 = 0
+    for byte in bytes { odd |= (byte &- 0x20 > 0x5e ? 1 : 0) | (byte == UInt8(ascii: "\\") ? 1 : 0) }
+    if odd == 0 {
         text.append(contentsOf: bytes)
         return
     }

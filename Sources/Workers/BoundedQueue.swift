@@ -1,7 +1,8 @@
 /// A queue between two stages that holds a bounded number of elements: a slow consumer stops its producer.
 package final class BoundedQueue<Element>: Sendable {
     private struct State {
-        var elements: [Element] = []
+        /// Taken elements are `nil` until the array is compacted, so that nothing keeps them alive.
+        var elements: [Element?] = []
         var head = 0
         var isClosed = false
 
@@ -10,6 +11,7 @@ package final class BoundedQueue<Element>: Sendable {
         mutating func takeFirst() -> Element? {
             guard head < elements.count else { return nil }
             let element = elements[head]
+            elements[head] = nil
             head += 1
             if head == elements.count {
                 elements.removeAll(keepingCapacity: true)

@@ -1,6 +1,7 @@
 import FileBackend
 import InMemoryBackend
 import RaftDirectoryBackend
+import SQLiteBackend
 import Storage
 
 /// Every storage backend a configuration file can name: the one place that knows them all.
@@ -8,6 +9,7 @@ let backendDrivers: [BackendDriver] = [
     RaftDirectoryBackend.driver(),
     FileBackend.driver(),
     FileBackend.driver(kind: "file_transactional"),
+    SQLiteBackend.driver(),
     InMemoryBackend.driver(),
     InMemoryBackend.driver(kind: "inmem_ha"),
     InMemoryBackend.driver(kind: "inmem_transactional"),

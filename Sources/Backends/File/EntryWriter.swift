@@ -7,12 +7,13 @@ import Storage
 final class EntryWriter {
     private let root: DirectoryHandle
     private let owner: FileOwner?
+    private let limits: StorageLimits
     private var folder: DirectoryHandle
     private var folderKey: [UInt8] = []
     private var text: [UInt8] = []
 
     /// Opens the store's folder, making it if there is none.
-    init(root path: String, owner: FileOwner?) throws(StorageError) {
+    init(root path: String, owner: FileOwner?, limits: StorageLimits) throws(StorageError) {
         var made: [String] = []
         var missing = path
         while mkdir(missing, 0o700) != 0 {
@@ -28,6 +29,7 @@ final class EntryWriter {
         }
         self.root = try Self.openRoot(path)
         self.owner = owner
+        self.limits = limits
         self.folder = root
         if let owner { _ = fchown(root.descriptor, owner.user, owner.group) }
     }
@@ -47,6 +49,12 @@ final class EntryWriter {
     func write(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, durably: Bool
     ) throws(StorageError) {
+        // A key is foreign data: without this one with `..` in it would be written outside the store.
+        if let objection = limits.objection(to: key, valueCount: value.count) {
+            throw StorageError(
+                .limit, "\(root.path): the entry \(escapedKey(key)) cannot be kept: \(objection).",
+                key: StorageKey(copying: key))
+        }
         let cut = (key.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
         try enterFolder(UnsafeRawBufferPointer(rebasing: key[..<cut]))
         text.removeAll(keepingCapacity: true)
@@ -54,10 +62,16 @@ final class EntryWriter {
         let leaf = key[cut...]
         let name = [CChar(bitPattern: UInt8(ascii: "_"))] + leaf.map { CChar(bitPattern: $0) }
         let final = name + [0]
-        let temporary = name + ".temp".utf8.map { CChar(bitPattern: $0) } + [0]
+        // Not a server's `_k.temp`: that is the file of an entry `k.temp`, which would be lost. No entry's file begins
+        // with a dot, and a run that goes on after a kill writes the same name again.
+        let temporary =
+            [CChar(bitPattern: UInt8(ascii: "."))] + name.dropFirst()
+            + ".temp".utf8.map { CChar(bitPattern: $0) } + [0]
         try writeFile(temporary, key: key, durably: durably)
         guard renameat(folder.descriptor, temporary, folder.descriptor, final) == 0 else {
-            throw failure("rename to", key)
+            let error = failure("rename to", key)
+            unlinkat(folder.descriptor, temporary, 0)
+            throw error
         }
         if durably, fsync(folder.descriptor) != 0 { throw failure("sync folder of", key) }
     }
@@ -68,7 +82,9 @@ final class EntryWriter {
         defer { Glibc.close(descriptor) }
         var written = 0
         while written < text.count {
-            let count = text.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written) }
+            let count = text.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
+            }
             guard count > 0 else {
                 if errno == EINTR { continue }
                 let error = failure("write", key)
@@ -87,7 +103,8 @@ final class EntryWriter {
     }
 
     private func failure(_ action: String, _ key: UnsafeRawBufferPointer) -> StorageError {
-        StorageError.system(action, "the file of entry \(escapedKey(key)) in \(root.path)", errno: errno, key: StorageKey(copying: key))
+        StorageError.system(
+            action, "the file of entry \(escapedKey(key)) in \(root.path)", errno: errno, key: StorageKey(copying: key))
     }
 
     /// Makes `folder` the one that keys with this prefix live in.
@@ -105,12 +122,24 @@ final class EntryWriter {
                 isNew = false
             }
             parent = try DirectoryHandle(name, in: parent, path: path)
-            if isNew, let owner, fchown(parent.descriptor, owner.user, owner.group) != 0 {
-                throw StorageError.system("chown", path, errno: errno)
-            }
+            if let owner { try adopt(parent, isNew: isNew, owner) }
             start = end + 1
         }
         folder = parent
         folderKey = Array(prefix)
+    }
+
+    /// Gives a folder to the owner wanted, if this run made it. The migration marker's folder was made before the load
+    /// began; what belongs to this process and not to the owner is taken for such a one.
+    private func adopt(_ folder: DirectoryHandle, isNew: Bool, _ owner: FileOwner) throws(StorageError) {
+        if !isNew {
+            var info = stat()
+            guard fstat(folder.descriptor, &info) == 0, info.st_uid == geteuid(), info.st_uid != owner.user else {
+                return
+            }
+        }
+        guard fchown(folder.descriptor, owner.user, owner.group) == 0 else {
+            throw StorageError.system("chown", folder.path, errno: errno)
+        }
     }
 }

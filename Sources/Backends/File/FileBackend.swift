@@ -15,6 +15,8 @@ package final class FileBackend: StorageBackend {
     private let root: Mutex<DirectoryHandle?>
     private let isWritable: Bool
     private let isClosed = Mutex(false)
+    /// Held by `put` and `delete`: one makes folders, the other removes empty ones.
+    private let writing = Mutex(())
 
     /// Opens a store.
     ///
@@ -65,12 +67,27 @@ package final class FileBackend: StorageBackend {
     func openRoot() throws(StorageError) -> DirectoryHandle? {
         try root.withLock { root throws(StorageError) -> DirectoryHandle? in
             if let root { return root }
-            guard !isClosed.withLock({ $0 }) else { throw StorageError(.io, "file: the store was closed.") }
+            try checkOpen()
             guard Glibc.access(path, F_OK) == 0 else { return nil }
             let handle = try DirectoryHandle(path, in: nil, path: path)
             root = handle
             return handle
         }
+    }
+
+    /// The root folder with a reading position of its own: readers on other threads share the other one.
+    private func openRootForReading() throws(StorageError) -> DirectoryHandle? {
+        guard let root = try openRoot() else { return nil }
+        return try DirectoryHandle(".", in: root, path: path)
+    }
+
+    private func checkOpen() throws(StorageError) {
+        if isClosed.withLock({ $0 }) { throw StorageError(.io, "file: the store was closed.") }
+    }
+
+    private func checkWritable() throws(StorageError) {
+        try checkOpen()
+        guard isWritable else { throw StorageError(.unsupported, "\(path) was opened for reading only.") }
     }
 
     package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
@@ -96,29 +113,52 @@ package final class FileBackend: StorageBackend {
     }
 
     package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
-        let writer = try EntryWriter(root: path, owner: nil)
+        try checkWritable()
         try key.bytes.withBytes { key throws(StorageError) in
-            try value.withBytes { value throws(StorageError) in try writer.write(key, value, durably: true) }
+            try value.withBytes { value throws(StorageError) in
+                try writing.withLock { _ throws(StorageError) in
+                    let writer = try EntryWriter(root: path, owner: nil, limits: limits)
+                    try writer.write(key, value, durably: true)
+                }
+            }
         }
     }
 
     package func delete(_ key: StorageKey) throws(StorageError) {
+        try checkWritable()
         guard let root = try openRoot() else { return }
-        var file = try relativePath(of: key)
-        guard unlinkat(root.descriptor, file, 0) == 0 || errno == ENOENT || errno == ENOTDIR else {
-            throw StorageError.system("delete", "\(path): entry \(key)", errno: errno, key: key)
+        let file = try relativePath(of: key)
+        try writing.withLock { _ throws(StorageError) in try remove(file, in: root, key) }
+    }
+
+    private func remove(_ file: [CChar], in root: DirectoryHandle, _ key: StorageKey) throws(StorageError) {
+        guard unlinkat(root.descriptor, file, 0) == 0 else {
+            // A folder of that name belongs to other keys; the entry itself is not there.
+            guard errno == ENOENT || errno == ENOTDIR || errno == EISDIR else {
+                throw StorageError.system("delete", "\(path): entry \(key)", errno: errno, key: key)
+            }
+            return
         }
         // As a server does: folders that became empty go, the store's own folder stays.
+        var file = file
         while let slash = file.lastIndex(of: CChar(bitPattern: UInt8(ascii: "/"))) {
             file[slash] = 0
             file.removeLast(file.count - slash - 1)
-            guard unlinkat(root.descriptor, file, AT_REMOVEDIR) == 0 else { break }
+            guard unlinkat(root.descriptor, file, AT_REMOVEDIR) == 0 else {
+                return try syncFolder(file, in: root)
+            }
         }
-        _ = fsync(root.descriptor)
+        try syncFolder([CChar(bitPattern: UInt8(ascii: ".")), 0], in: root)
+    }
+
+    /// Makes a removal durable: the entry that went stood in this folder.
+    private func syncFolder(_ name: [CChar], in root: DirectoryHandle) throws(StorageError) {
+        let folder = try DirectoryHandle(name, in: root, path: path)
+        guard fsync(folder.descriptor) == 0 else { throw StorageError.system("sync", path, errno: errno) }
     }
 
     package func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] {
-        guard let root = try openRoot() else { return [] }
+        guard let root = try openRootForReading() else { return [] }
         var folder = root
         if !prefix.bytes.isEmpty {
             try refuseUnsafe(prefix)
@@ -138,6 +178,7 @@ package final class FileBackend: StorageBackend {
     }
 
     package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] {
+        try checkOpen()
         guard count > 1 else { return [.whole] }
         let top = try list(StorageKey([]))
         guard top.count > 1 else { return [.whole] }
@@ -148,12 +189,13 @@ package final class FileBackend: StorageBackend {
     package func scan(
         _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
-        guard let root = try openRoot() else { return }
+        guard let root = try openRootForReading() else { return }
         try FileScan(root: root, request: request).run(deliver)
     }
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
-        FileLoader(self, path: path, plan: plan)
+        try checkWritable()
+        return FileLoader(self, path: path, plan: plan)
     }
 
     package func close() {

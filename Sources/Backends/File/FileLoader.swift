@@ -25,17 +25,20 @@ final class FileLoader: BulkLoader {
     let needsAscendingKeys = false
 
     func load(_ batch: EntryBatch) throws(StorageError) {
-        startWriters()
         try checkFailure()
-        _ = queue.push(batch)
+        startWriters()
+        guard queue.push(batch) else { throw StorageError(.io, "\(path): the load has ended already.") }
     }
 
     func finish() throws(StorageError) {
         stopWriters()
         try checkFailure()
+    }
+
+    func sync() throws(StorageError) {
         // With nothing loaded there is nothing to sync, and the folder may not exist.
         guard try store.openRoot() != nil else { return }
-        try EntryWriter(root: path, owner: nil).sync()
+        try EntryWriter(root: path, owner: nil, limits: store.limits).sync()
     }
 
     func written() throws(StorageError) -> any StorageBackend { store }
@@ -73,7 +76,10 @@ final class FileLoader: BulkLoader {
             // After a failure the queue is only emptied, so that the feeder is not left waiting.
             guard !failed else { continue }
             do throws(StorageError) {
-                let current = if let writer { writer } else { try EntryWriter(root: path, owner: plan.owner) }
+                let current =
+                    if let writer { writer } else {
+                        try EntryWriter(root: path, owner: plan.owner, limits: store.limits)
+                    }
                 writer = current
                 for index in 0..<batch.count {
                     try current.write(batch.key(index), batch.value(index), durably: false)

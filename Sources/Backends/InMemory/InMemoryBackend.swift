@@ -133,6 +133,8 @@ private final class InMemoryLoader: BulkLoader {
 
     func finish() throws(StorageError) {}
 
+    func sync() throws(StorageError) {}
+
     func written() throws(StorageError) -> any StorageBackend { store }
 
     func publish() throws(StorageError) {}

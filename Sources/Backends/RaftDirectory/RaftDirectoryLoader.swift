@@ -62,7 +62,15 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
         do throws(BoltError) {
             try builder.endBucket()
             try writeConfiguration()
-            try builder.finish()
+            try builder.complete()
+        } catch {
+            throw StorageError(error)
+        }
+    }
+
+    func sync() throws(StorageError) {
+        do throws(BoltError) {
+            try builder.sync()
             try RaftLogFile.create(path: "\(folder)/raft/raft.db", term: Self.term)
         } catch {
             throw StorageError(error)

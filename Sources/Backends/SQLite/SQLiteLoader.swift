@@ -97,6 +97,9 @@ final class SQLiteLoader: BulkLoader {
             state.insertion = nil
             state.connection = nil
         }
+    }
+
+    func sync() throws(StorageError) {
         try SQLiteFile.syncFolder(of: store.location)
     }
 
