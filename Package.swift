@@ -16,10 +16,9 @@ func room(_ name: String, path: String? = nil, _ dependencies: [Target.Dependenc
 }
 
 /// The tests of one room, in Tests/<name>Tests.
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", resources: resources,
-        swiftSettings: house)
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: house)
 }
 
 let package = Package(
@@ -65,5 +64,17 @@ let package = Package(
                 "Storage", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "Migration",
             ], path: "Sources/sealift", swiftSettings: house),
+
+        // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.
+        .target(
+            name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend"],
+            path: "Tests/StorageTestKit", swiftSettings: house),
+        tests("HCL", ["HCL"]),
+        tests("Flags", ["Flags"]),
+        tests("Telemetry", ["Telemetry"]),
+        tests("Bolt", ["Bolt"]),
+        tests("InMemoryBackend", ["InMemoryBackend", "Storage", "StorageTestKit"]),
+        tests("FileBackend", ["FileBackend", "Storage", "Digest", "StorageTestKit"]),
+        tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit"]),
     ]
 )

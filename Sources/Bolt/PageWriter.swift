@@ -14,7 +14,7 @@ final class PageWriter {
     private var flushed = 0
     private var handedToDisk = 0
 
-    private static let capacity = 1 << 20
+    private static let capacity = 256 << 10
     /// Larger pieces go to the kernel from where they are.
     private static let directSize = 128 << 10
     /// Starting the disk early makes the final fsync two to three times shorter.

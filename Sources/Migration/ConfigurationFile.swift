@@ -183,7 +183,8 @@ extension ConfiguredStore {
         guard let place = error.place else { return error.message }
         let range = SourceRange(
             start: SourcePosition(line: place.line, column: place.column, offset: place.lower),
-            end: SourcePosition(line: place.line, column: place.column + place.upper - place.lower, offset: place.upper))
+            end: SourcePosition(line: place.line, column: place.column + place.upper - place.lower, offset: place.upper)
+        )
         let diagnostic = Diagnostic(summary: error.message, range: range)
         return "\(error.message)\n\(diagnostic.rendered(in: source))"
     }

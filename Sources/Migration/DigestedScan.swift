@@ -8,7 +8,7 @@ import Workers
 /// sorter on its way.
 // Unchecked: `lastKey` and `scanner` are only touched by the one thread that calls `next` and `stop`.
 package final class DigestedScan: DigestSource, @unchecked Sendable {
-    private static let queuedBatches = 6
+    private static let queuedBatches = 4
 
     /// How a scan is to be made.
     package struct Options: Sendable {

@@ -16,9 +16,13 @@ package final class EntryFilter: Sendable {
 
     /// Drops unwanted entries from a batch.
     package func apply(to batch: EntryBatch) {
+        guard batch.count > 0, mayTouch(batch) else { return }
         var reasons: [String] = []
         batch.removeEntries { index in
-            guard let reason = reason(for: batch.key(index)) else { return false }
+            let key = batch.key(index)
+            // The marker is the run's own and nothing to report.
+            if key.elementsEqual(StorageKey.migrationMarker.bytes) { return true }
+            guard let reason = reason(for: key) else { return false }
             reasons.append(reason)
             return true
         }
@@ -28,8 +32,15 @@ package final class EntryFilter: Sendable {
         }
     }
 
+    /// Whether a batch in key order can hold anything unwanted; a look at its ends spares one at every key.
+    private func mayTouch(_ batch: EntryBatch) -> Bool {
+        if start != nil { return true }
+        let last = StorageKey.migrationMarker.bytes.withUnsafeBytes { compareBytes(batch.key(0), $0) }
+        let first = StorageKey.activeNodeLock.bytes.withUnsafeBytes { compareBytes(batch.key(batch.count - 1), $0) }
+        return last <= 0 && first >= 0
+    }
+
     private func reason(for key: UnsafeRawBufferPointer) -> String? {
-        if key.elementsEqual(StorageKey.migrationMarker.bytes) { return "migration marker (core/migration)" }
         if key.elementsEqual(StorageKey.activeNodeLock.bytes) { return "lock of the active node (core/lock)" }
         if let start, start.bytes.withUnsafeBytes({ compareBytes(key, $0) }) < 0 { return "before -start" }
         return nil

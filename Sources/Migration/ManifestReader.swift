@@ -101,7 +101,9 @@ package final class ManifestReader: DigestSource {
         while true {
             let newline = buffer.withUnsafeBytes { bytes -> Int? in
                 guard searched < bytes.count, let base = bytes.baseAddress else { return nil }
-                return memchr(base + searched, 0x0a, bytes.count - searched).map { base.distance(to: UnsafeRawPointer($0)) }
+                return memchr(base + searched, 0x0a, bytes.count - searched).map {
+                    base.distance(to: UnsafeRawPointer($0))
+                }
             }
             if let newline {
                 defer { start = newline + 1 }

@@ -49,7 +49,8 @@ struct Preflight {
             case .remark: findings.remarks.append(finding.message)
             case .obstacle(let code):
                 let isMounting = code == .notEmpty || code == .configuration
-                findings.obstacles.append((isMounting ? "error mounting 'storage_destination': " : "") + finding.message)
+                findings.obstacles.append(
+                    (isMounting ? "error mounting 'storage_destination': " : "") + finding.message)
             }
         }
         if findings.obstacles.isEmpty, let problem = try occupancyProblem(isContinuation: isContinuation) {
@@ -71,7 +72,8 @@ struct Preflight {
                 missing.append("\(key)")
             }
             guard !missing.isEmpty else { return nil }
-            return "the source (\(source.kind) \(source.location)) has no \(missing.joined(separator: " and no ")): it is "
+            return
+                "the source (\(source.kind) \(source.location)) has no \(missing.joined(separator: " and no ")): it is "
                 + "not the store of an initialised Vault or OpenBao. Check its path and options; to copy it all the "
                 + "same, add -allow-any-data."
         } catch {
@@ -110,7 +112,8 @@ struct Preflight {
                 + "source's. Name an empty destination."
         }
         guard try !isEmpty(destination, from: nil) else { return nil }
-        return "the destination (\(destination.kind) \(destination.location)) is not empty. Entries of two stores would "
+        return
+            "the destination (\(destination.kind) \(destination.location)) is not empty. Entries of two stores would "
             + "mix: empty it, or name another one. To go on where another tool stopped, give -start."
     }
 

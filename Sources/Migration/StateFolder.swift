@@ -97,7 +97,8 @@ package final class StateFolder: @unchecked Sendable {
                     + "-state-dir, or remove that folder if the other migration is over.")
         }
         if found == wanted { return }
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, wanted, wanted.utf8.count, 0) == wanted.utf8.count else {
+        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, wanted, wanted.utf8.count, 0) == wanted.utf8.count
+        else {
             throw StorageError.system("write", file, errno: errno)
         }
     }

@@ -17,7 +17,8 @@ extension StorageError {
             return StorageError(
                 .io, "\(action) \(path): \(reason). Run as a user who may, or change the owner or mode.", key: key)
         case EMFILE, ENFILE:
-            return StorageError(.io, "\(action) \(path): \(reason). Raise the limit of open files (ulimit -n).", key: key)
+            return StorageError(
+                .io, "\(action) \(path): \(reason). Raise the limit of open files (ulimit -n).", key: key)
         default:
             return StorageError(.io, "\(action) \(path): \(reason)", key: key)
         }

@@ -17,11 +17,13 @@ package final class WorkerThread: @unchecked Sendable {
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, 1 << 20)
         let context = Unmanaged.passRetained(Body(body)).toOpaque()
-        let failure = pthread_create(&handle, &attributes, { context in
-            guard let context else { return nil }
-            Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-            return nil
-        }, context)
+        let failure = pthread_create(
+            &handle, &attributes,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            }, context)
         pthread_attr_destroy(&attributes)
         precondition(failure == 0, "the system gives no further thread (pthread_create: error \(failure))")
     }

@@ -15,8 +15,9 @@ let checkCommand = CommandSpec(
         """,
     examples: [
         .init("Compare:", "sealift check -config migrate.hcl"),
-        .init("Keep a line per entry, also of those that are the same:",
-              "sealift check -config migrate.hcl -combined report.txt"),
+        .init(
+            "Keep a line per entry, also of those that are the same:",
+            "sealift check -config migrate.hcl -combined report.txt"),
     ],
     flags: [
         CommonFlags.config,

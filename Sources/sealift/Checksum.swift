@@ -54,7 +54,9 @@ struct Checksum {
         var options = DigestedScan.Options()
         options.request.readers = min(flags.integer("max-parallel"), 8)
         options.request.isCancelled = { cancellation.isCancelled }
-        options.request.note = { logger.info("not an entry", ["kind": .string($0.reason.rawValue), "place": .string($0.place)]) }
+        options.request.note = {
+            logger.info("not an entry", ["kind": .string($0.reason.rawValue), "place": .string($0.place)])
+        }
         options.writesManifestLines = true
         let scan = DigestedScan(store, options)
         defer { scan.stop() }

@@ -110,7 +110,8 @@ enum CommonFlags {
     static func checkFormat(_ flags: ParsedFlags) throws(MigrationFailure) {
         let format = flags.string("format")
         guard format == "table" || format == "json" else {
-            throw MigrationFailure(.configuration, "Invalid output format: \(format)\nGive -format=table or -format=json.")
+            throw MigrationFailure(
+                .configuration, "Invalid output format: \(format)\nGive -format=table or -format=json.")
         }
     }
 

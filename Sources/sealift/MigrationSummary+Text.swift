@@ -21,7 +21,9 @@ func summaryText(_ summary: MigrationSummary) -> String {
         "\(formatCount(totals.entries)), \(formatBytes(totals.bytes)); the largest \(formatBytes(totals.largestEntry))")
     if !summary.isDryRun {
         row("Time", timeText(summary))
-        row("Proven", "\(formatCount(summary.comparison.same)) of \(formatCount(totals.entries)) entries read back and equal")
+        row(
+            "Proven",
+            "\(formatCount(summary.comparison.same)) of \(formatCount(totals.entries)) entries read back and equal")
     }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
     for (reason, count) in summary.leftOut.sorted(by: { $0.key < $1.key }) {
@@ -78,7 +80,11 @@ func summaryMembers(_ summary: MigrationSummary) -> [(String, JSONText)] {
         ("seconds", .double(summary.seconds)), ("copy_seconds", .double(summary.copySeconds)),
         ("proven", .integer(summary.comparison.same)), ("keyspace_digest", .string(summary.keyspaceDigest)),
         ("left_out", counts(summary.leftOut.sorted { $0.key < $1.key })),
-        ("found", counts(ScanNote.Reason.allCases.compactMap { reason in summary.notes[reason].map { (reason.rawValue, $0) } })),
+        (
+            "found",
+            counts(
+                ScanNote.Reason.allCases.compactMap { reason in summary.notes[reason].map { (reason.rawValue, $0) } })
+        ),
         ("remarks", .array(summary.remarks.map(JSONText.string))),
         ("server_stanza", summary.guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
         ("next_steps", summary.guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),

@@ -23,8 +23,9 @@ let operatorMigrateCommand = CommandSpec(
     examples: [
         .init("Look first, write nothing:", "sealift operator migrate -config migrate.hcl -dry-run"),
         .init("Migrate:", "sealift operator migrate -config migrate.hcl"),
-        .init("Remove the marker that another tool's crashed run left on the source:",
-              "sealift operator migrate -config migrate.hcl -reset"),
+        .init(
+            "Remove the marker that another tool's crashed run left on the source:",
+            "sealift operator migrate -config migrate.hcl -reset"),
     ],
     flags: [
         CommonFlags.config,

@@ -33,8 +33,9 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "inspect stat": return Inspect(flags, console).stat()
     case "completion": return printCompletion(flags, console)
     case "reference":
-        console.printResult(rootCommand.all.filter { $0.subcommands.isEmpty && $0.name != "reference" }
-            .map { $0.referenceMarkdown() }.joined(separator: "\n"))
+        console.printResult(
+            rootCommand.all.filter { $0.subcommands.isEmpty && $0.name != "reference" }
+                .map { $0.referenceMarkdown() }.joined(separator: "\n"))
         return 0
     case "version":
         console.printResult("Sealift v\(sealiftVersion)")

@@ -11,7 +11,8 @@ func openSide(_ flags: ParsedFlags, _ console: Console) throws(MigrationFailure)
         guard try file.stores("storage").count == 1 else {
             throw MigrationFailure(
                 .configuration,
-                "\(file.path) has no single storage stanza. Say which store is meant: -side=source or -side=destination.")
+                "\(file.path) has no single storage stanza. Say which store is meant: -side=source or -side=destination."
+            )
         }
         block = "storage"
     case "source": block = "storage_source"

@@ -156,7 +156,8 @@ struct FileWalk {
         let bare = name.dropLast()
         let path = "\(parent.directory.path)/\(Array(bare).withUnsafeBytes { escapedKey($0) })"
         let opened = try Self.openFolder(Array(bare), in: parent.directory, path: path)
-        guard levels.count < Self.maximumDepth, !levels.contains(where: { $0.folder.directory.identity == opened.identity })
+        guard levels.count < Self.maximumDepth,
+            !levels.contains(where: { $0.folder.directory.identity == opened.identity })
         else {
             throw StorageError(
                 .damagedStore, "\(path) leads back to a folder above it. Remove the link and run again.")

@@ -92,7 +92,8 @@ package final class RaftDirectoryDestination: StorageBackend {
     package func destinationFindings() throws(StorageError) -> [DestinationFinding] {
         var findings: [DestinationFinding] = []
         if let objection = node.address.objection {
-            let message = "cluster_addr \(node.address.hostAndPort.isEmpty ? "" : "\(node.address.hostAndPort) ")\(objection)"
+            let message =
+                "cluster_addr \(node.address.hostAndPort.isEmpty ? "" : "\(node.address.hostAndPort) ")\(objection)"
             if node.isPractice, node.address.isExcusedInPractice {
                 findings.append(DestinationFinding(.remark, "\(message). Accepted for this practice run only."))
             } else {
@@ -106,7 +107,8 @@ package final class RaftDirectoryDestination: StorageBackend {
         findings += try RaftDirectoryPlacement(path: location).findings()
         if writesNodeIDFile {
             findings.append(
-                DestinationFinding(.remark, "node_id is not set: the node gets the id \(nodeID), kept in its node-id file."))
+                DestinationFinding(
+                    .remark, "node_id is not set: the node gets the id \(nodeID), kept in its node-id file."))
         }
         return findings
     }

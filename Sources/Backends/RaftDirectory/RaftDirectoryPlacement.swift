@@ -78,7 +78,8 @@ struct RaftDirectoryPlacement {
     private static func stateMessage(_ path: String, _ found: [String]) -> String {
         let isState = found.contains("vault.db") || found.contains("raft")
         let names = found.prefix(6).joined(separator: ", ") + (found.count > 6 ? ", …" : "")
-        return (isState
+        return
+            (isState
             ? "could not bootstrap clustered storage: error bootstrapping cluster: cluster already has state\n" : "")
             + "\(path) is not empty, it holds \(names). A directory is only built where nothing is: move that away, or "
             + "name another path."

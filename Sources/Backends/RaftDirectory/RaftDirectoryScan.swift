@@ -22,11 +22,11 @@ struct RaftDirectoryScan {
     }
 
     /// Page bytes after which a piece of work is large enough.
-    private static let workBytes = EntryBatch.targetBytes * 3 / 4
+    private static let workBytes = 512 << 10
 
     func run(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws(StorageError) {
         let request = request
-        let workers = max(min(request.readers, 4), 1)
+        let workers = max(min(request.readers, 3), 1)
         let stage = OrderedStage<Work, Product>(workers: workers, window: workers * 3) { work in
             switch work {
             case .failure(let error): throw error
