@@ -76,5 +76,6 @@ let package = Package(
         tests("InMemoryBackend", ["InMemoryBackend", "Storage", "StorageTestKit"]),
         tests("FileBackend", ["FileBackend", "Storage", "Digest", "StorageTestKit"]),
         tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit"]),
+        tests("Documentation", ["sealift"]),
     ]
 )

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Shows how far a run has come, from a thread of its own, until ``finish(leavingBlock:)``.
+/// Shows how far a run has come, from a thread of its own, until ``finish(leavingBlock:showingLast:)``.
 package final class ProgressDisplay: Sendable {
     /// How progress is shown.
     package enum Style: Sendable {
@@ -36,14 +36,16 @@ package final class ProgressDisplay: Sendable {
         thread = PeriodicThread(every: interval ?? style.usualInterval) { painter.paint() }
     }
 
-    deinit { finish() }
+    deinit { finish(showingLast: false) }
 
     /// Shows the last state once more, takes the block off the screen and ends the thread. Repeated calls do nothing.
     ///
-    /// - Parameter leavingBlock: Whether the block stays on the screen as ordinary lines.
-    package func finish(leavingBlock: Bool = false) {
+    /// - Parameters:
+    ///   - leavingBlock: Whether the block stays on the screen as ordinary lines.
+    ///   - showingLast: Whether lines and events end with the last state; not where a result says more.
+    package func finish(leavingBlock: Bool = false, showingLast: Bool = true) {
         thread.stop()
-        painter.finish(leavingBlock: leavingBlock)
+        painter.finish(leavingBlock: leavingBlock, showingLast: showingLast)
     }
 }
 
@@ -72,14 +74,14 @@ private final class ProgressPainter: Sendable {
         state.withLock { show(&$0) }
     }
 
-    func finish(leavingBlock: Bool) {
+    func finish(leavingBlock: Bool, showingLast: Bool) {
         state.withLock { state in
             guard !state.isFinished else { return }
             state.isFinished = true
             if case .live(let output, _) = style {
                 if leavingBlock { show(&state) }
                 output.endBlock(leaving: leavingBlock)
-            } else {
+            } else if showingLast {
                 show(&state)
             }
         }

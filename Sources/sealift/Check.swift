@@ -70,7 +70,7 @@ struct Check {
             source: source, destination: destination, start: start.isEmpty ? nil : StorageKey(start), context: context,
             readers: min(flags.integer("max-parallel"), 8))
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
-        defer { display.finish() }
+        defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
         let combinedPath = flags.string("combined")
         let combined = combinedPath.isEmpty ? nil : try ResultWriter(path: combinedPath)
@@ -93,7 +93,7 @@ struct Check {
         } catch let error as StorageError where error.code == .cancelled {
             throw MigrationFailure(.interrupted, "Interrupted. Nothing was changed.")
         }
-        display.finish()
+        display.finish(showingLast: false)
         if shown > Self.maximumShown, !isJSON {
             console.printResult("… and \(formatCount(shown - Self.maximumShown)) more; -combined FILE lists all")
         }

@@ -111,9 +111,9 @@ struct OperatorMigrate {
             return
         }
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
-        defer { display.finish() }
+        defer { display.finish(showingLast: false) }
         let summary = try run.run()
-        display.finish()
+        display.finish(showingLast: false)
         if isJSON {
             EventWriter().emit("result", summaryMembers(summary))
         } else {

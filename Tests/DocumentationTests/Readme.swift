@@ -1,0 +1,41 @@
+import Foundation
+
+/// The README taken apart: files it shows, commands to be run in order, and example lines of the reference.
+struct Readme {
+    struct File {
+        let name: String
+        let text: String
+    }
+
+    private(set) var files: [File] = []
+    /// Command lines of `sh` blocks, in order.
+    private(set) var commands: [String] = []
+    /// Indented command lines, each independent of the others.
+    private(set) var examples: [String] = []
+    let text: String
+
+    init() throws {
+        text = try String(contentsOf: packageRoot.appending(path: "README.md"), encoding: .utf8)
+        var fence: String?
+        var block: [String] = []
+        var lastName = ""
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+            if line.hasPrefix("```") {
+                if let kind = fence {
+                    if kind == "hcl" { files.append(File(name: lastName, text: block.joined(separator: "\n") + "\n")) }
+                    if kind == "sh" { commands += block.filter { !$0.isEmpty } }
+                    fence = nil
+                } else {
+                    fence = String(line.dropFirst(3))
+                    block = []
+                }
+            } else if fence != nil {
+                block.append(line)
+            } else if line.hasPrefix("`"), line.hasSuffix("`:") {
+                lastName = String(line.dropFirst().dropLast(2))
+            } else if line.hasPrefix("    "), !line.contains("["), !line.contains("<command>") {
+                examples.append(String(line.dropFirst(4)))
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+@Suite struct ReadmeTests {
+    @Test func everyCommandOfTheStoryWorksInOrder() throws {
+        let readme = try Readme()
+        let sandbox = try Sandbox()
+        for file in readme.files { try sandbox.write(file.name, file.text) }
+        #expect(readme.files.map(\.name) == ["migrate.hcl", "rehearsal.hcl"])
+        #expect(readme.commands.count >= 10)
+        var digests: Set<String> = []
+        for command in readme.commands {
+            let outcome = try sandbox.run(command)
+            #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
+            if command.contains("sha256sum") { digests.insert(String(outcome.output.prefix(64))) }
+            if let range = outcome.output.range(of: "# keyspace digest: ") {
+                digests.insert(String(outcome.output[range.upperBound...].prefix(64)))
+            }
+        }
+        #expect(digests.count == 1, "the ways to the keyspace digest disagree: \(digests)")
+    }
+
+    @Test func everyExampleOfTheReferenceWorks() throws {
+        let readme = try Readme()
+        let server = try String(contentsOf: packageRoot.appending(path: "hcl-samples/server.hcl"), encoding: .utf8)
+        let migrate = try #require(readme.files.first { $0.name == "migrate.hcl" })
+        let lines = readme.examples.filter { !$0.hasPrefix("scripts/") }
+        #expect(lines.count >= 12)
+        for line in lines {
+            let sandbox = try Sandbox()
+            try sandbox.write("migrate.hcl", migrate.text)
+            try sandbox.write("server.hcl", server)
+            // Everything but a migration looks at what one has left.
+            if !line.contains("operator migrate") { try sandbox.run("sealift operator migrate -config migrate.hcl") }
+            let outcome = try sandbox.run(line)
+            #expect(outcome.code == 0, "\(line): \(outcome.output)\(outcome.errors)")
+        }
+    }
+
+    @Test func setUpCommandsAreRunByTheTestScript() throws {
+        let readme = try Readme()
+        let scripts = readme.examples.filter { $0.hasPrefix("scripts/") }
+        #expect(scripts == ["scripts/quickstart", "scripts/test"])
+        let test = try String(contentsOf: packageRoot.appending(path: "scripts/test"), encoding: .utf8)
+        #expect(test.contains("\nscripts/quickstart\n"))
+    }
+
+    @Test func referenceIsTheOneTheProgramPrints() throws {
+        let printed = try Sandbox().run("sealift reference").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(printed.count > 1000)
+        #expect(try Readme().text.contains(printed), "run `sealift reference` and put it into README.md")
+    }
+}

@@ -1,0 +1,9 @@
+storage_source "file" {
+  path = "/opt/vault/data"
+}
+
+storage_destination "raft" {
+  path = "/opt/vault/raft"
+}
+
+cluster_addr = ["https://10.0.0.11:8201"]
