@@ -14,6 +14,11 @@ struct Readme {
     private(set) var examples: [String] = []
     let text: String
 
+    /// Whether a line shows a form, with options in brackets and arguments in capitals, and not a command.
+    private static func isUsage(_ line: String) -> Bool {
+        line.contains("[") || line.split(separator: " ").contains { $0.allSatisfy(\.isUppercase) }
+    }
+
     init() throws {
         text = try String(contentsOf: packageRoot.appending(path: "README.md"), encoding: .utf8)
         var fence: String?
@@ -33,7 +38,7 @@ struct Readme {
                 block.append(line)
             } else if line.hasPrefix("`"), line.hasSuffix("`:") {
                 lastName = String(line.dropFirst().dropLast(2))
-            } else if line.hasPrefix("    "), !line.contains("["), !line.contains("<command>") {
+            } else if line.hasPrefix("    "), !Self.isUsage(line) {
                 examples.append(String(line.dropFirst(4)))
             }
         }
