@@ -69,13 +69,24 @@ let package = Package(
         .target(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend"],
             path: "Tests/StorageTestKit", swiftSettings: house),
+        room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
         tests("HCL", ["HCL"]),
+        tests("Workers", ["Workers", "TestSupport"]),
+        tests("Digest", ["Digest"]),
+        tests("LMDB", ["LMDB", "TestSupport"]),
+        tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Bolt", ["Bolt"]),
         tests("InMemoryBackend", ["InMemoryBackend", "Storage", "StorageTestKit"]),
         tests("FileBackend", ["FileBackend", "Storage", "Digest", "StorageTestKit"]),
         tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit"]),
+        tests(
+            "RaftDirectoryBackend",
+            ["RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "TestSupport"]),
+        tests(
+            "Migration",
+            ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
         tests("Documentation", ["sealift"]),
     ]
 )

@@ -44,7 +44,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         let pool = request.pool
         do {
             let deliver = { (batch: EntryBatch) throws(StorageError) -> Bool in
-                options.filter.apply(to: batch)
+                options.filter.apply(to: batch, isOrdered: true)
                 let digested = try DigestedBatch(batch, writesLines: options.writesManifestLines, pool: pool)
                 return queue.push(.success(digested))
             }

@@ -15,8 +15,10 @@ package final class EntryFilter: Sendable {
     package var leftOut: [String: Int] { left.withLock { $0 } }
 
     /// Drops unwanted entries from a batch.
-    package func apply(to batch: EntryBatch) {
-        guard batch.count > 0, mayTouch(batch) else { return }
+    ///
+    /// - Parameter isOrdered: Whether its keys ascend; then a look at its ends spares one at every key.
+    package func apply(to batch: EntryBatch, isOrdered: Bool = false) {
+        guard batch.count > 0, !isOrdered || mayTouch(batch) else { return }
         var reasons: [String] = []
         batch.removeEntries { index in
             let key = batch.key(index)
@@ -32,7 +34,7 @@ package final class EntryFilter: Sendable {
         }
     }
 
-    /// Whether a batch in key order can hold anything unwanted; a look at its ends spares one at every key.
+    /// Whether a batch in key order can hold anything unwanted.
     private func mayTouch(_ batch: EntryBatch) -> Bool {
         if start != nil { return true }
         let last = StorageKey.migrationMarker.bytes.withUnsafeBytes { compareBytes(batch.key(0), $0) }

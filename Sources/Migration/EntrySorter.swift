@@ -1,6 +1,7 @@
 import Glibc
 import LMDB
 package import Storage
+import Synchronization
 
 /// Sorts any number of entries by key in bounded memory.
 ///
@@ -17,9 +18,15 @@ package final class EntrySorter {
     private var pending = EntryBatch(capacity: 1 << 20)
     private var runs: [UInt32] = []
 
-    /// Makes the spill file in `folder`.
+    private static let number = Mutex(0)
+
+    /// Makes the spill file in `folder`, under a name of its own: a comparison may sort both sides at once.
     package init(folder: String, budget: Int = EntrySorter.defaultBudget) throws {
-        let path = "\(folder)/sort.lmdb"
+        let number = Self.number.withLock { number in
+            number += 1
+            return number
+        }
+        let path = "\(folder)/sort-\(number).lmdb"
         unlink(path)
         unlink("\(path)-lock")
         self.environment = try LMDBEnvironment(path: path, maximumBytes: Self.maximumFileBytes, isDurable: false)
@@ -34,7 +41,7 @@ package final class EntrySorter {
         if pending.heldBytes >= budget { try putAside() }
     }
 
-    /// Gives everything back in key order and empties the sorter. Equal keys come one behind the other.
+    /// Gives everything back in key order, once. Equal keys come one behind the other.
     package func merge(
         pool: BatchPool, isCancelled: () -> Bool, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws {

@@ -69,7 +69,8 @@ package final class ManifestReader: DigestSource {
         let isKept = try buffer.withUnsafeBytes { buffer in
             let digits = UnsafeRawBufferPointer(rebasing: buffer[line.lowerBound..<(line.lowerBound + 64)])
             let text = UnsafeRawBufferPointer(rebasing: buffer[keyRange])
-            guard text.contains(UInt8(ascii: "\\")) else { return append(text, digits, to: page) }
+            let isPlain = text.allSatisfy { $0 >= 0x20 && $0 <= 0x7e && $0 != UInt8(ascii: "\\") }
+            if isPlain { return append(text, digits, to: page) }
             guard let key = StorageKey(escaped: text) else { throw damaged() }
             return key.bytes.withBytes { append($0, digits, to: page) }
         }
@@ -111,9 +112,14 @@ package final class ManifestReader: DigestSource {
             }
             guard !atEnd else {
                 guard start < buffer.count else { return nil }
-                throw StorageError(.damagedStore, "\(path) ends in the middle of a line. Delete it and run again.")
+                throw StorageError(
+                    .damagedStore,
+                    "\(path):\(lineNumber + 1): the file ends in the middle of a line. Delete it and run again.")
             }
-            guard buffer.count - start <= Self.maximumLineBytes else { throw damaged() }
+            guard buffer.count - start <= Self.maximumLineBytes else {
+                lineNumber += 1
+                throw damaged()
+            }
             searched = buffer.count - start
             try fill()
         }
@@ -122,13 +128,14 @@ package final class ManifestReader: DigestSource {
     private func fill() throws {
         buffer.removeFirst(start)
         start = 0
-        let kept = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: Self.readBytes))
-        let count = buffer.withUnsafeMutableBytes { bytes in
-            read(descriptor, bytes.baseAddress.map { $0 + kept }, Self.readBytes)
+        var count = 0
+        var number: Int32 = 0
+        buffer += [UInt8](unsafeUninitializedCapacity: Self.readBytes) { room, used in
+            count = read(descriptor, room.baseAddress, Self.readBytes)
+            number = errno
+            used = max(count, 0)
         }
-        guard count >= 0 else { throw StorageError.system("read", path, errno: errno) }
-        buffer.removeLast(Self.readBytes - count)
+        guard count >= 0 else { throw StorageError.system("read", path, errno: number) }
         atEnd = count == 0
     }
 }

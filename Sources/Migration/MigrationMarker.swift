@@ -60,8 +60,11 @@ package struct MigrationMarker: Sendable, Equatable {
     ///
     /// On another host that cannot be told, and counts as no: the state folder's lock is the first guard.
     package var isAlive: Bool {
-        guard let process, process > 1, host == Self.hostName(), process != Int(getpid()) else { return false }
-        return kill(pid_t(truncatingIfNeeded: process), 0) == 0
+        guard let process, process > 1, host == Self.hostName(), process != Int(getpid()),
+            let number = pid_t(exactly: process)
+        else { return false }
+        // Another user's process may not be signalled, but is there.
+        return kill(number, 0) == 0 || errno == EPERM
     }
 
     /// The time in whole seconds, as the stock command prints it.

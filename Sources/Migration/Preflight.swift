@@ -33,7 +33,8 @@ struct Preflight {
         guard let inner = left.path, let outer = right.path else { return }
         // Two tables of one SQLite file share a path and are two stores.
         if inner == outer, left.text.prefix(4) == right.text.prefix(4) { return }
-        for (one, other) in [(inner, outer), (outer, inner)] where one == other || one.hasPrefix("\(other)/") {
+        for (one, other) in [(inner, outer), (outer, inner)] {
+            guard one == other || one.hasPrefix(other == "/" ? other : "\(other)/") else { continue }
             throw MigrationFailure.migrating(
                 "\(one) lies within \(other): source and destination would mix. Name a path outside.")
         }

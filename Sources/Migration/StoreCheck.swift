@@ -41,7 +41,7 @@ package struct StoreCheck {
 
     /// Runs the comparison.
     ///
-    /// - Parameter report: Told of every key in order.
+    /// - Parameter report: Told of every key in order; at the end of those that neither side could read.
     package func run(
         report: (Verdict, UnsafeRawBufferPointer) throws -> Void = { _, _ in }
     ) throws -> Result {

@@ -23,7 +23,7 @@ package final class OrderedStage<Input, Output>: Sendable {
     ///   - window: Elements under way at most; at least `workers`.
     ///   - transform: Called on the workers' threads; its error comes out of ``next()`` in its turn.
     package init(workers: Int, window: Int, _ transform: @escaping @Sendable (Input) throws -> Output) {
-        self.window = max(window, workers)
+        self.window = max(window, workers, 1)
         self.threads = Monitor([])
         let monitor = monitor
         let started = (0..<max(workers, 1)).map { _ in

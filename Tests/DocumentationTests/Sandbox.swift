@@ -50,7 +50,8 @@ final class Sandbox {
         process.arguments = ["-c", line]
         process.currentDirectoryURL = root.appending(path: "work")
         process.environment = [
-            "PATH": "\(try Self.programFolder()):/usr/local/bin:/usr/bin:/bin", "HOME": root.appending(path: "home").path,
+            "PATH": "\(try Self.programFolder()):/usr/local/bin:/usr/bin:/bin",
+            "HOME": root.appending(path: "home").path,
             "LANG": "C.UTF-8",
         ]
         let errorFile = root.appending(path: "errors.txt")
@@ -68,7 +69,8 @@ final class Sandbox {
 
     /// The folder of the built program: that of the test bundle.
     static func programFolder() throws -> String {
-        let candidates = [Bundle.main.bundleURL, Bundle.main.executableURL?.deletingLastPathComponent()]
+        let candidates =
+            [Bundle.main.bundleURL, Bundle.main.executableURL?.deletingLastPathComponent()]
             + Bundle.allBundles.map { $0.bundleURL.deletingLastPathComponent() }
             + [packageRoot.appending(path: ".build/debug")]
         let folder = candidates.compactMap { $0 }.first {

@@ -120,7 +120,8 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     }
 
     func publish() throws(StorageError) {
-        try placement.publish()
+        // An owner that was asked for has been given in `sync`.
+        try placement.publish(adoptsOwner: owner == nil)
         isDone = true
     }
 

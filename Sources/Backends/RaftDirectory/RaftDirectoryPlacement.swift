@@ -121,14 +121,16 @@ struct RaftDirectoryPlacement {
     }
 
     /// Gives the finished building folder its final name, durably.
-    func publish() throws(StorageError) {
+    ///
+    /// - Parameter adoptsOwner: Whether everything is to belong to the owner of the directory that is there already.
+    func publish(adoptsOwner: Bool) throws(StorageError) {
         let folder = buildingFolder
+        if exists, adoptsOwner { try adoptOwner(folder) }
         if isInside {
             try moveUp(from: folder)
             return
         }
         if exists {
-            try adoptOwner(folder)
             guard try isEmptyButNodeID() else {
                 throw StorageError(.notEmpty, Self.stateMessage(path, try contents()))
             }
@@ -168,7 +170,6 @@ struct RaftDirectoryPlacement {
     }
 
     private func moveUp(from folder: String) throws(StorageError) {
-        try adoptOwner(folder)
         for name in ["raft", "node-id", "vault.db"] {
             if access("\(folder)/\(name)", F_OK) != 0 { continue }
             guard rename("\(folder)/\(name)", "\(path)/\(name)") == 0 else {

@@ -1,0 +1,129 @@
+import Digest
+import InMemoryBackend
+import Migration
+import Storage
+import Synchronization
+import Telemetry
+import TestSupport
+import Workers
+
+/// A store in memory with these entries.
+func memory(_ entries: [Entry]) throws -> InMemoryBackend {
+    let store = InMemoryBackend()
+    for entry in entries { try store.put(entry.key, entry.value) }
+    return store
+}
+
+/// A store that gives exactly the batches it is told to, in order or not, and misbehaves on demand.
+final class ScriptedStore: StorageBackend {
+    let kind = "scripted"
+    let location: String
+    let identity: StoreIdentity
+    let capabilities: StorageCapabilities
+    let limits = StorageLimits()
+    private let batches: [[Entry]]
+    /// Entries that are there and cannot be read.
+    private let unreadable: Set<StorageKey>
+    /// Thrown once all batches are delivered.
+    private let failure: StorageError?
+    /// Scans that came to their end, in whatever way.
+    let endedScans = Atomic<Int>(0)
+
+    init(
+        _ batches: [[Entry]], location: String = "script", path: String? = nil, isAscending: Bool = true,
+        unreadable: Set<StorageKey> = [], failure: StorageError? = nil
+    ) {
+        self.batches = batches
+        self.location = location
+        self.identity = StoreIdentity("scripted:\(location)", path: path)
+        self.capabilities = StorageCapabilities(
+            ascendingScan: isAscending, writable: false, usesMigrationMarker: true)
+        self.unreadable = unreadable
+        self.failure = failure
+    }
+
+    /// The entries in an order that has nothing to do with their keys.
+    static func shuffled(_ entries: [Entry], seed: Int) -> ScriptedStore {
+        var random = SeededRandom(seed)
+        let shuffled = entries.shuffled(using: &random)
+        return ScriptedStore(
+            stride(from: 0, to: shuffled.count, by: 37).map { Array(shuffled[$0..<min($0 + 37, shuffled.count)]) },
+            location: "shuffled \(seed)", isAscending: false)
+    }
+
+    func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
+        if unreadable.contains(key) { throw Self.unreadable(key) }
+        for batch in batches {
+            if let entry = batch.first(where: { $0.key == key }) { return entry.value }
+        }
+        return nil
+    }
+
+    private static func unreadable(_ key: StorageKey) -> StorageError {
+        StorageError(.damagedEntry, "\(key) cannot be read", key: key)
+    }
+
+    func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
+        throw StorageError(.unsupported, "a script is not written to")
+    }
+
+    func delete(_ key: StorageKey) throws(StorageError) {
+        throw StorageError(.unsupported, "a script is not written to")
+    }
+
+    func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] { [] }
+
+    func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        defer { endedScans.add(1, ordering: .relaxed) }
+        for entries in batches {
+            if request.isCancelled() { throw StorageError.cancelled }
+            let batch = request.pool.take()
+            for entry in entries {
+                guard unreadable.contains(entry.key) else {
+                    batch.append(key: entry.key, value: entry.value)
+                    continue
+                }
+                let error = Self.unreadable(entry.key)
+                guard request.passesOver(error) else { throw error }
+            }
+            guard try deliver(batch) else { return }
+        }
+        if let failure { throw failure }
+    }
+
+    func close() {}
+}
+
+/// All keys and digests of a source, as manifest lines.
+func lines(of source: any DigestSource) throws -> [UInt8] {
+    var lines: [UInt8] = []
+    while let page = try source.next() {
+        for index in 0..<page.count {
+            appendHexadecimal(page.digest(index), to: &lines)
+            lines += Array("  ".utf8)
+            appendEscapedKey(page.key(index), to: &lines)
+            lines.append(UInt8(ascii: "\n"))
+        }
+        page.recycle()
+    }
+    return lines
+}
+
+/// The lines of a store's scan.
+func lines(of store: any StorageBackend, spillFolder: String? = nil, start: StorageKey? = nil) throws -> [UInt8] {
+    var options = DigestedScan.Options()
+    options.spillFolder = spillFolder
+    options.filter = EntryFilter(start: start)
+    let scan = DigestedScan(store, options)
+    defer { scan.stop() }
+    return try lines(of: scan)
+}
+
+/// What a run works with, silent.
+func context(_ cancellation: CancellationToken = CancellationToken()) -> RunContext {
+    RunContext(
+        logger: Logger(level: .error, output: TerminalOutput(descriptor: -1)), counters: ProgressCounters(),
+        cancellation: cancellation, environment: [:], version: "test")
+}

@@ -1,0 +1,171 @@
+import Foundation
+import Glibc
+import RaftDirectoryBackend
+import Storage
+import TestSupport
+import Testing
+
+/// Where a directory is built and how it gets its name.
+@Suite struct PlacementTests {
+    private static let sample = sampleEntries(50, seed: 8)
+    private static let files = ["raft", "raft/raft.db", "raft/snapshots", "vault.db"]
+
+    private static func obstacles(_ destination: RaftDirectoryDestination) throws -> [DestinationFinding] {
+        try destination.destinationFindings().filter { $0.kind != .remark }
+    }
+
+    @Test(arguments: ["vault.db", "raft/x", "raft/raft.db", "notes.txt", "vault.db.bak"])
+    func anythingInTheDirectoryIsNamedAndRefused(name: String) throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/raft"
+            let file = URL(filePath: "\(path)/\(name)")
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Scratch.write([1], to: file.path)
+            let found = try Self.obstacles(destination(path))
+            #expect(found.map(\.kind) == [.obstacle(.notEmpty)])
+            let message = found.first?.message ?? ""
+            let top = name.prefix { $0 != "/" }
+            #expect(message.contains("it holds \(top)."))
+            let isState = ["vault.db", "raft"].contains(String(top))
+            #expect(message.contains("cluster already has state") == isState)
+            // A loader that is made all the same does not publish over it.
+            let loader = try filled(destination(path), Self.sample)
+            let error = #expect(throws: StorageError.self) { try loader.publish() }
+            #expect(error?.code == .notEmpty)
+            loader.abandon()
+            #expect(Scratch.names(in: folder).filter { $0.contains("building") }.isEmpty)
+            #expect(try Scratch.bytes(file.path) == [1])
+        }
+    }
+
+    @Test func placesThatCannotBeAreRefused() throws {
+        try Scratch.withFolder { folder in
+            #expect(try Self.obstacles(destination("\(folder)/no/raft")).map(\.kind) == [.obstacle(.io)])
+            try Scratch.write([1], to: "\(folder)/file")
+            let error = #expect(throws: StorageError.self) { try Self.obstacles(destination("\(folder)/file")) }
+            #expect(error?.message.contains("is a file") == true)
+            #expect(throws: StorageError.self) { try destination("") }
+            #expect(try Self.obstacles(destination("\(folder)/raft///")).isEmpty)
+            try build(destination("\(folder)/raft///"), Self.sample)
+            #expect(Scratch.names(in: "\(folder)/raft") == Self.files)
+        }
+    }
+
+    @Test func anEmptyDirectoryIsReplacedAndItsOwnerAdopted() throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/raft"
+            mkdir(path, 0o755)
+            let owner = FileOwner(user: 12_345, group: 23_456)
+            #expect(chown(path, owner.user, owner.group) == 0)
+            #expect(try Self.obstacles(destination(path)).isEmpty)
+            try build(destination(path, id: nil), Self.sample)
+            for name in [""] + (Self.files + ["node-id"]).map({ "/\($0)" }) {
+                let found = try mode(path + name)
+                #expect(found.owner == owner, "\(name)")
+                #expect(found.bits == (name.hasSuffix(".db") || name.hasSuffix("-id") ? 0o600 : 0o700))
+            }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func anOwnerThatWasAskedForWinsOverTheDirectorys(exists: Bool) throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/raft"
+            if exists { mkdir(path, 0o700) }
+            let owner = FileOwner(user: 12_345, group: 23_456)
+            try build(destination(path, id: nil), Self.sample, owner: owner)
+            for name in [""] + (Self.files + ["node-id"]).map({ "/\($0)" }) {
+                #expect(try mode(path + name).owner == owner, "\(name)")
+            }
+        }
+    }
+
+    @Test func aLinkedDirectoryIsBuiltInside() throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/link"
+            mkdir("\(folder)/real", 0o700)
+            symlink("real", path)
+            let loader = try filled(destination(path, id: nil), Self.sample)
+            #expect(Scratch.names(in: "\(folder)/real").contains(".sealift-building/vault.db"))
+            // Until it is published no server would find a store here.
+            #expect(access("\(folder)/real/vault.db", F_OK) != 0)
+            try loader.publish()
+            #expect(try mode(path).bits == 0o777)
+            #expect(Scratch.names(in: "\(folder)/real") == ["node-id"] + Self.files)
+            let store = try RaftDirectoryBackend(path: path)
+            #expect(try entries(of: store) == Self.sample)
+            #expect(try Self.obstacles(destination(path)).count == 1)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func leftOversOfAKilledRunAreRemoved(isLinked: Bool) throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/raft"
+            if isLinked {
+                mkdir("\(folder)/real", 0o700)
+                symlink("real", path)
+            }
+            let building = isLinked ? "\(path)/.sealift-building" : "\(path).sealift-building"
+            // Three stages: nothing written yet, all written, and the log moved up already.
+            for stage in 0..<3 {
+                let killed = try filled(destination(path, id: "old"), Self.sample)
+                _ = killed
+                if stage == 0 { try FileManager.default.removeItem(atPath: "\(building)/vault.db") }
+                if stage == 2, isLinked { #expect(rename("\(building)/raft", "\(path)/raft") == 0) }
+                #expect(try Self.obstacles(destination(path)).isEmpty)
+                let loader = try filled(destination(path), Self.sample)
+                loader.abandon()
+                loader.abandon()
+                #expect(Scratch.names(in: folder) == (isLinked ? ["raft", "real"] : []))
+            }
+            try build(destination(path), Self.sample)
+            let store = try RaftDirectoryBackend(path: path)
+            #expect(try entries(of: store) == Self.sample)
+        }
+    }
+
+    @Test func theNodesIdentityIsKeptConfiguredOrMade() throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/raft"
+            let made = try destination(path, id: nil)
+            #expect(
+                try made.destinationFindings().contains {
+                    $0.kind == .remark && $0.message.contains("node_id is not set")
+                })
+            try build(made, Self.sample)
+            let id = try Scratch.bytes("\(path)/node-id")
+            #expect(id.count == 36)
+            #expect(try mode("\(path)/node-id").bits == 0o600)
+            #expect(try Self.server(path).contains(String(decoding: id, as: UTF8.self)))
+
+            // A node-id alone is a node that never started: used as it is, newline and all.
+            for (isLinked, configured) in [(false, nil), (true, nil), (false, "other")] as [(Bool, String?)] {
+                let path = "\(folder)/\(isLinked)-\(configured ?? "none")"
+                let real = isLinked ? "\(path)-real" : path
+                mkdir(real, 0o700)
+                if isLinked { symlink(real, path) }
+                try Scratch.write(Array("kept id\n".utf8), to: "\(path)/node-id")
+                #expect(try Self.obstacles(destination(path, id: configured)).isEmpty)
+                try build(destination(path, id: configured), Self.sample)
+                #expect(try Self.server(path).contains(configured ?? "kept id\n"))
+                if configured == nil {
+                    #expect(try Scratch.bytes("\(path)/node-id") == Array("kept id\n".utf8))
+                } else {
+                    #expect(access("\(path)/node-id", F_OK) != 0)
+                }
+            }
+            let environment = [
+                "VAULT_RAFT_NODE_ID": "vault", "BAO_RAFT_NODE_ID": "bao", "VAULT_RAFT_PATH": "\(folder)/b",
+            ]
+            try build(destination(path, environment: environment), Self.sample)
+            #expect(try Self.server("\(folder)/b").contains("bao"))
+        }
+    }
+
+    /// The record of the cluster's members as text.
+    private static func server(_ path: String) throws -> String {
+        String(decoding: try #require(try configuration(of: path)["latest_config"]), as: UTF8.self)
+    }
+}
