@@ -83,7 +83,10 @@ let package = Package(
         tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit"]),
         tests(
             "RaftDirectoryBackend",
-            ["RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "TestSupport"]),
+            [
+                "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
+                "StorageTestKit", "TestSupport",
+            ]),
         tests(
             "Migration",
             ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),

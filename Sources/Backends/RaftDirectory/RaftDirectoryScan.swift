@@ -42,6 +42,8 @@ struct RaftDirectoryScan {
         }
         try storageErrors {
             while let product = try stage.next() {
+                // Everything may have been cut and read before anyone asked to stop.
+                if request.isCancelled() { throw StorageError.cancelled }
                 guard try deliverAll(product, deliver) else { return }
             }
         }
@@ -106,7 +108,8 @@ struct RaftDirectoryScan {
     ) -> Bool {
         let isKeyOnly = request.content == .keys
         batch.append(key: key, value: isKeyOnly ? UnsafeRawBufferPointer(start: nil, count: 0) : value)
-        return batch.byteCount < 2 * EntryBatch.targetBytes && batch.count < 8 * EntryBatch.targetEntries
+        // Many tiny entries still make one piece of work: what does not fit is read again by one thread alone.
+        return batch.byteCount < EntryBatch.targetBytes && batch.count < 8 * EntryBatch.targetEntries
     }
 
     /// Delivers a subtree's batch and reads on where the subtree holds more than one batch may.

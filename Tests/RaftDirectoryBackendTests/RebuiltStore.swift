@@ -1,0 +1,140 @@
+import Foundation
+import InMemoryBackend
+import RaftDirectoryBackend
+import Storage
+import Synchronization
+
+/// A Raft directory that can be written to entry by entry, for promises that need it: changes are kept aside, and the
+/// next read builds the directory anew with the real loader and reads it with the real reader.
+final class RebuiltStore: StorageBackend {
+    private struct State {
+        var entries = InMemoryBackend()
+        var directory: RaftDirectoryBackend?
+        var isChanged = true
+        var isClosed = false
+    }
+
+    let path: String
+    private let destination: RaftDirectoryDestination
+    private let state = Mutex(State())
+
+    /// Opens the directory at `path`, or begins an empty one.
+    init(path: String) throws {
+        self.path = path
+        destination = try RaftDirectoryDestination(
+            path: path,
+            node: .init(
+                configuredID: "node1", address: ClusterAddress(parsing: "https://10.0.0.1:8201"), isPractice: false))
+        guard FileManager.default.fileExists(atPath: "\(path)/vault.db") else { return }
+        let directory = try RaftDirectoryBackend(path: path)
+        let entries = InMemoryBackend()
+        try directory.scanAll { batch throws(StorageError) in
+            for index in 0..<batch.count {
+                try entries.put(StorageKey(copying: batch.key(index)), Array(batch.value(index)))
+            }
+            return true
+        }
+        state.withLock { $0 = State(entries: entries, directory: directory, isChanged: false) }
+    }
+
+    let kind = "raft"
+    var location: String { path }
+    var identity: StoreIdentity { destination.identity }
+    var limits: StorageLimits { destination.limits }
+    var capabilities: StorageCapabilities {
+        StorageCapabilities(ascendingScan: true, writable: true, usesMigrationMarker: false)
+    }
+
+    func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? { try current().get(key) }
+
+    func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] { try current().list(prefix) }
+
+    func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] { try current().partitions(count) }
+
+    func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        try current().scan(request, deliver)
+    }
+
+    func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
+        let objection = key.bytes.withUnsafeBytes { limits.objection(to: $0, valueCount: value.count) }
+        if let objection { throw StorageError(.limit, objection, key: key) }
+        try change { entries throws(StorageError) in try entries.put(key, value) }
+    }
+
+    func delete(_ key: StorageKey) throws(StorageError) {
+        try change { entries throws(StorageError) in try entries.delete(key) }
+    }
+
+    func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
+        try change { _ throws(StorageError) in }
+        return RebuiltLoader(store: self, plan: plan)
+    }
+
+    func close() {
+        // What was put last is to be in the directory that is opened again.
+        _ = try? current()
+        state.withLock { state in
+            state.isClosed = true
+            state.directory?.close()
+        }
+    }
+
+    private func change(_ body: (InMemoryBackend) throws(StorageError) -> Void) throws(StorageError) {
+        try state.withLock { state throws(StorageError) in
+            guard !state.isClosed else { throw StorageError(.io, "the store was closed") }
+            try body(state.entries)
+            state.isChanged = true
+        }
+    }
+
+    /// The directory as it is now, built anew if anything changed. Readers of an older one keep it.
+    private func current() throws(StorageError) -> RaftDirectoryBackend {
+        try state.withLock { state throws(StorageError) in
+            guard !state.isClosed else { throw StorageError(.io, "the store was closed") }
+            if !state.isChanged, let directory = state.directory { return directory }
+            try? FileManager.default.removeItem(atPath: path)
+            let loader = try destination.bulkLoader(LoadPlan())
+            try state.entries.scanAll { batch throws(StorageError) in
+                try loader.load(batch)
+                return true
+            }
+            try loader.finish()
+            try loader.sync()
+            try loader.publish()
+            let directory = try RaftDirectoryBackend(path: path)
+            state.directory = directory
+            state.isChanged = false
+            return directory
+        }
+    }
+}
+
+/// Takes batches in any order, as the promises give them.
+private final class RebuiltLoader: BulkLoader {
+    private let store: RebuiltStore
+    private let plan: LoadPlan
+    private let isOver = Mutex(false)
+
+    init(store: RebuiltStore, plan: LoadPlan) {
+        self.store = store
+        self.plan = plan
+    }
+
+    let needsAscendingKeys = false
+
+    func load(_ batch: EntryBatch) throws(StorageError) {
+        guard !isOver.withLock({ $0 }) else { throw StorageError(.io, "the load has ended") }
+        for index in 0..<batch.count {
+            try store.put(StorageKey(copying: batch.key(index)), Array(batch.value(index)))
+        }
+        plan.pool.recycle(batch)
+    }
+
+    func finish() throws(StorageError) { isOver.withLock { $0 = true } }
+    func sync() throws(StorageError) {}
+    func written() throws(StorageError) -> any StorageBackend { store }
+    func publish() throws(StorageError) {}
+    func abandon() { isOver.withLock { $0 = true } }
+}
