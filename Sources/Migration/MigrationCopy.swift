@@ -67,7 +67,9 @@ struct MigrationCopy {
             header: Manifest.Header(
                 sourceKind: source.kind, time: WallTime.now().microseconds, entries: 0, bytes: 0,
                 keyspaceDigest: "not finished", version: context.version))
-        context.counters.restart(.copying)
+        context.counters.restart(.copying, expectedBytes: source.estimatedBytes())
+        let census = Census(source, context)
+        defer { census.stop() }
         let scan = DigestedScan(source, scanOptions)
         defer { scan.stop() }
         var offenders = Offenders(limits: destination.limits)

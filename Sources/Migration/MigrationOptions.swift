@@ -32,16 +32,20 @@ package struct RunContext: Sendable {
     package let environment: [String: String]
     /// Sealift's version, for reports.
     package let version: String
+    /// Whether somebody watches who wants to know how long it will take: then the entries of a store that cannot tell
+    /// its size are counted while they are copied.
+    package let isWatched: Bool
 
     package init(
         logger: Logger, counters: ProgressCounters, cancellation: CancellationToken, environment: [String: String],
-        version: String
+        version: String, isWatched: Bool = false
     ) {
         self.logger = logger
         self.counters = counters
         self.cancellation = cancellation
         self.environment = environment
         self.version = version
+        self.isWatched = isWatched
     }
 }
 

@@ -102,7 +102,7 @@ struct OperatorMigrate {
         let counters = ProgressCounters()
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
-            version: sealiftVersion)
+            version: sealiftVersion, isWatched: !isJSON && console.screen.allowsLiveBlock)
         let run = MigrationRun(
             configuration: configuration, drivers: backendDrivers, options: options, context: context)
         if isReset {

@@ -68,7 +68,9 @@ package final class FileBackend: StorageBackend {
         try root.withLock { root throws(StorageError) -> DirectoryHandle? in
             if let root { return root }
             try checkOpen()
-            guard Glibc.access(path, F_OK) == 0 else { return nil }
+            // A file in the folder's place is told by the look before the first write.
+            var info = stat()
+            guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }
             let handle = try DirectoryHandle(path, in: nil, path: path)
             root = handle
             return handle
