@@ -91,5 +91,6 @@ let package = Package(
             "Migration",
             ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
         tests("Documentation", ["sealift"]),
+        tests("Command", ["sealift", "StorageTestKit"]),
     ]
 )

@@ -124,6 +124,13 @@ package func entryDigest(_ value: [UInt8]) throws -> String {
 }
 
 extension DigestedBatch {
+    /// The directory that the last entry lies in, with its slash: where the scan is.
+    var lastFolder: [UInt8] {
+        guard count > 0 else { return [] }
+        let key = key(count - 1)
+        return key.lastIndex(of: UInt8(ascii: "/")).map { Array(key[...$0]) } ?? []
+    }
+
     /// The digest of entry `index`, lower-case hexadecimal.
     package func hexadecimalDigest(_ index: Int) -> String {
         var text: [UInt8] = []

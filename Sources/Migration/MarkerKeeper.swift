@@ -41,9 +41,9 @@ struct MarkerKeeper {
                 "error checking migration status: core/migration on \(store.location) is not a marker that can be read. "
                     + "If no migration is going on, remove it with -reset.")
         }
-        guard marker.job == job, !marker.isAlive else {
+        guard marker.job == job, !marker.isRunning else {
             let advice =
-                marker.isAlive
+                marker.isRunning
                 ? "Process \(marker.process ?? 0) on this host is at it. Wait for it, or stop it."
                 : "Another migration of \(store.location) is under way or was cut off. If none is, remove the marker of "
                     + "the source with -reset; a destination that carries one is incomplete, use an empty one."

@@ -106,7 +106,7 @@ struct MigrationCopy {
 
     private func tell(_ batch: DigestedBatch) {
         context.counters.add(entries: batch.count, bytes: batch.entries.byteCount)
-        if let prefix = batch.tally.last?.prefix { context.counters.setPrefix(prefix) }
+        context.counters.setPrefix(batch.lastFolder)
         guard context.logger.isEnabled(.debug) else { return }
         for index in 0..<batch.count {
             context.logger.debug("copied key", ["path": .key(Array(batch.key(index)))])
@@ -177,7 +177,7 @@ final class CountingScan: LinedDigestSource {
     func nextBatch() throws -> DigestedBatch? {
         guard let batch = try inner.nextBatch() else { return nil }
         counters.add(entries: batch.count, bytes: batch.entries.byteCount)
-        if let prefix = batch.tally.last?.prefix { counters.setPrefix(prefix) }
+        counters.setPrefix(batch.lastFolder)
         return batch
     }
 

@@ -67,6 +67,25 @@ package struct MigrationMarker: Sendable, Equatable {
         return kill(number, 0) == 0 || errno == EPERM
     }
 
+    /// Whether that process is a run of this program, as far as the system tells.
+    ///
+    /// Numbers are used again, in containers after every start: another program's process is not the one that wrote it.
+    package var isRunning: Bool {
+        guard isAlive, let process else { return false }
+        let (its, own) = (Self.programName(of: "\(process)"), Self.programName(of: "self"))
+        return its == nil || own == nil || its == own
+    }
+
+    /// What the system calls a process; `nil` if it does not tell.
+    private static func programName(of process: String) -> [UInt8]? {
+        let descriptor = open("/proc/\(process)/comm", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = read(descriptor, &bytes, bytes.count)
+        return count > 0 ? Array(bytes[..<count]) : nil
+    }
+
     /// The time in whole seconds, as the stock command prints it.
     package var startInSeconds: String {
         guard let dot = start.firstIndex(of: ".") else { return start }

@@ -23,7 +23,8 @@ package final class MigrationRun {
 
     /// Removes the migration marker from the source.
     package func reset() throws(MigrationFailure) {
-        let (sourceConfiguration, _, _) = try readConfiguration()
+        let (sourceConfiguration, destinationConfiguration, _) = try readConfiguration()
+        _ = try checkOptions(sourceConfiguration, destinationConfiguration)
         let source = try sourceConfiguration.open(drivers, .source(writesMarker: true))
         defer { source.close() }
         do throws(StorageError) {
@@ -35,27 +36,40 @@ package final class MigrationRun {
 
     /// Migrates, or with ``MigrationOptions/isDryRun`` only says what would be done.
     ///
+    /// - Parameter tell: Told of the outcome while a kill would still be taken up by the next run: whoever was not told
+    ///   of success finds the job unfinished and can run it again.
     /// - Throws: The failure with its exit code. The source is as it was, the destination absent or guarded.
-    package func run() throws(MigrationFailure) -> MigrationSummary {
+    package func run(tell: (MigrationSummary) -> Void) throws(MigrationFailure) {
         let (sourceConfiguration, destinationConfiguration, clusterAddress) = try readConfiguration()
-        var remarks: [String] = []
-        for side in [sourceConfiguration, destinationConfiguration] {
-            if let driver = drivers.first(where: { $0.kind == side.type }) { remarks += try side.checkOptions(driver) }
-        }
+        var remarks = try checkOptions(sourceConfiguration, destinationConfiguration)
         let source = try sourceConfiguration.open(
             drivers, .source(writesMarker: !options.hasReadOnlySource && !options.isDryRun))
         defer { source.close() }
         let destination = try destinationConfiguration.open(
             drivers,
-            .destination(DestinationContext(clusterAddress: clusterAddress, isPractice: options.isPractice)))
+            .destination(
+                DestinationContext(
+                    clusterAddress: clusterAddress, isPractice: options.isPractice, isDryRun: options.isDryRun)))
         defer { destination.close() }
         remarks += source.remarks
+        if let start = options.start {
+            remarks.append("-start: keys that sort before \(start) were neither copied nor compared.")
+        }
         for remark in remarks { context.logger.info("remark", ["about": .string(remark)]) }
         do {
-            return try run(source, destination, destinationConfiguration, remarks: remarks)
+            try run(source, destination, destinationConfiguration, remarks: remarks, tell: tell)
         } catch {
             throw MigrationFailure.stage("", error)
         }
+    }
+
+    /// - Returns: Sentences about options that have no effect.
+    private func checkOptions(_ sides: ConfiguredStore...) throws(MigrationFailure) -> [String] {
+        var remarks: [String] = []
+        for side in sides {
+            if let driver = drivers.first(where: { $0.kind == side.type }) { remarks += try side.checkOptions(driver) }
+        }
+        return remarks
     }
 
     private func readConfiguration() throws(MigrationFailure) -> (ConfiguredStore, ConfiguredStore, String?) {
@@ -66,32 +80,46 @@ package final class MigrationRun {
 
     private func run(
         _ source: any StorageBackend, _ destination: any StorageBackend,
-        _ destinationConfiguration: ConfiguredStore, remarks: [String]
-    ) throws -> MigrationSummary {
+        _ destinationConfiguration: ConfiguredStore, remarks: [String], tell: (MigrationSummary) -> Void
+    ) throws {
         let preflight = Preflight(source: source, destination: destination, options: options, context: context)
         try preflight.refuseSameStore()
         let job = try StateFolder.fingerprint(source: source.identity, destination: destination.identity)
         let markers = MarkerKeeper(source: source, destination: destination, job: job, options: options)
         if options.isDryRun {
             let isContinuation = try markers.check()
-            return try dryRun(preflight, isContinuation: isContinuation, remarks: remarks)
+            return tell(try dryRun(preflight, isContinuation: isContinuation, remarks: remarks))
         }
         let path =
-            options.stateFolder
-            ?? StateFolder.defaultPath(destination: destination, fingerprint: job, environment: context.environment)
+            if let folder = options.stateFolder { folder } else {
+                try StateFolder.defaultPath(
+                    destination: destination, fingerprint: job, environment: context.environment)
+            }
         let state = try StateFolder(
             path: path, fingerprint: job,
             job: "\(source.kind) \(source.location) -> \(destination.kind) \(destination.location)")
         defer { state.close() }
         let isContinuation = try markers.check()
+        var remarks = remarks
+        if options.hasReadOnlySource, isContinuation, try source.get(.migrationMarker) != nil {
+            remarks.append(
+                "The source carries the migration marker of an earlier run, which -read-only-source leaves where it is: "
+                    + "no server starts on the source until -reset has removed it.")
+        }
         var done = makeSummary(source, destination, remarks: remarks)
         if state.hasProvenRun, try confirm(source, destination, destinationConfiguration, state, into: &done) {
+            try markers.clearDestination()
             markers.clearSource(context.logger)
-            return try conclude(&done, destination, state)
+            return try conclude(&done, destination, state, tell: tell)
         }
         state.remove(StateFolder.provenName)
         let findings = try preflight.look(isContinuation: isContinuation)
-        try preflight.refuseObstacles(findings, listIn: state)
+        do {
+            try preflight.refuseObstacles(findings, listIn: state)
+        } catch {
+            state.discardIfNew()
+            throw error
+        }
         var summary = makeSummary(source, destination, remarks: remarks + findings.remarks)
         summary.isContinuation = isContinuation
         try markers.set()
@@ -105,28 +133,28 @@ package final class MigrationRun {
             writeReport(summary, failure: "\(error)", in: state)
             throw error
         }
-        return try conclude(&summary, destination, state)
+        try conclude(&summary, destination, state, tell: tell)
     }
 
     private func conclude(
-        _ summary: inout MigrationSummary, _ destination: any StorageBackend, _ state: StateFolder
-    ) throws -> MigrationSummary {
+        _ summary: inout MigrationSummary, _ destination: any StorageBackend, _ state: StateFolder,
+        tell: (MigrationSummary) -> Void
+    ) throws {
         summary.guide = destination.serverGuide(largestEntry: summary.totals.largestEntry)
         summary.manifestPath = state.manifestPath
         summary.reportPath = state.reportPath
         try RunReport(summary, version: context.version, failure: nil).write(in: state)
+        tell(summary)
         state.remove(StateFolder.provenName)
-        return summary
     }
 
-    /// A run that was killed after it had put a directory in place: holds both sides against each other once more.
+    /// A run that was killed after its destination was proven: holds both sides against each other once more.
     ///
     /// - Returns: Whether the destination is there, whole and equal to the source; then nothing is left to do.
     private func confirm(
         _ source: any StorageBackend, _ destination: any StorageBackend, _ configuration: ConfiguredStore,
         _ state: StateFolder, into summary: inout MigrationSummary
     ) throws -> Bool {
-        guard !destination.capabilities.usesMigrationMarker else { return false }
         let written: any StorageBackend
         do throws(MigrationFailure) {
             written = try configuration.open(drivers, .source(writesMarker: false))

@@ -34,7 +34,8 @@ struct Offenders {
     func problem(_ destination: any StorageBackend) -> String? {
         guard count > 0 else { return nil }
         let more = count > lines.count ? "\n  … and \(count - lines.count) more" : ""
-        return "\(count) entries cannot be kept by the destination (\(destination.kind) \(destination.location)):\n"
+        let entries = count == 1 ? "1 entry" : "\(count) entries"
+        return "\(entries) cannot be kept by the destination (\(destination.kind) \(destination.location)):\n"
             + lines.joined(separator: "\n") + more
             + "\nDelete or rename them through a server, or choose a destination that can keep them."
     }

@@ -7,6 +7,8 @@ package import Storage
 package final class StateFolder: @unchecked Sendable {
     package let path: String
     private var lock: Int32
+    /// Whether this run made the folder.
+    private let isNew: Bool
 
     /// The manifest of what the source gave.
     package var manifestPath: String { "\(path)/manifest.txt" }
@@ -35,14 +37,18 @@ package final class StateFolder: @unchecked Sendable {
     /// state folder.
     package static func defaultPath(
         destination: any StorageBackend, fingerprint: String, environment: [String: String]
-    ) -> String {
+    ) throws(StorageError) -> String {
         if destination.kind == "raft", let path = destination.identity.path {
             let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
             if access(parent.isEmpty ? "/" : parent, W_OK | X_OK) == 0 { return "\(path).sealift" }
         }
-        let base =
-            environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-            ?? "\(environment["HOME"] ?? "/tmp")/.local/state"
+        let named = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+        let home = environment["HOME"].flatMap { $0.isEmpty ? nil : "\($0)/.local/state" }
+        guard let base = named ?? home else {
+            throw StorageError(
+                .configuration,
+                "Neither HOME nor XDG_STATE_HOME is set: say with -state-dir where to keep the manifest.")
+        }
         return "\(base)/sealift/\(fingerprint)"
     }
 
@@ -51,6 +57,7 @@ package final class StateFolder: @unchecked Sendable {
     /// - Throws: `.inUse` if another run holds it, `.configuration` if it belongs to another job.
     package init(path: String, fingerprint: String, job: String) throws(StorageError) {
         self.path = path
+        isNew = access(path, F_OK) != 0
         try Self.makeFolders(path)
         let lockPath = "\(path)/lock"
         lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -71,6 +78,14 @@ package final class StateFolder: @unchecked Sendable {
     }
 
     deinit { close() }
+
+    /// Removes the folder again if this run made it and put nothing into it but its lock: a run that was refused leaves
+    /// nothing behind.
+    package func discardIfNew() {
+        guard isNew else { return }
+        for name in ["job", "lock"] { remove(name) }
+        rmdir(path)
+    }
 
     /// Gives the lock back. Repeated calls do nothing.
     package func close() {

@@ -148,7 +148,7 @@ private final class DigestingSource: DigestSource {
         totals.add(batch)
         try digest.add(batch.manifestLines)
         counters?.add(entries: batch.count, bytes: batch.entries.byteCount)
-        if let prefix = batch.tally.last?.prefix { counters?.setPrefix(prefix) }
+        counters?.setPrefix(batch.lastFolder)
         return batch
     }
 

@@ -48,9 +48,12 @@ package struct DestinationContext: Sendable {
     package var clusterAddress: String?
     /// A practice run: addresses that no real cluster could use are allowed.
     package var isPractice: Bool
+    /// A dry run: nothing at all may be written, not even to try something out.
+    package var isDryRun: Bool
 
-    package init(clusterAddress: String? = nil, isPractice: Bool = false) {
+    package init(clusterAddress: String? = nil, isPractice: Bool = false, isDryRun: Bool = false) {
         self.clusterAddress = clusterAddress
         self.isPractice = isPractice
+        self.isDryRun = isDryRun
     }
 }

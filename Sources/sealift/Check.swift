@@ -47,7 +47,7 @@ struct Check {
             try CommonFlags.checkFormat(flags)
             return try compare(logger)
         } catch {
-            return console.fail(error)
+            return console.fail(error, flags)
         }
     }
 
@@ -73,18 +73,21 @@ struct Check {
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
         let combinedPath = flags.string("combined")
-        let combined = combinedPath.isEmpty ? nil : try ResultWriter(path: combinedPath)
+        // Among events, entries are events as well.
+        let showsAll = combinedPath == "-"
+        let combined = combinedPath.isEmpty || (showsAll && isJSON) ? nil : try ResultWriter(path: combinedPath)
         var shown = 0
         let result: StoreCheck.Result
         do {
             result = try check.run { verdict, key in
                 try combined?.writeLine("\(verdict.sign) \(escapedKey(key))")
-                guard verdict != .same, combinedPath != "-" else { return }
+                guard isJSON ? verdict != .same || showsAll : verdict != .same && !showsAll else { return }
                 shown += 1
                 guard shown <= Self.maximumShown || isJSON else { return }
                 if isJSON {
                     EventWriter().emit(
-                        "difference", [("verdict", .string(verdict.sign)), ("key", .string(escapedKey(key)))])
+                        verdict == .same ? "entry" : "difference",
+                        [("verdict", .string(verdict.sign)), ("key", .string(escapedKey(key)))])
                 } else {
                     console.printResult("\(verdict.sign) \(escapedKey(key))")
                 }

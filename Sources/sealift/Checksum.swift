@@ -40,9 +40,9 @@ struct Checksum {
             try CommonFlags.checkFormat(flags)
             return try printManifest(logger)
         } catch let error as StorageError where error.code == .cancelled {
-            return console.fail(MigrationFailure(.interrupted, "Interrupted. The manifest is incomplete."))
+            return console.fail(MigrationFailure(.interrupted, "Interrupted. The manifest is incomplete."), flags)
         } catch {
-            return console.fail(error)
+            return console.fail(error, flags)
         }
     }
 

@@ -27,16 +27,20 @@ struct Console: Sendable {
     }
 
     /// Prints a failure and gives its exit code.
-    func fail(_ failure: MigrationFailure) -> Int32 {
+    private func fail(_ failure: MigrationFailure) -> Int32 {
         let isProblem = failure.kind != .interrupted
         printError(isProblem ? screen.paint(failure.message, .red) : failure.message)
         return failure.exitCode
     }
 
-    /// Prints any error of a command and gives its exit code.
-    func fail(_ error: any Error) -> Int32 {
-        if let failure = error as? MigrationFailure { return fail(failure) }
-        return fail(MigrationFailure(.failed, "Error: \(error)"))
+    /// Prints any error of a command, for programs also as an event, and gives its exit code.
+    func fail(_ error: any Error, _ flags: ParsedFlags) -> Int32 {
+        let failure = error as? MigrationFailure ?? MigrationFailure(.failed, "Error: \(error)")
+        if flags.string("format") == "json" {
+            EventWriter().emit(
+                "failure", [("exit_code", .integer(Int(failure.exitCode))), ("message", .string(failure.message))])
+        }
+        return fail(failure)
     }
 
     /// The logger that the common flags ask for.

@@ -107,7 +107,7 @@ struct Inspect {
             defer { store.close() }
             return try body(store)
         } catch {
-            return console.fail(error)
+            return console.fail(error, flags)
         }
     }
 }

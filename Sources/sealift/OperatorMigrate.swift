@@ -71,11 +71,7 @@ struct OperatorMigrate {
             try migrate(configuration, options, logger)
             return 0
         } catch {
-            if flags.string("format") == "json" {
-                EventWriter().emit(
-                    "failure", [("exit_code", .integer(Int(error.exitCode))), ("message", .string(error.message))])
-            }
-            return console.fail(error)
+            return console.fail(error, flags)
         }
     }
 
@@ -112,12 +108,13 @@ struct OperatorMigrate {
         }
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
-        let summary = try run.run()
-        display.finish(showingLast: false)
-        if isJSON {
-            EventWriter().emit("result", summaryMembers(summary))
-        } else {
-            console.printResult(summaryText(summary))
+        try run.run { summary in
+            display.finish(showingLast: false)
+            if isJSON {
+                EventWriter().emit("result", summaryMembers(summary))
+            } else {
+                console.printResult(summaryText(summary))
+            }
         }
     }
 }

@@ -86,9 +86,15 @@ import Testing
         #expect(prints.allSatisfy { $0.count == 16 })
         #expect(try StateFolder.fingerprint(source: a, destination: b) == prints[0])
         let store = ScriptedStore([])
-        let paths = [["XDG_STATE_HOME": "/s", "HOME": "/h"], ["XDG_STATE_HOME": "", "HOME": "/h"]].map {
-            StateFolder.defaultPath(destination: store, fingerprint: "f", environment: $0)
+        let paths = try [["XDG_STATE_HOME": "/s", "HOME": "/h"], ["XDG_STATE_HOME": "", "HOME": "/h"]].map {
+            try StateFolder.defaultPath(destination: store, fingerprint: "f", environment: $0)
         }
         #expect(paths == ["/s/sealift/f", "/h/.local/state/sealift/f"])
+        // A folder that anybody could have made, such as one below /tmp, is never chosen.
+        #expect {
+            try StateFolder.defaultPath(destination: store, fingerprint: "f", environment: ["HOME": ""])
+        } throws: {
+            ($0 as? StorageError)?.code == .configuration
+        }
     }
 }

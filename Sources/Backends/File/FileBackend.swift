@@ -13,7 +13,8 @@ package final class FileBackend: StorageBackend {
     package let location: String
     private let path: String
     private let root: Mutex<DirectoryHandle?>
-    private let isWritable: Bool
+    /// Whether anything may be written.
+    let isWritable: Bool
     private let isClosed = Mutex(false)
     /// Held by `put` and `delete`: one makes folders, the other removes empty ones.
     private let writing = Mutex(())

@@ -18,8 +18,8 @@ extension FileBackend {
             switch purpose {
             case .source(let writesMarker):
                 return try FileBackend(path: path, mustExist: true, writable: writesMarker)
-            case .destination:
-                return try FileBackend(path: path, mustExist: false)
+            case .destination(let context):
+                return try FileBackend(path: path, mustExist: false, writable: !context.isDryRun)
             }
         }
     }
@@ -40,7 +40,7 @@ extension FileBackend {
         if access(folder, W_OK | X_OK) != 0 {
             let problem = StorageError.system("write to", folder, errno: errno)
             findings.append(DestinationFinding(.obstacle(problem.code), problem.message))
-        } else if foldsCase(folder) {
+        } else if isWritable, foldsCase(folder) {
             findings.append(
                 DestinationFinding(
                     .obstacle(.limit),

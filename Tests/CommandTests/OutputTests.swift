@@ -1,0 +1,96 @@
+import Foundation
+import Testing
+
+/// What is printed where, and what is kept.
+@Suite struct OutputTests {
+    private static let secret = Array("neither logged nor kept".utf8)
+
+    @Test(arguments: ["raft", "file", "sqlite"])
+    func jsonIsOneEventALine(_ kind: String) throws {
+        let sandbox = try Sandbox()
+        let (file, store) = try sample(sandbox, kind)
+        let outcome = try sandbox.migrate(file, ["-format=json"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let events = try outcome.events()
+        #expect(events.dropLast().allSatisfy { $0["event"] as? String == "progress" })
+        let result = try #require(events.last)
+        #expect(result["event"] as? String == "result")
+        #expect(result["entries"] as? Int == 3 && result["proven"] as? Int == 3)
+        #expect(result["dry_run"] as? Bool == false && result["continued"] as? Bool == false)
+        #expect(result["value_bytes"] as? Int == 6 + Self.secret.count)
+        #expect((result["destination"] as? [String: String]) == ["kind": kind, "location": store.path])
+        #expect((result["server_stanza"] is [String]) == (kind == "raft"))
+        #expect(result["keyspace_digest"] as? String == (try sandbox.digest(of: store)))
+        let manifest = try #require(result["manifest"] as? String)
+        #expect(lines(of: try text(of: manifest)).filter { !$0.hasPrefix("#") }.count == 3)
+        let printed = try sandbox.shell("grep -v '^#' '\(manifest)' | sha256sum")
+        #expect(result["keyspace_digest"] as? String == String(printed.prefix(64)))
+    }
+
+    @Test(arguments: ["-format=json", "-format=table"])
+    func aFailureIsToldOnce(_ format: String) throws {
+        let sandbox = try Sandbox()
+        let file = try sandbox.configuration(.file("\(sandbox.path)/none"), .file("\(sandbox.path)/dst"))
+        let outcome = try sandbox.migrate(file, [format])
+        #expect(outcome.code == 2)
+        #expect(outcome.messages.count == 1)
+        if format == "-format=table" {
+            #expect(outcome.output == "")
+        } else {
+            let event = try #require(try outcome.events().last)
+            #expect(event["event"] as? String == "failure")
+            #expect(event["exit_code"] as? Int == 2)
+            #expect(event["message"] as? String == outcome.messages[0])
+        }
+    }
+
+    @Test(arguments: ["raft", "file", "sqlite"])
+    func theReportHoldsNoValueAndIsForItsOwnerOnly(_ kind: String) throws {
+        let sandbox = try Sandbox()
+        let (file, _) = try sample(sandbox, kind)
+        let state = "\(sandbox.path)/state"
+        let outcome = try sandbox.migrate(file, ["-state-dir", state, "-log-level=trace"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let report = try #require(
+            try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: "\(state)/report.json")))
+                as? [String: Any])
+        #expect(report["result"] as? String == "migrated and proven")
+        #expect(report["entries"] as? Int == 3)
+        #expect((report["prefixes"] as? [[String: Any]])?.count == 2)
+        let secret = String(decoding: Self.secret, as: UTF8.self)
+        let forms = [secret, Data(Self.secret).base64EncodedString()]
+        for name in try FileManager.default.contentsOfDirectory(atPath: state) {
+            let kept = try text(of: "\(state)/\(name)")
+            #expect(!forms.contains { kept.contains($0) }, "\(name) holds a value")
+        }
+        #expect(!forms.contains { (outcome.output + outcome.errors).contains($0) })
+        let modes = try sandbox.shell("find '\(state)' -perm /077; cd '\(sandbox.path)'; find there* -perm /077")
+        #expect(modes == "", "others may read \(modes)")
+    }
+
+    @Test(arguments: ["raft", "file", "sqlite"])
+    func errorLevelIsSilentOnSuccess(_ kind: String) throws {
+        let sandbox = try Sandbox()
+        let (file, _) = try sample(sandbox, kind)
+        let outcome = try sandbox.migrate(file, ["-log-level=error"])
+        #expect(outcome.code == 0)
+        #expect(outcome.errors == "")
+        #expect(outcome.output.contains("\n  Proven        3 of 3 entries read back and equal\n"))
+        #expect(!outcome.output.contains("\u{1B}"))
+    }
+
+    /// A reader that went away must not leave half a migration.
+    @Test func aClosedPipeEndsNothing() throws {
+        let sandbox = try Sandbox()
+        let (file, store) = try sample(sandbox, "raft")
+        try sandbox.shell("'\(Sandbox.program)' operator migrate -config '\(file)' 2>/dev/null | true")
+        #expect(try sandbox.digest(of: store).count == 64)
+    }
+
+    private func sample(_ sandbox: Sandbox, _ kind: String) throws -> (file: String, store: Store) {
+        let source = try sandbox.makeFileStore("src", SampleEntry.initialised + [SampleEntry("sys/a", Self.secret)])
+        let path = "\(sandbox.path)/there"
+        let store: Store = kind == "raft" ? .raft(path) : kind == "file" ? .file(path) : .sqlite(path)
+        return (try sandbox.configuration(source, store), store)
+    }
+}
