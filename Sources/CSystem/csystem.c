@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,12 +33,4 @@ int cs_open_write(int directory, const char *name, unsigned mode) {
 
 int cs_rename_noreplace(const char *from, const char *to) {
   return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
-}
-
-int cs_identity(const char *path, uint64_t *device, uint64_t *inode) {
-  struct stat info;
-  if (stat(path, &info) != 0) return -1;
-  *device = info.st_dev;
-  *inode = info.st_ino;
-  return 0;
 }

@@ -8,6 +8,4 @@ extension StorageKey {
     package static let keyring: StorageKey = "core/keyring"
     /// The seal's configuration, in clear; an initialised store has it.
     package static let sealConfiguration: StorageKey = "core/seal-config"
-    /// The keys that make the nodes of a cluster trust each other.
-    package static let raftTLSKeyring: StorageKey = "core/raft/tls"
 }

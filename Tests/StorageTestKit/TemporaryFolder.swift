@@ -28,8 +28,8 @@ package final class TemporaryFolder: Sendable {
         }
         defer { closedir(stream) }
         while let entry = readdir(stream) {
-            var name = entry.pointee.d_name
-            withUnsafePointer(to: &name) { pointer in
+            // In place: a copy of the whole array would read behind a record that is shorter.
+            withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { name in
                     if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { return }
                     if unlinkat(descriptor, name, 0) == 0 { return }

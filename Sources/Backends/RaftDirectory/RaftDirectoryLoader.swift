@@ -5,8 +5,8 @@ import RaftFormat
 import Storage
 import Synchronization
 
-/// Builds a directory for a single voter in one pass, exactly the state a node has after it installed a snapshot:
-/// `formats`' recipe for bulk loading, tried on whole servers.
+/// Builds a directory for a single voter in one pass: exactly the state a node has after it installed a snapshot. Why
+/// each value is what it is stands in the page of `RaftFormat`.
 ///
 /// `latest_indexes` stands at the number of entries + 2 in term 1 and the log is empty, so that a joining node is sent
 /// the snapshot; with any index of 1, or a log that runs on from entry 1, it would silently get no data.

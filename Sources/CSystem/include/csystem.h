@@ -3,7 +3,6 @@
 #define SEALIFT_CSYSTEM_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 /// Starts writing back a range of a file (SYNC_FILE_RANGE_WRITE). 0, or -1 with errno.
 int cs_sync_file_range(int fd, long long offset, long long length);
@@ -25,8 +24,5 @@ int cs_open_write(int directory, const char *name, unsigned mode);
 
 /// renameat2 with RENAME_NOREPLACE. 0, or -1 with errno (EEXIST if the target is there).
 int cs_rename_noreplace(const char *from, const char *to);
-
-/// The host's device number and inode of a path, following links. 0, or -1 with errno.
-int cs_identity(const char *path, uint64_t *device, uint64_t *inode);
 
 #endif
