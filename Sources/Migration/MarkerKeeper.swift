@@ -24,8 +24,10 @@ struct MarkerKeeper {
         let onDestination = try isOurs(destination) {
             "storage migration in progress (started: \($0)) on the destination"
         }
-        // The source's marker alone says that a run was killed before it touched the destination, or after it was done.
-        return onDestination || onSource
+        // The source's marker alone says that a run was killed before it touched the destination, or after it had let
+        // go of it. In between a server may have written to the destination: without our marker nothing in it is ours
+        // to replace.
+        return destination.capabilities.usesMigrationMarker ? onDestination : onSource
     }
 
     private func isOurs(_ store: any StorageBackend, refusal: (String) -> String) throws -> Bool {
@@ -66,8 +68,20 @@ struct MarkerKeeper {
         do throws(StorageError) {
             try destination.put(.migrationMarker, value)
         } catch {
-            if writesToSource { try? source.delete(.migrationMarker) }
-            throw MigrationFailure.migrating("error writing entry: \(error)")
+            throw MigrationFailure.migrating("error writing entry: \(error)\(unsetSource())")
+        }
+    }
+
+    /// Takes the source's marker back when the destination refused its own.
+    ///
+    /// - Returns: What to add to the message if that fails as well.
+    private func unsetSource() -> String {
+        guard writesToSource else { return "" }
+        do throws(StorageError) {
+            try source.delete(.migrationMarker)
+            return ""
+        } catch {
+            return "\nThe source's migration marker could not be removed either (\(error)); run with -reset."
         }
     }
 

@@ -101,7 +101,7 @@ package final class MigrationRun {
         defer { state.close() }
         let isContinuation = try markers.check()
         var remarks = remarks
-        if options.hasReadOnlySource, isContinuation, try source.get(.migrationMarker) != nil {
+        if options.hasReadOnlySource, try source.get(.migrationMarker) != nil {
             remarks.append(
                 "The source carries the migration marker of an earlier run, which -read-only-source leaves where it is: "
                     + "no server starts on the source until -reset has removed it.")

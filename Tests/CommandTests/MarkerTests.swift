@@ -54,7 +54,19 @@ import Testing
         let owner = "{\"host\":\"elsewhere\",\"job\":\"\(job)\",\"pid\":99}"
         let marker = "{\"sealift\":\(owner),\"start\":\"2026-01-02T03:04:05Z\"}"
         let value = Data(marker.utf8).base64EncodedString()
-        try sandbox.write("src/core/_migration", "{\"Value\":\"\(value)\"}\n")
+        // Killed while it filled the destination, it leaves its marker on both sides.
+        func leaveMarkers() throws {
+            try sandbox.write("src/core/_migration", "{\"Value\":\"\(value)\"}\n")
+            if kind == "file" {
+                try sandbox.write("dst/core/_migration", "{\"Value\":\"\(value)\"}\n")
+            } else {
+                _ = try sandbox.sql(
+                    sandbox.store(kind, "dst").path,
+                    "insert into vault_kv_store (key, value) values (cast('core/migration' as blob), "
+                        + "cast('\(marker)' as blob))")
+            }
+        }
+        try leaveMarkers()
 
         let refused = try sandbox.migrate(other)
         #expect(refused.code == 2)
@@ -65,7 +77,7 @@ import Testing
         #expect(!exists("\(source.path)/core/_migration"))
 
         // A source that may only be read keeps it, and the user is told.
-        try sandbox.write("src/core/_migration", "{\"Value\":\"\(value)\"}\n")
+        try leaveMarkers()
         let reading = try sandbox.migrate(file, ["-read-only-source"])
         #expect(reading.code == 0, "\(reading.errors)")
         #expect(reading.output.contains("until -reset has removed it"), "\(reading.output)")

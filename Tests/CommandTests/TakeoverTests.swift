@@ -75,6 +75,34 @@ import Testing
         #expect(try snapshot(destination.path, times: false) == self.timeless(before))
     }
 
+    /// A run that was killed after it had let go of the destination leaves its marker on the source. What a server has
+    /// written to the destination since is not replaced by the next run.
+    @Test(arguments: ["file", "sqlite"], [true, false])
+    func aDestinationThatWasLetGoIsNotReplaced(_ kind: String, _ wasProven: Bool) throws {
+        let sandbox = try Sandbox()
+        let source = try sandbox.makeFileStore("src", SampleEntry.initialised + [SampleEntry("sys/a")])
+        let destination = sandbox.store(kind, "dst")
+        let file = try sandbox.configuration(source, destination)
+        let state = "\(sandbox.path)/state"
+        #expect(try sandbox.migrate(file, ["-state-dir", state]).code == 0)
+        let job = try text(of: "\(state)/job").prefix(16)
+        let marker = "{\"sealift\":{\"host\":\"\",\"job\":\"\(job)\",\"pid\":0},\"start\":\"2026-01-02T03:04:05Z\"}"
+        try sandbox.write("src/core/_migration", "{\"Value\":\"\(Data(marker.utf8).base64EncodedString())\"}\n")
+        if wasProven { try sandbox.write("state/proven", "\(try sandbox.digest(of: source))\n") }
+        if kind == "file" {
+            try sandbox.write("dst/sys/_a", "{\"Value\":\"AAEE\"}\n")
+        } else {
+            _ = try sandbox.sql(
+                destination.path, "update vault_kv_store set value = x'0001' where key = cast('sys/a' as blob)")
+        }
+        let before = try sandbox.digest(of: destination)
+        #expect(try before != sandbox.digest(of: source))
+        let outcome = try sandbox.migrate(file, ["-state-dir", state])
+        #expect(outcome.code == 2, "\(outcome.output)")
+        #expect(outcome.errors.contains("is not empty"), "\(outcome.errors)")
+        #expect(try sandbox.digest(of: destination) == before)
+    }
+
     private func timeless(_ snapshot: [String: String]) -> [String: String] {
         snapshot.mapValues { entry in
             let parts = entry.components(separatedBy: " ")

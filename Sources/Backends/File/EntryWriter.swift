@@ -39,7 +39,7 @@ final class EntryWriter {
             return try DirectoryHandle(path, in: nil, path: path)
         } catch {
             // As a server words it: the first thing it does with a missing store is to make folders.
-            throw errno == ENOTDIR ? StorageError(.io, "mkdir \(path): not a directory") : error
+            throw FileBackend.obstacle(path) == ENOTDIR ? StorageError(.io, "mkdir \(path): not a directory") : error
         }
     }
 

@@ -31,7 +31,7 @@ package final class FileBackend: StorageBackend {
         do throws(StorageError) {
             self.root = Mutex(try DirectoryHandle(path, in: nil, path: path))
         } catch {
-            let number = errno
+            let number = Self.obstacle(path)
             guard !mustExist, number == ENOENT || number == ENOTDIR else {
                 throw number == ENOENT
                     ? StorageError(
@@ -41,6 +41,15 @@ package final class FileBackend: StorageBackend {
             }
             self.root = Mutex(nil)
         }
+    }
+
+    /// Why a path cannot be opened as a folder: ENOENT, ENOTDIR, another error number, or 0 if it now can.
+    ///
+    /// Asked of the system anew: the number that an error left behind may be another call's by then.
+    static func obstacle(_ path: String) -> Int32 {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return errno }
+        return info.st_mode & S_IFMT == S_IFDIR ? 0 : ENOTDIR
     }
 
     package var identity: StoreIdentity {
