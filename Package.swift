@@ -31,6 +31,8 @@ let package = Package(
             name: "CSQLite", path: "Sources/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CSimdJSON", path: "Sources/CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CSystem", path: "Sources/CSystem"),
 
         // Floor 1: what knows nothing of ours.
@@ -41,6 +43,8 @@ let package = Package(
         room("Workers"),
         room("Digest", ["COpenSSL"]),
         room("LMDB", ["CLMDB"]),
+        room("Zlib", ["CZlib"]),
+        room("JSON", ["CSimdJSON"]),
 
         // Floor 2: formats.
         room("Bolt", ["CSystem"]),
@@ -48,7 +52,7 @@ let package = Package(
 
         // Floor 3: storage backends.
         room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
-        room("FileBackend", path: "Sources/Backends/File", ["Storage", "Workers", "CSystem"]),
+        room("FileBackend", path: "Sources/Backends/File", ["Storage", "Workers", "JSON", "CSystem"]),
         room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "CSQLite"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
@@ -74,12 +78,14 @@ let package = Package(
         tests("Workers", ["Workers", "TestSupport"]),
         tests("Digest", ["Digest"]),
         tests("LMDB", ["LMDB", "TestSupport"]),
+        tests("Zlib", ["Zlib"]),
+        tests("JSON", ["JSON", "TestSupport"]),
         tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Bolt", ["Bolt"]),
         tests("InMemoryBackend", ["InMemoryBackend", "Storage", "StorageTestKit"]),
-        tests("FileBackend", ["FileBackend", "Storage", "Digest", "StorageTestKit"]),
+        tests("FileBackend", ["FileBackend", "Storage", "Digest", "JSON", "StorageTestKit"]),
         tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit"]),
         tests(
             "RaftDirectoryBackend",
@@ -92,5 +98,6 @@ let package = Package(
             ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
         tests("Documentation", ["sealift"]),
         tests("Command", ["sealift", "StorageTestKit"]),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

@@ -1,3 +1,5 @@
+import JSON
+
 /// What a file of the store holds: one JSON object `{"Value":"<base64>"}` and a newline
 /// (Vault 1.14 `physical/file`, `fileEntry`).
 enum EntryEnvelope {

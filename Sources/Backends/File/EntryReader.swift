@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import JSON
 import Storage
 
 /// Reads entry files into batches; one per thread, with a buffer that is kept.

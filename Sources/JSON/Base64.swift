@@ -1,5 +1,5 @@
 /// Standard base64 with padding (RFC 4648 section 4), straight between arenas.
-enum Base64 {
+package enum Base64 {
     /// Four tables, one per position in a group of four characters, of the character's bits already in place; bit 24
     /// marks a character that does not belong to the alphabet.
     private static let tables: [UInt32] = {
@@ -15,13 +15,13 @@ enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     /// The most bytes that `count` characters can decode to.
-    static func maximumDecodedCount(_ count: Int) -> Int { (count / 4) * 3 }
+    package static func maximumDecodedCount(_ count: Int) -> Int { (count / 4) * 3 }
 
     /// Decodes whole groups of four characters.
     ///
     /// - Parameter output: Room for ``maximumDecodedCount(_:)`` bytes.
     /// - Returns: Bytes written; `nil` if the text is not base64.
-    static func decode(_ text: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
+    package static func decode(_ text: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
         guard text.count % 4 == 0 else { return nil }
         guard text.count > 0, let source = text.baseAddress, let target = output.baseAddress else { return 0 }
         let padding = text[text.count - 1] != 0x3d ? 0 : text[text.count - 2] == 0x3d ? 2 : 1
@@ -57,10 +57,10 @@ enum Base64 {
     }
 
     /// The number of characters that `count` bytes encode to.
-    static func encodedCount(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+    package static func encodedCount(_ count: Int) -> Int { (count + 2) / 3 * 4 }
 
     /// Appends the encoded form of `bytes`.
-    static func append(_ bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+    package static func append(_ bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
         let start = text.count
         text.append(contentsOf: repeatElement(0, count: encodedCount(bytes.count)))
         alphabet.withUnsafeBufferPointer { alphabet in
