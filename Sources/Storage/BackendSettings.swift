@@ -38,6 +38,8 @@ package struct BackendSettings: Sendable {
     package let place: SettingPlace?
     package let settings: [BackendSetting]
     package let environment: [String: String]
+    /// Asked by whatever waits; `true` ends the waiting with ``StorageError/cancelled``.
+    package var isCancelled: @Sendable () -> Bool = { false }
 
     package init(
         block: String, place: SettingPlace? = nil, settings: [BackendSetting], environment: [String: String] = [:]

@@ -48,8 +48,8 @@ package struct FileOwner: Hashable, Sendable {
     }
 }
 
-/// What a look at a destination found before the first write.
-package struct DestinationFinding: Sendable, Equatable {
+/// What a look at a store found before the first write.
+package struct StoreFinding: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
         /// The run must not start.
         case obstacle(StorageError.Code)

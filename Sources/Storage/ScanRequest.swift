@@ -1,17 +1,46 @@
-/// A part of a store that can be scanned by itself.
+/// A part of a store that can be scanned by itself: a range of keys, or a numbered segment of a store that divides
+/// itself.
 package struct StoragePartition: Hashable, Sendable {
+    /// One of `count` parts that a store makes by a rule of its own.
+    package struct Segment: Hashable, Sendable {
+        /// From 0.
+        package let index: Int
+        package let count: Int
+    }
+
     /// First key that belongs to the part, `nil` for the beginning of the store.
     package let lower: StorageKey?
     /// First key behind the part, `nil` for the end of the store.
     package let upper: StorageKey?
+    /// The segment, for stores that divide themselves; `nil` for a range of keys.
+    package let segment: Segment?
 
     package init(from lower: StorageKey?, to upper: StorageKey?) {
         self.lower = lower
         self.upper = upper
+        self.segment = nil
+    }
+
+    private init(segment: Segment) {
+        lower = nil
+        upper = nil
+        self.segment = segment
     }
 
     /// The undivided store.
     package static let whole = StoragePartition(from: nil, to: nil)
+
+    /// All segments of a store that divides itself into `count`.
+    package static func segments(_ count: Int) -> [StoragePartition] {
+        (0..<count).map { StoragePartition(segment: Segment(index: $0, count: count)) }
+    }
+
+    /// Whether a key lies in the range; a segment's range is everything.
+    package func contains(_ key: UnsafeRawBufferPointer) -> Bool {
+        if let lower, lower.bytes.withBytes({ compareBytes(key, $0) }) < 0 { return false }
+        if let upper, upper.bytes.withBytes({ compareBytes(key, $0) }) >= 0 { return false }
+        return true
+    }
 
     /// Consecutive partitions that meet at the given ascending keys.
     package static func split(at boundaries: [StorageKey]) -> [StoragePartition] {
@@ -44,6 +73,11 @@ package struct ScanRequest: Sendable {
     /// Go on behind this position, as a batch of an earlier scan of the same partition gave it.
     package var cursor: ScanCursor?
     package var content = Content.entries
+    /// Also deliver the records by which a store finds its directories, as entries with an empty value whose key is the
+    /// directory's path with its final `/`; only stores with ``StorageCapabilities/keepsDirectoryMarkers`` have any.
+    package var includesDirectoryMarkers = false
+    /// Entries to ask for at a time at most, for a look at the first few; `nil` leaves it to the store.
+    package var pageEntries: Int?
     /// Threads that may read ahead.
     package var readers = 4
     /// Asked now and then; `true` ends the scan with ``StorageError/cancelled``.
@@ -77,9 +111,18 @@ package struct ScanNote: Hashable, Sendable {
         /// An entry `k.temp` beside an entry `k`: what a cut-off write of `k` leaves looks the same. It is read as the
         /// entry it also is to a server.
         case possiblyTemporary = "entry that may be a left-over temporary file"
+        /// The store's own listing hides names that begin with `_`: the entry's, or a directory's above it.
+        case hiddenName = "entry that listing hides (a name begins with _)"
+        /// No record names a directory above the entry, so that listing does not lead there.
+        case missingMarker = "entry that listing does not reach (a directory marker is missing)"
 
         /// Whether what was found is left out of the scan.
-        package var isLeftOut: Bool { self != .possiblyTemporary }
+        package var isLeftOut: Bool {
+            switch self {
+            case .possiblyTemporary, .hiddenName, .missingMarker: false
+            default: true
+            }
+        }
     }
 
     package let reason: Reason

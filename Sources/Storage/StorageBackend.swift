@@ -38,9 +38,18 @@ package protocol StorageBackend: AnyObject, Sendable {
 
     /// An estimate of the bytes in keys and values, from what can be known without reading them all.
     func estimatedBytes() -> Int?
+    /// An estimate of the number of entries, from what can be known without reading them all.
+    func estimatedEntries() -> Int?
+    /// What tells this store's present content from that of another store that had its place before, such as the
+    /// number a table was given when it was created; empty where there is nothing of the kind.
+    func incarnation() throws(StorageError) -> String
+    /// What was asked of a service so far; `nil` for a store that is no service.
+    func activity() -> StoreActivity?
 
+    /// Looks at the store as a source, changing nothing.
+    func sourceFindings() throws(StorageError) -> [StoreFinding]
     /// Looks at the store as a destination, changing nothing that stays.
-    func destinationFindings() throws(StorageError) -> [DestinationFinding]
+    func destinationFindings() throws(StorageError) -> [StoreFinding]
     /// Starts filling the store.
     func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader
 
@@ -60,7 +69,15 @@ extension StorageBackend {
 
     package func estimatedBytes() -> Int? { nil }
 
-    package func destinationFindings() throws(StorageError) -> [DestinationFinding] { [] }
+    package func estimatedEntries() -> Int? { nil }
+
+    package func incarnation() throws(StorageError) -> String { "" }
+
+    package func activity() -> StoreActivity? { nil }
+
+    package func sourceFindings() throws(StorageError) -> [StoreFinding] { [] }
+
+    package func destinationFindings() throws(StorageError) -> [StoreFinding] { [] }
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
         throw StorageError(.unsupported, "\(kind) cannot be written to in bulk.")
@@ -98,6 +115,12 @@ package struct StorageCapabilities: Sendable {
     /// file lock and its final name guard it.
     package var usesMigrationMarker: Bool
 
+    /// Records of their own name the store's directories; entries below a directory without one are there and are not
+    /// listed.
+    package var keepsDirectoryMarkers = false
+    /// Reading goes over a network and may cost money: nothing is read twice that need not be.
+    package var isRemote = false
+
     package init(ascendingScan: Bool, writable: Bool, usesMigrationMarker: Bool) {
         self.ascendingScan = ascendingScan
         self.writable = writable
@@ -115,4 +138,21 @@ package struct StoreIdentity: Hashable, Sendable {
         self.text = text
         self.path = path
     }
+}
+
+/// What was asked of a service, and what became of it.
+package struct StoreActivity: Sendable, Equatable {
+    /// Requests that were answered, by action.
+    package var requests: [String: Int] = [:]
+    /// Requests that were made again, for whatever reason.
+    package var retries = 0
+    /// Of them, those that the service refused for their rate.
+    package var throttles = 0
+    /// Capacity units that the service says were used.
+    package var readUnits = 0.0
+    package var writeUnits = 0.0
+    /// Seconds that requests were held back to keep to a rate, all threads together.
+    package var secondsHeldBack = 0.0
+
+    package init() {}
 }

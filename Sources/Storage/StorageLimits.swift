@@ -6,6 +6,18 @@ package struct StorageLimits: Sendable {
     package var segmentBytes: Int?
     /// Largest value, bytes.
     package var valueBytes: Int?
+    /// Longest key up to its last `/`, without that, bytes.
+    package var directoryBytes: Int?
+    /// Longest part of a key behind its last `/`, bytes.
+    package var nameBytes: Int?
+    /// Most bytes of key and value together.
+    package var entryBytes: Int?
+    /// Whether keys must be valid UTF-8.
+    package var requiresUTF8 = false
+    /// Keys that mean something else to this backend, with the reason.
+    package var reserved: [StorageKey: String] = [:]
+    /// Beginnings of keys that the backend would keep under another name, with the reason.
+    package var reservedDirectories: [StorageKey: String] = [:]
     /// Whether the empty key can be kept.
     package var allowsEmptyKey = true
     /// Names are made by path joining, which rewrites a key that is not in its cleaned form (see ``isCleaned(_:)``).
@@ -32,6 +44,10 @@ package struct StorageLimits: Sendable {
         if let valueBytes, valueCount > valueBytes {
             return "the value has \(valueCount) bytes, at most \(valueBytes) can be kept"
         }
+        if let entryBytes, key.count + valueCount > entryBytes {
+            return "key and value have \(key.count + valueCount) bytes, at most \(entryBytes) can be kept"
+        }
+        if let objection = partObjection(to: key) { return objection }
         if forbidsZeroByte, key.contains(0) { return "a key with a zero byte cannot be named" }
         if forbidsParentReferences, Self.hasParentReference(key) { return "a key with \"..\" is refused" }
         if cleansKeys, !Self.isCleaned(key) {
@@ -43,9 +59,31 @@ package struct StorageLimits: Sendable {
         return nil
     }
 
+    private func partObjection(to key: UnsafeRawBufferPointer) -> String? {
+        if requiresUTF8, !Self.isUTF8(key) { return "the key is not valid UTF-8" }
+        if directoryBytes != nil || nameBytes != nil {
+            let slash = key.lastIndex(of: UInt8(ascii: "/"))
+            if let directoryBytes, let slash, slash > directoryBytes {
+                return "the directory of the key has \(slash) bytes, at most \(directoryBytes) can be kept"
+            }
+            let name = key.count - (slash.map { $0 + 1 } ?? 0)
+            if let nameBytes, name > nameBytes {
+                return "the last segment of the key has \(name) bytes, at most \(nameBytes) can be kept"
+            }
+        }
+        guard !reserved.isEmpty || !reservedDirectories.isEmpty else { return nil }
+        if let reason = reserved[StorageKey(copying: key)] { return reason }
+        return reservedDirectories.first { key.starts(with: $0.key.bytes) }?.value
+    }
+
+    private static func isUTF8(_ key: UnsafeRawBufferPointer) -> Bool {
+        key.allSatisfy { $0 < 0x80 } || String(validating: key, as: UTF8.self) != nil
+    }
+
     /// Whether any limit needs the keys to be looked at before writing starts.
     package var concernsKeys: Bool {
         segmentBytes != nil || cleansKeys || forbidsParentReferences || forbidsZeroByte || marksEntriesWithUnderscore
+            || directoryBytes != nil || nameBytes != nil || requiresUTF8
     }
 
     /// The keys that cannot exist beside this one, in a backend that marks entries with an underscore.

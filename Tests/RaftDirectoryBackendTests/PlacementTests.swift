@@ -10,7 +10,7 @@ import Testing
     private static let sample = sampleEntries(50, seed: 8)
     private static let files = ["raft", "raft/raft.db", "raft/snapshots", "vault.db"]
 
-    private static func obstacles(_ destination: RaftDirectoryDestination) throws -> [DestinationFinding] {
+    private static func obstacles(_ destination: RaftDirectoryDestination) throws -> [StoreFinding] {
         try destination.destinationFindings().filter { $0.kind != .remark }
     }
 

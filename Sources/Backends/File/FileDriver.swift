@@ -24,25 +24,25 @@ extension FileBackend {
         }
     }
 
-    package func destinationFindings() throws(StorageError) -> [DestinationFinding] {
+    package func destinationFindings() throws(StorageError) -> [StoreFinding] {
         var info = stat()
         if stat(location, &info) == 0, info.st_mode & S_IFMT != S_IFDIR {
             // As a server words it: the first thing it does with a missing store is to make its folder.
             return [
-                DestinationFinding(
+                StoreFinding(
                     .obstacle(.io),
                     "error writing entry: mkdir \(location): not a directory\nIt is a file. Name a folder, or a path "
                         + "that does not exist yet.")
             ]
         }
         let folder = if let root = try openRoot() { root.path } else { try nearestFolder() }
-        var findings: [DestinationFinding] = []
+        var findings: [StoreFinding] = []
         if access(folder, W_OK | X_OK) != 0 {
             let problem = StorageError.system("write to", folder, errno: errno)
-            findings.append(DestinationFinding(.obstacle(problem.code), problem.message))
+            findings.append(StoreFinding(.obstacle(problem.code), problem.message))
         } else if isWritable, foldsCase(folder) {
             findings.append(
-                DestinationFinding(
+                StoreFinding(
                     .obstacle(.limit),
                     "\(folder): the file system takes names that differ only by case for one name; entries would be "
                         + "lost. Use a file system that tells them apart."))

@@ -98,8 +98,8 @@ package final class InMemoryBackend: StorageBackend {
         if batch.count > 0 { _ = try deliver(batch) }
     }
 
-    package func destinationFindings() throws(StorageError) -> [DestinationFinding] {
-        [DestinationFinding(.remark, "inmem keeps nothing: the copy is gone when the command ends.")]
+    package func destinationFindings() throws(StorageError) -> [StoreFinding] {
+        [StoreFinding(.remark, "inmem keeps nothing: the copy is gone when the command ends.")]
     }
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {

@@ -89,17 +89,17 @@ package final class RaftDirectoryDestination: StorageBackend {
         _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {}
 
-    package func destinationFindings() throws(StorageError) -> [DestinationFinding] {
-        var findings: [DestinationFinding] = []
+    package func destinationFindings() throws(StorageError) -> [StoreFinding] {
+        var findings: [StoreFinding] = []
         if let objection = node.address.objection {
             let message =
                 "cluster_addr \(node.address.hostAndPort.isEmpty ? "" : "\(node.address.hostAndPort) ")\(objection)"
             if node.isPractice, node.address.isExcusedInPractice {
-                findings.append(DestinationFinding(.remark, "\(message). Accepted for this practice run only."))
+                findings.append(StoreFinding(.remark, "\(message). Accepted for this practice run only."))
             } else {
                 let way = node.address.isExcusedInPractice ? " For a practice run on this machine add -practice." : ""
                 findings.append(
-                    DestinationFinding(
+                    StoreFinding(
                         .obstacle(.configuration),
                         "\(message). Set cluster_addr to this node's own, reachable address.\(way)"))
             }
@@ -107,7 +107,7 @@ package final class RaftDirectoryDestination: StorageBackend {
         findings += try RaftDirectoryPlacement(path: location).findings()
         if writesNodeIDFile {
             findings.append(
-                DestinationFinding(
+                StoreFinding(
                     .remark, "node_id is not set: the node gets the id \(nodeID), kept in its node-id file."))
         }
         return findings

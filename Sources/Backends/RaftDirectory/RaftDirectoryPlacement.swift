@@ -58,19 +58,19 @@ struct RaftDirectoryPlacement {
     }
 
     /// What stands in the way of building here.
-    func findings() throws(StorageError) -> [DestinationFinding] {
+    func findings() throws(StorageError) -> [StoreFinding] {
         if exists {
             let found = try contents()
             if !found.isEmpty {
-                return [DestinationFinding(.obstacle(.notEmpty), Self.stateMessage(path, found))]
+                return [StoreFinding(.obstacle(.notEmpty), Self.stateMessage(path, found))]
             }
         }
         let folder = isInside ? path : Self.parentFolder(of: path)
         guard access(folder, F_OK) == 0 else {
-            return [DestinationFinding(.obstacle(.io), "\(folder) does not exist. Make it and run again.")]
+            return [StoreFinding(.obstacle(.io), "\(folder) does not exist. Make it and run again.")]
         }
         guard access(folder, W_OK | X_OK) == 0 else {
-            return [DestinationFinding(.obstacle(.io), StorageError.system("write to", folder, errno: errno).message)]
+            return [StoreFinding(.obstacle(.io), StorageError.system("write to", folder, errno: errno).message)]
         }
         return []
     }

@@ -28,27 +28,27 @@ extension SQLiteBackend {
         }
     }
 
-    package func destinationFindings() throws(StorageError) -> [DestinationFinding] {
+    package func destinationFindings() throws(StorageError) -> [StoreFinding] {
         try pool.checkOpen()
         let folder = SQLiteFile.folder(of: location)
         var info = stat()
         guard stat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
             return [
-                DestinationFinding(
+                StoreFinding(
                     .obstacle(.missingStore), "\(folder): there is no such folder. Make it, or correct the path.")
             ]
         }
         // SQLite puts its journal beside the file, so the folder counts even if the file is there.
         for path in [folder, location] where access(path, F_OK) == 0 && access(path, W_OK) != 0 {
             let problem = StorageError.system("write to", path, errno: errno)
-            return [DestinationFinding(.obstacle(problem.code), problem.message)]
+            return [StoreFinding(.obstacle(problem.code), problem.message)]
         }
         guard access(location, F_OK) == 0 else { return [] }
         do throws(StorageError) {
             try pool.withConnection { connection throws(StorageError) in try lookAtTable(connection) }
             return []
         } catch {
-            return [DestinationFinding(.obstacle(error.code), error.message)]
+            return [StoreFinding(.obstacle(error.code), error.message)]
         }
     }
 
