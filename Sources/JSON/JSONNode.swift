@@ -114,18 +114,25 @@ package struct JSONMembers: Sequence, IteratorProtocol {
 /// Walks the elements of an array.
 package struct JSONElements: Sequence, IteratorProtocol {
     private var left: Int
-    private var at: UnsafePointer<cs_json_node>
+    private var at: UnsafePointer<cs_json_node>?
 
     init(_ node: JSONNode) {
         left = node.kind == .array ? node.count : 0
         at = node.node + 1
     }
 
+    private init() {
+        left = 0
+        at = nil
+    }
+
+    /// No elements.
+    package static var none: JSONElements { JSONElements() }
+
     package mutating func next() -> JSONNode? {
-        guard left > 0 else { return nil }
+        guard left > 0, let node = at else { return nil }
         left -= 1
-        let value = JSONNode(at)
-        at += Int(at.pointee.span)
-        return value
+        at = node + Int(node.pointee.span)
+        return JSONNode(node)
     }
 }

@@ -15,6 +15,11 @@ struct MarkerKeeper {
         self.writesToSource = source.capabilities.usesMigrationMarker && !options.hasReadOnlySource
     }
 
+    /// The value of the marker that ``set(_:)`` is to write.
+    func newMarker() -> [UInt8] {
+        MigrationMarker.current(job: job, time: WallTime.now().microseconds).encoded
+    }
+
     /// Looks for markers.
     ///
     /// - Returns: Whether this very job was begun before and cut off.
@@ -55,8 +60,7 @@ struct MarkerKeeper {
     }
 
     /// Sets the markers, the source's first.
-    func set() throws {
-        let value = MigrationMarker.current(job: job, time: WallTime.now().microseconds).encoded
+    func set(_ value: [UInt8]) throws {
         do throws(StorageError) {
             if writesToSource { try source.put(.migrationMarker, value) }
         } catch {

@@ -16,6 +16,13 @@ package struct MigrationOptions: Sendable {
     package var isPractice = false
     /// Set no marker on the source.
     package var hasReadOnlySource = false
+    /// Read a source on which a server still seems to run.
+    package var allowsSourceInUse = false
+    /// Leave out entries that the source's own listing cannot see.
+    package var listedOnly = false
+    /// The user vouches that nothing was written to the source since an earlier run stopped, so that what that run has
+    /// read need not be read again although its migration marker is gone.
+    package var isSourceUnchanged = false
     /// Folder for lock, manifest, report and scratch files; `nil` for the default.
     package var stateFolder: String?
     /// Owner of what is created.
@@ -58,6 +65,8 @@ package struct MigrationSummary: Sendable {
     package var isDryRun = false
     /// Whether an earlier run that was cut off was taken up again.
     package var isContinuation = false
+    /// Entries that an earlier run had read and this one did not read again.
+    package var entriesReadBefore = 0
     package var totals = KeyspaceTotals()
     /// SHA-256 over the manifest's lines, hexadecimal.
     package var keyspaceDigest = ""
@@ -70,6 +79,11 @@ package struct MigrationSummary: Sendable {
     /// What else was found in the source, by kind.
     package var notes: [ScanNote.Reason: Int] = [:]
     package var noteExamples: [ScanNote] = []
+    /// A file that names every entry which the source's listing cannot see, if there are any.
+    package var unlistedPath: String?
+    /// What was asked of services.
+    package var sourceActivity: StoreActivity?
+    package var destinationActivity: StoreActivity?
     package var remarks: [String] = []
     package var comparison = ComparisonCounts()
     package var guide: ServerGuide?

@@ -122,7 +122,7 @@ package final class MigrationRun {
         }
         var summary = makeSummary(source, destination, remarks: remarks + findings.remarks)
         summary.isContinuation = isContinuation
-        try markers.set()
+        try markers.set(markers.newMarker())
         do {
             defer { markers.clearSource(context.logger) }
             let copy = MigrationCopy(

@@ -45,6 +45,13 @@ struct Preflight {
         context.counters.enter(.preflight)
         var findings = Findings()
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
+        for finding in try source.sourceFindings() {
+            if case .obstacle(let code) = finding.kind, code != .inUse || !options.allowsSourceInUse {
+                findings.obstacles.append(finding.message)
+            } else {
+                findings.remarks.append(finding.message)
+            }
+        }
         for finding in try destination.destinationFindings() {
             switch finding.kind {
             case .remark: findings.remarks.append(finding.message)
@@ -58,7 +65,8 @@ struct Preflight {
             findings.obstacles.append(problem)
         }
         if let problem = roomProblem() { findings.obstacles.append(problem) }
-        if findings.obstacles.isEmpty, destination.limits.concernsKeys {
+        // What is read over a network is looked at when it has been read, once.
+        if findings.obstacles.isEmpty, destination.limits.concernsKeys, !source.capabilities.isRemote {
             findings.obstacles += try surveyKeys()
         }
         return findings
@@ -66,13 +74,13 @@ struct Preflight {
 
     private func sourceProblem() throws -> String? {
         do throws(StorageError) {
-            if try isEmpty(source, from: nil) { return Self.emptySource(source) }
-            guard !options.allowsAnyData else { return nil }
             var missing: [String] = []
             for key in [StorageKey.keyring, .sealConfiguration] where try source.get(key) == nil {
                 missing.append("\(key)")
             }
             guard !missing.isEmpty else { return nil }
+            if try isEmpty(source, from: nil) { return Self.emptySource(source) }
+            guard !options.allowsAnyData else { return nil }
             return
                 "the source (\(source.kind) \(source.location)) has no \(missing.joined(separator: " and no ")): it is "
                 + "not the store of an initialised Vault or OpenBao. Check its path and options; to copy it all the "
@@ -87,10 +95,14 @@ struct Preflight {
         "the source (\(source.kind) \(source.location)) holds no entries. Nothing was migrated: check its path and options."
     }
 
+    /// Entries to ask for at a time when the first one decides.
+    private static let entriesOfALook = 100
+
     /// Whether a store has no entry of its own at or behind a key.
     private func isEmpty(_ store: any StorageBackend, from start: StorageKey?) throws(StorageError) -> Bool {
         let filter = EntryFilter(start: start)
         var request = ScanRequest(content: .keys, readers: 1)
+        request.pageEntries = Self.entriesOfALook
         request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         var isEmpty = true
         try store.scanAll(request) { batch throws(StorageError) in

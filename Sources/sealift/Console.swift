@@ -111,6 +111,11 @@ enum CommonFlags {
     static let maxParallel = FlagSpec.integer(
         "max-parallel", default: 10, emptyIsZero: true, help: "Most entries to be read at once.")
 
+    static let listedOnly = FlagSpec.boolean(
+        "listed-only",
+        help: "Leave out entries that the store's own listing cannot see: names that begin with _, directories without "
+            + "marker.")
+
     static func checkFormat(_ flags: ParsedFlags) throws(MigrationFailure) {
         let format = flags.string("format")
         guard format == "table" || format == "json" else {

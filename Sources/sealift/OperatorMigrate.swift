@@ -38,6 +38,15 @@ let operatorMigrateCommand = CommandSpec(
         .boolean(
             "practice", environment: ["SEALIFT_PRACTICE"],
             help: "A practice run on one machine: accept a loopback or port-less cluster_addr."),
+        .string(
+            "source-in-use", placeholder: "allow",
+            help: "With allow, read a source whose lock of the active node is alive. What a server writes meanwhile may be "
+                + "missing.", completion: .values(["allow"])),
+        .boolean(
+            "source-unchanged",
+            help: "Nothing was written to the source since an earlier run of this migration stopped: go on from what it "
+                + "had read, although its migration marker is gone."),
+        CommonFlags.listedOnly,
         .boolean("read-only-source", help: "Set no migration marker on the source. Make sure no server starts on it."),
         .string(
             "state-dir", placeholder: "path",
@@ -83,6 +92,14 @@ struct OperatorMigrate {
         options.allowsAnyData = flags.boolean("allow-any-data")
         options.isPractice = flags.boolean("practice")
         options.hasReadOnlySource = flags.boolean("read-only-source")
+        options.listedOnly = flags.boolean("listed-only")
+        options.isSourceUnchanged = flags.boolean("source-unchanged")
+        switch flags.string("source-in-use") {
+        case "": break
+        case "allow": options.allowsSourceInUse = true
+        case let other:
+            throw MigrationFailure(.configuration, "-source-in-use takes allow, not \"\(other)\".")
+        }
         if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
         if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }
         return options

@@ -110,3 +110,8 @@ import Testing
         #expect(error?.message.contains("error setting migration lock") == true)
     }
 }
+
+extension MarkerKeeper {
+    /// Sets markers of this moment.
+    fileprivate func set() throws { try set(newMarker()) }
+}

@@ -20,7 +20,9 @@ extension Promise {
         defer { store.close() }
         for (index, operation) in operations.enumerated() {
             guard operation.isPossible(in: store.limits) else { continue }
-            if try operation.answer(of: reference) != operation.answer(of: store) { return index }
+            if try operation.answer(of: reference, as: harness) != operation.answer(of: store, as: harness) {
+                return index
+            }
         }
         return nil
     }
@@ -95,12 +97,12 @@ private enum Operation {
     }
 
     /// What a store answers, errors included.
-    func answer(of store: any StorageBackend) throws -> [TestEntry] {
+    func answer(of store: any StorageBackend, as harness: any StorageHarness) throws -> [TestEntry] {
         switch self {
         case .get(let key): return try store.get(key).map { [TestEntry(key, $0)] } ?? []
         case .put(let key, let size): try store.put(key, Self.value(key, size))
         case .delete(let key): try store.delete(key)
-        case .list(let prefix): return try store.list(prefix).map { TestEntry($0, []) }
+        case .list(let prefix): return harness.listed(try store.list(prefix)).map { TestEntry($0, []) }
         case .scan(let partition):
             var request = ScanRequest()
             request.partition = partition
@@ -109,7 +111,7 @@ private enum Operation {
                 found.append(contentsOf: batch.testEntries)
                 return true
             }
-            return found
+            return store.ordered(found)
         case .load(let keys, let size):
             let entries = keys.map { TestEntry($0, Self.value($0, size)) }
             try store.fill(entries, plan: LoadPlan(replacesEntries: true), perBatch: 3)

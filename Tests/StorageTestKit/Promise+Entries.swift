@@ -92,7 +92,13 @@ extension Promise {
             var entries = [TestEntry("all", (0...255).map { UInt8($0) }), TestEntry("empty", [])]
             for size in [1, 2, 3, 4, 63, 64, 65, 1 << 14, 65_500, 1 << 16, 1 << 20] {
                 let value = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                entries.append(TestEntry(StorageKey("size/\(size)"), value))
+                let key = StorageKey("size/\(size)")
+                guard key.bytes.withBytes({ store.limits.objection(to: $0, valueCount: size) }) == nil else {
+                    try harness.requireDeclared(.noLargeValues, for: key)
+                    try requireThrows(.limit, "put of \(size) bytes") { try store.put(key, value) }
+                    continue
+                }
+                entries.append(TestEntry(key, value))
             }
             for entry in entries { try store.put(entry.key, entry.value) }
             for entry in entries {

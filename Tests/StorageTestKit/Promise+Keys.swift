@@ -50,7 +50,7 @@ extension Promise {
                 if !name.bytes.isEmpty { directories[StorageKey(Array(key.bytes[..<start])), default: []].insert(name) }
             }
             for (prefix, names) in directories {
-                try requireEqual(try store.list(prefix), names.sorted(), "list of \(prefix)")
+                try requireEqual(try store.list(prefix), harness.listed(names.sorted()), "list of \(prefix)")
             }
         },
     ]

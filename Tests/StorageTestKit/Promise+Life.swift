@@ -79,7 +79,7 @@ extension Promise {
                         found.append(contentsOf: batch.testEntries)
                         return true
                     }
-                    try requireContents(found, shared, "scan beside writers")
+                    try requireContents(store.ordered(found), shared, "scan beside writers")
                     try requireEqual(try store.list("shared/").count, 9, "list beside writers")
                     try require(try store.list("").contains("shared/"), "list of the root beside writers")
                 }

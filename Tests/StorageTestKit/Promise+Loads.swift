@@ -73,7 +73,7 @@ extension Promise {
         },
         Promise("aHundredThousandEntriesComeBack") { harness in
             let store = try harness.makeEmpty()
-            let width = 100_000
+            let width = harness.manyEntries
             let entries = (0..<width).map { number in
                 TestEntry(
                     StorageKey("many/\(number % 97)/\(width + number)"),

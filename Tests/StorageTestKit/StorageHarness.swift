@@ -10,6 +10,8 @@ package protocol StorageHarness: AnyObject, Sendable {
     func makeEmpty() throws -> any StorageBackend
     /// Closes a store and opens the same place again.
     func reopen(_ store: any StorageBackend) throws -> any StorageBackend
+    /// How many entries many are: fewer for a server that is slow by itself.
+    var manyEntries: Int { get }
 }
 
 /// A part of the common model that some backends cannot keep.
@@ -20,6 +22,10 @@ package enum Difference: String, Sendable, CaseIterable {
     case noZeroBytes = "keys with a zero byte"
     case noLongSegments = "segments of 250 bytes and more"
     case noUnderscoreNeighbours = "an entry x beside a directory _x"
+    case noInvalidUTF8 = "keys that are not valid UTF-8"
+    case noLargeValues = "values of more than 400 KB"
+    case hidesUnderscoreNames = "names that begin with _ in listings"
+    case scansInNoOrder = "the order of keys in scans"
     case forgetsOnClose = "entries after the store was closed"
 
     /// The difference under which a key is refused; `nil` if every store must keep it.
@@ -30,6 +36,8 @@ package enum Difference: String, Sendable, CaseIterable {
             self = .noEmptyKey
         } else if bytes.contains(0) {
             self = .noZeroBytes
+        } else if String(validating: bytes, as: UTF8.self) == nil {
+            self = .noInvalidUTF8
         } else if zip(bytes, bytes.dropFirst()).contains(where: { $0 == UInt8(ascii: ".") && $1 == $0 }) {
             self = .noParentReferences
         } else if segments.contains(where: { $0.isEmpty || $0.elementsEqual([UInt8(ascii: ".")]) }) {
@@ -44,6 +52,14 @@ package enum Difference: String, Sendable, CaseIterable {
 
 extension StorageHarness {
     package var differences: [Difference: String] { [:] }
+
+    package var manyEntries: Int { 100_000 }
+
+    /// The names that listing shows of those there are.
+    func listed(_ names: [StorageKey]) -> [StorageKey] {
+        guard differences[.hidesUnderscoreNames] != nil else { return names }
+        return names.filter { $0.bytes.first != UInt8(ascii: "_") }
+    }
 
     /// Fails unless the backend declares the difference.
     func requireDeclared(_ difference: Difference?, for key: StorageKey) throws {

@@ -12,14 +12,19 @@ package struct TestEntry: Hashable, Sendable {
 }
 
 extension StorageBackend {
-    /// Every entry a scan delivers, in the order it does.
+    /// Entries in the order they came, or in key order if the store promises none.
+    package func ordered(_ entries: [TestEntry]) -> [TestEntry] {
+        capabilities.ascendingScan ? entries : entries.sorted { $0.key < $1.key }
+    }
+
+    /// Every entry a scan delivers, in the order it does if the store promises one.
     package func contents(_ request: ScanRequest = ScanRequest()) throws -> [TestEntry] {
         var found: [TestEntry] = []
         try scanAll(request) { batch in
             found.append(contentsOf: batch.testEntries)
             return true
         }
-        return found
+        return ordered(found)
     }
 
     /// Fills the store through its bulk loader, in batches of at most `perBatch` entries.

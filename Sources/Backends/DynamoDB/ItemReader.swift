@@ -1,0 +1,126 @@
+import JSON
+import Storage
+
+/// Tells the items of a Vault table apart and turns entries into entries of a batch. For one thread at a time.
+///
+/// | kind | told by |
+/// | --- | --- |
+/// | directory marker | Key ends in `/` |
+/// | lock of the active node | attribute `Identity` or `Expires`, or Path `core` and Key `_lock` |
+/// | entry | everything else |
+///
+/// (Vault 1.14 `physical/dynamodb`, `DynamoDBRecord` and `DynamoDBLockRecord`.)
+struct ItemReader {
+    /// Attributes to ask for; all but `Expires` are reserved words, so they travel as placeholders.
+    static let attributes: [(placeholder: StaticString, name: StaticString)] = [
+        ("#p", "Path"), ("#k", "Key"), ("#v", "Value"), ("#i", "Identity"), ("#e", "Expires"),
+    ]
+
+    enum Kind: Equatable {
+        case entry
+        case marker
+        case lock
+    }
+
+    /// The parts of an item, borrowed from the parser.
+    struct Parts {
+        var path = UnsafeRawBufferPointer(start: nil, count: 0)
+        var name = UnsafeRawBufferPointer(start: nil, count: 0)
+        var value: JSONNode?
+        var isLock = false
+
+        /// Where the item lies, copied.
+        var place: ItemKey { ItemKey(path: Array(path), name: Array(name)) }
+
+        var kind: Kind {
+            if isLock { return .lock }
+            if name.last == UInt8(ascii: "/") { return .marker }
+            return name.elementsEqual("_lock".utf8) && path.elementsEqual("core".utf8) ? .lock : .entry
+        }
+    }
+
+    private var key: [UInt8] = []
+
+    /// Reads the attributes of an item.
+    ///
+    /// - Throws: `.damagedStore` if it has no Path and Key of type S: then it is no item of a Vault table.
+    static func parts(of item: JSONNode) throws(StorageError) -> Parts {
+        var parts = Parts()
+        var hasPath = false
+        var hasName = false
+        for (name, attribute) in item.members {
+            if name.elementsEqual("Path".utf8), let text = attribute["S"], text.kind == .string {
+                parts.path = text.bytes
+                hasPath = !text.bytes.isEmpty
+            } else if name.elementsEqual("Key".utf8), let text = attribute["S"], text.kind == .string {
+                parts.name = text.bytes
+                hasName = !text.bytes.isEmpty
+            } else if name.elementsEqual("Value".utf8) {
+                parts.value = attribute
+            } else if name.elementsEqual("Identity".utf8) || name.elementsEqual("Expires".utf8) {
+                parts.isLock = true
+            }
+        }
+        guard hasPath, hasName else {
+            throw StorageError(
+                .damagedStore,
+                "an item has no attributes Path and Key of type S, as every item of a Vault table has. Name the table "
+                    + "that Vault uses.")
+        }
+        return parts
+    }
+
+    /// Appends an entry, or a directory's marker as an entry with an empty value, to the batch.
+    ///
+    /// - Returns: Whether the batch took it; not if the key lies outside the partition or, for a value that cannot be
+    ///   read, `passesOver` says to go on.
+    mutating func append(
+        _ parts: Parts, to batch: EntryBatch, _ request: ScanRequest
+    ) throws(StorageError) -> Bool {
+        ItemKey.storageKey(path: parts.path, name: parts.name, into: &key)
+        do throws(StorageError) {
+            return try key.withBytes { key throws(StorageError) in
+                guard request.partition.contains(key) else { return false }
+                guard parts.kind == .entry, request.content == .entries else {
+                    batch.append(key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
+                    return true
+                }
+                return try Self.appendValue(parts.value, of: key, to: batch)
+            }
+        } catch {
+            if request.passesOver(error) { return false }
+            throw error
+        }
+    }
+
+    private static func appendValue(
+        _ value: JSONNode?, of key: UnsafeRawBufferPointer, to batch: EntryBatch
+    ) throws(StorageError) -> Bool {
+        // Stock writes an empty value as NULL; a value that is not there reads as an empty one.
+        guard let value, value["NULL"]?.boolean != true else {
+            batch.append(key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
+            return true
+        }
+        guard let text = value["B"], text.kind == .string else {
+            let type = value.members.first { _ in true }.map { escapedKey($0.name) } ?? "none"
+            throw StorageError(
+                .damagedEntry, "the value of \(escapedKey(key)) is not binary (B) but of type \(type)",
+                key: StorageKey(copying: key))
+        }
+        let encoded = text.bytes
+        let room = Base64.maximumDecodedCount(encoded.count)
+        guard batch.append(key: key, maximumValueCount: room, fill: { Base64.decode(encoded, into: $0) }) else {
+            throw StorageError(
+                .damagedEntry, "the value of \(escapedKey(key)) is not base64", key: StorageKey(copying: key))
+        }
+        return true
+    }
+
+    /// The value of an item's `Value` attribute, for a single entry.
+    static func value(of item: JSONNode, key: StorageKey) throws(StorageError) -> [UInt8] {
+        let batch = EntryBatch(capacity: 1024)
+        let value = item["Value"]
+        _ = try key.bytes.withBytes { key throws(StorageError) in try appendValue(value, of: key, to: batch) }
+        return Array(batch.value(0))
+    }
+}

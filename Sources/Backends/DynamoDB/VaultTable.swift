@@ -1,0 +1,276 @@
+import JSON
+import Storage
+
+/// The requests that are made of one table. Any number of threads may call at once; each call blocks until the service
+/// has answered or the client's retry policy gives up.
+final class VaultTable: Sendable {
+    /// Most writes in a BatchWriteItem
+    /// (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
+    static let batchWrites = 25
+    /// Most bytes of a BatchWriteItem, with room for what JSON adds.
+    static let batchBytes = 12 << 20
+
+    let name: String
+    let transport: TableTransport
+    private let readsConsistently: Bool
+
+    init(name: String, transport: TableTransport, readsConsistently: Bool) {
+        self.name = name
+        self.transport = transport
+        self.readsConsistently = readsConsistently
+    }
+
+    /// - Returns: `nil` if there is no such table.
+    func describe() throws(StorageError) -> TableDescription? {
+        do throws(StorageError) {
+            return try transport.call("DescribeTable", .none, request { _ in }) { reply in TableDescription(reply) }
+        } catch {
+            if error.code == .missingStore { return nil }
+            throw error
+        }
+    }
+
+    /// Creates the table with the stock schema.
+    func create(_ creation: DynamoDBSettings.Creation) throws(StorageError) {
+        let body = request { body in
+            body.name("KeySchema")
+            body.beginArray()
+            for (name, role) in [("Path", "HASH"), ("Key", "RANGE")] {
+                body.members([("AttributeName", name), ("KeyType", role)])
+            }
+            body.endArray()
+            body.name("AttributeDefinitions")
+            body.beginArray()
+            for name in ["Path", "Key"] { body.members([("AttributeName", name), ("AttributeType", "S")]) }
+            body.endArray()
+            switch creation {
+            case .onDemand:
+                body.name("BillingMode")
+                body.string("PAY_PER_REQUEST")
+            case .provisioned(let read, let write):
+                body.name("ProvisionedThroughput")
+                body.beginObject()
+                body.name("ReadCapacityUnits")
+                body.integer(read)
+                body.name("WriteCapacityUnits")
+                body.integer(write)
+                body.endObject()
+            }
+        }
+        try transport.call("CreateTable", .none, body) { _ in }
+    }
+
+    /// One item; `read` is handed it, or `nil` if there is none.
+    func item<Result>(
+        _ key: ItemKey, _ read: (JSONNode?) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        let body = request { body in
+            body.name("Key")
+            body.key(key)
+            body.name("ConsistentRead")
+            body.boolean(true)
+            body.name("ReturnConsumedCapacity")
+            body.string("TOTAL")
+        }
+        return try transport.call("GetItem", .read, body) { reply throws(StorageError) in try read(reply["Item"]) }
+    }
+
+    /// Several items at once, in any order, missing ones left out; at most 100 keys.
+    func items(_ keys: [ItemKey], _ read: (JSONNode) throws(StorageError) -> Void) throws(StorageError) {
+        var wanted = keys
+        while !wanted.isEmpty {
+            var body = JSONWriter()
+            body.beginObject()
+            body.name("RequestItems")
+            body.beginObject()
+            body.name(text: name)
+            body.beginObject()
+            body.name("Keys")
+            body.beginArray()
+            for key in wanted { body.key(key) }
+            body.endArray()
+            body.name("ConsistentRead")
+            body.boolean(true)
+            body.endObject()
+            body.endObject()
+            body.name("ReturnConsumedCapacity")
+            body.string("TOTAL")
+            body.endObject()
+            wanted = try transport.call("BatchGetItem", .read, body) { reply throws(StorageError) -> [ItemKey] in
+                for item in reply["Responses"]?.member(named: name.utf8)?.elements ?? JSONElements.none { try read(item) }
+                return try (reply["UnprocessedKeys"]?.member(named: name.utf8)?["Keys"]?.elements ?? JSONElements.none)
+                    .map { key throws(StorageError) in try Self.itemKey(key) }
+            }
+            if !wanted.isEmpty { try transport.waitForCapacity(.read) }
+        }
+    }
+
+    /// Removes one item; success if there is none.
+    func delete(_ key: ItemKey) throws(StorageError) {
+        let body = request { body in
+            body.name("Key")
+            body.key(key)
+            body.name("ReturnConsumedCapacity")
+            body.string("TOTAL")
+        }
+        try transport.call("DeleteItem", .write, body) { _ in }
+    }
+
+    /// What a page of a scan or query is asked for.
+    struct PageRequest {
+        /// The scan's segment; `nil` for a query.
+        var segment: StoragePartition.Segment?
+        /// The Path of a query.
+        var path: [UInt8]?
+        /// Go on behind this item.
+        var start: ItemKey?
+        var limit: Int?
+        /// Leave values out of the reply. They are charged all the same.
+        var keysOnly = false
+    }
+
+    /// One page of a scan of the table, or of a query of one Path.
+    ///
+    /// - Parameter read: Called once with the items, and with where the next page begins; `nil` behind the last one.
+    /// - Returns: The same place.
+    @discardableResult
+    func page(
+        _ page: PageRequest, _ read: (JSONElements, ItemKey?) throws(StorageError) -> Void
+    ) throws(StorageError) -> ItemKey? {
+        let body = request { body in Self.write(page, to: &body, consistent: readsConsistently) }
+        return try transport.call(page.path == nil ? "Scan" : "Query", .read, body) {
+            reply throws(StorageError) -> ItemKey? in
+            guard let items = reply["Items"], items.kind == .array else {
+                throw StorageError(.io, "DynamoDB answered a page without Items. Is the endpoint a DynamoDB service?")
+            }
+            let next = try reply["LastEvaluatedKey"].map { last throws(StorageError) in try Self.itemKey(last) }
+            try read(items.elements, next)
+            return next
+        }
+    }
+
+    private static func write(_ page: PageRequest, to body: inout JSONWriter, consistent: Bool) {
+        body.name("ConsistentRead")
+        body.boolean(consistent)
+        body.name("ReturnConsumedCapacity")
+        body.string("TOTAL")
+        let attributes = ItemReader.attributes.filter { !page.keysOnly || "\($0.name)" != "Value" }
+        body.name("ProjectionExpression")
+        body.string(attributes.map { "\($0.placeholder)" }.joined(separator: ","))
+        body.name("ExpressionAttributeNames")
+        body.members(attributes.map { ("\($0.placeholder)", "\($0.name)") })
+        if let segment = page.segment, segment.count > 1 {
+            body.name("Segment")
+            body.integer(segment.index)
+            body.name("TotalSegments")
+            body.integer(segment.count)
+        }
+        if let path = page.path {
+            body.name("KeyConditionExpression")
+            body.string("#p = :p")
+            body.name("ExpressionAttributeValues")
+            body.beginObject()
+            body.name(":p")
+            body.attribute(path)
+            body.endObject()
+        }
+        if let start = page.start {
+            body.name("ExclusiveStartKey")
+            body.key(start)
+        }
+        if let limit = page.limit {
+            body.name("Limit")
+            body.integer(limit)
+        }
+    }
+
+    /// Writes up to ``batchWrites`` items.
+    ///
+    /// - Parameter items: Complete PutRequests as JSON, each for a different key.
+    /// - Returns: Those that the service left undone, to be sent again.
+    func write(_ items: [[UInt8]]) throws(StorageError) -> [[UInt8]] {
+        var body = JSONWriter()
+        body.beginObject()
+        body.name("RequestItems")
+        body.beginObject()
+        body.name(text: name)
+        body.beginArray()
+        for item in items { item.withUnsafeBytes { body.raw($0) } }
+        body.endArray()
+        body.endObject()
+        body.name("ReturnConsumedCapacity")
+        body.string("TOTAL")
+        body.endObject()
+        return try transport.call("BatchWriteItem", .write, body) { reply throws(StorageError) -> [[UInt8]] in
+            guard let left = reply["UnprocessedItems"]?.member(named: name.utf8), left.count > 0 else { return [] }
+            return try left.elements.map { request throws(StorageError) -> [UInt8] in
+                guard let item = request["PutRequest"]?["Item"] else {
+                    throw StorageError(.io, "DynamoDB returned an unprocessed item that is no PutRequest.")
+                }
+                let key = try Self.itemKey(item)
+                // The item that was sent, and not the service's text of it, is sent again.
+                guard let sent = items.first(where: { PutRequest.isFor(key, $0) }) else {
+                    throw StorageError(.io, "DynamoDB returned an unprocessed item that was not sent.")
+                }
+                return sent
+            }
+        }
+    }
+
+    /// Path and Key of an item or of a key.
+    static func itemKey(_ node: JSONNode) throws(StorageError) -> ItemKey {
+        let parts = try ItemReader.parts(of: node)
+        return ItemKey(path: Array(parts.path), name: Array(parts.name))
+    }
+
+    /// A request body: the table's name and what `members` adds.
+    private func request(_ members: (inout JSONWriter) -> Void) -> JSONWriter {
+        var body = JSONWriter()
+        body.beginObject()
+        body.name("TableName")
+        body.string(name)
+        members(&body)
+        body.endObject()
+        return body
+    }
+}
+
+extension JSONWriter {
+    mutating func name(text: String) {
+        var text = text
+        text.withUTF8 { name(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// An object of strings.
+    mutating func members(_ members: [(String, String)]) {
+        beginObject()
+        for (name, value) in members {
+            self.name(text: name)
+            string(value)
+        }
+        endObject()
+    }
+
+    /// An attribute value of type S.
+    mutating func attribute(_ text: [UInt8]) {
+        beginObject()
+        name("S")
+        text.withUnsafeBytes { string($0) }
+        endObject()
+    }
+
+    /// Path and Key as an object of their own.
+    mutating func key(_ key: ItemKey) {
+        beginObject()
+        keyMembers(key)
+        endObject()
+    }
+
+    /// Path and Key as members.
+    mutating func keyMembers(_ key: ItemKey) {
+        name("Path")
+        attribute(key.path)
+        name("Key")
+        attribute(key.name)
+    }
+}
