@@ -33,6 +33,8 @@ let package = Package(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CSimdJSON", path: "Sources/CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+        .systemLibrary(
+            name: "CCurl", path: "Sources/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CSystem", path: "Sources/CSystem"),
 
         // Floor 1: what knows nothing of ours.
@@ -45,10 +47,12 @@ let package = Package(
         room("LMDB", ["CLMDB"]),
         room("Zlib", ["CZlib"]),
         room("JSON", ["CSimdJSON"]),
+        room("HTTPClient", ["CCurl"]),
 
         // Floor 2: formats.
         room("Bolt", ["CSystem"]),
         room("RaftFormat", ["Bolt", "Digest"]),
+        room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
 
         // Floor 3: storage backends.
         room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
@@ -80,6 +84,8 @@ let package = Package(
         tests("LMDB", ["LMDB", "TestSupport"]),
         tests("Zlib", ["Zlib"]),
         tests("JSON", ["JSON", "TestSupport"]),
+        tests("HTTPClient", ["HTTPClient", "TestSupport"]),
+        tests("AWS", ["AWS", "HTTPClient", "Digest", "JSON", "TestSupport"]),
         tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),

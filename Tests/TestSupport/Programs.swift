@@ -29,6 +29,11 @@ package func runProgram(
     return text
 }
 
+/// The path of a Python program in `Tests/pythonprograms`.
+package func pythonProgram(_ name: String) -> String {
+    Fixture.tests.appending(path: "pythonprograms/\(name)").path
+}
+
 /// A small Go program in `Tests`, which looks at our files with the original libraries. Built once per run; a missing
 /// compiler or library fails every test that asks.
 package enum GoProgram {
