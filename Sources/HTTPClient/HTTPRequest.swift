@@ -1,0 +1,58 @@
+/// One request; its body is given beside it, since it is borrowed.
+package struct HTTPRequest: Sendable {
+    package var method: String
+    /// `http` or `https`, sent as it stands: path and query must already be encoded.
+    package var url: String
+    /// Headers in their order. `Host` comes from the URL if it is not here.
+    package var headers: [(name: String, value: String)]
+    /// Time for the whole request, in place of the client's.
+    package var timeout: Duration?
+
+    package init(
+        method: String, url: String, headers: [(name: String, value: String)] = [], timeout: Duration? = nil
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.timeout = timeout
+    }
+
+    /// The URL without user, password and query, for messages.
+    var shownURL: String {
+        let text = url.prefix { $0 != "?" && $0 != "#" }
+        guard let scheme = text.firstRange(of: "://") else { return String(text.prefix(200)) }
+        let rest = text[scheme.upperBound...]
+        let authority = rest.prefix { $0 != "/" }
+        let host = authority.split(separator: "@").last ?? ""
+        return String((text[..<scheme.upperBound] + host + rest.dropFirst(authority.count)).prefix(200))
+    }
+}
+
+/// How a client connects and what it takes.
+package struct HTTPConfiguration: Sendable {
+    /// Time for a connection to stand, TLS included.
+    package var connectTimeout: Duration
+    /// Time for a whole request, connecting included.
+    package var requestTimeout: Duration
+    /// Largest body of an answer, in bytes.
+    package var maximumBodyBytes: Int
+    /// Whether `http_proxy`, `https_proxy` and `no_proxy` count; not for addresses of the own machine or its host.
+    package var usesProxies: Bool
+    /// A file with certificates to trust in place of the system's.
+    package var certificatesFile: String?
+    /// Asked often during a request; `true` ends it, within about a second if nothing moves.
+    package var isCancelled: @Sendable () -> Bool
+
+    package init(
+        connectTimeout: Duration = .seconds(10), requestTimeout: Duration = .seconds(60),
+        maximumBodyBytes: Int = 32 << 20, usesProxies: Bool = true, certificatesFile: String? = nil,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) {
+        self.connectTimeout = connectTimeout
+        self.requestTimeout = requestTimeout
+        self.maximumBodyBytes = maximumBodyBytes
+        self.usesProxies = usesProxies
+        self.certificatesFile = certificatesFile
+        self.isCancelled = isCancelled
+    }
+}
