@@ -166,10 +166,12 @@ BEHAVIOURS = {
     "status": lambda h, status="500", body="": h.send(int(status), body.encode()),
     "redirect": lambda h: h.send(302, b"", [("Location", "/echo")]),
     "continue": lambda h: (h.raw(b"HTTP/1.1 100 Continue\r\nX-Custom: early\r\n\r\n"), echo(h)),
-    "notlength": lambda h, text="-5": (h.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nabc" % text.encode()), h.drop()),
+    "notlength": lambda h, text="-5": (
+        h.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nabc" % text.encode()), h.drop()),
     "announced": lambda h, count="99999999999": (h.send(200, b"abc", length=int(count)), h.drop()),
     "garbage": lambda h, seed="1": (h.raw(noise(h, seed)), h.drop()),
     "noise": lambda h, seed="1": h.json(200, noise(h, seed)),
+    "unless": lambda h, name: dynamo(h) if h.header("x-amz-target").endswith(".GetItem") else h.error(name),
     "error": lambda h, name, status="400": h.error(name, int(status)),
     "wrongcrc": lambda h: h.send(200, b'{"Ok":true}', [("x-amz-crc32", "1")]),
     "badcrc": lambda h: h.send(200, b'{"Ok":true}', [("x-amz-crc32", "not a number")]),
