@@ -1,16 +1,22 @@
 import CLMDB
 import Glibc
+import Synchronization
 
 /// An LMDB environment: one file with one unnamed table of byte keys and byte values, used as scratch or journal.
 ///
-/// One write transaction at a time; readers any number (LMDB 0.9). Keys have 1 to 511 bytes and are ordered bytewise.
-// Unchecked: the library guards the environment; this class only holds its handle, which never changes until `close`.
+/// The file belongs to one environment alone (it is locked, there is no lock file). It is written through here and read
+/// with ``LMDBContents``. Keys have 1 to 511 bytes and are ordered bytewise.
+// Unchecked: the handle never changes until `close`, and whoever uses it holds the mutex.
 package final class LMDBEnvironment: @unchecked Sendable {
     private let handle: OpaquePointer
     private let table: MDB_dbi
-    private var isOpen = true
+    private let isOpen: Mutex<Bool>
+    /// The file, open for reading; valid until ``close()``.
+    package let descriptor: Int32
 
-    /// Opens or creates the environment in the file `path` (beside it `path`-lock).
+    /// Opens or creates the environment in the file `path`.
+    ///
+    /// The library trusts what it finds in a file: check one that is not new with ``LMDBContents`` before.
     ///
     /// - Parameters:
     ///   - maximumBytes: Address space reserved for the file, the limit of its growth.
@@ -21,9 +27,14 @@ package final class LMDBEnvironment: @unchecked Sendable {
         guard let environment = created else { throw LMDBError(call: "mdb_env_create", code: ENOMEM, path: path) }
         do throws(LMDBError) {
             try check(mdb_env_set_mapsize(environment, maximumBytes), "mdb_env_set_mapsize", path)
-            var flags = UInt32(MDB_NOSUBDIR)
+            var flags = UInt32(MDB_NOSUBDIR) | UInt32(MDB_NOLOCK)
             if !isDurable { flags |= UInt32(MDB_NOSYNC) }
             try check(mdb_env_open(environment, path, flags, 0o600), "mdb_env_open", path)
+            var descriptor: mdb_filehandle_t = -1
+            try check(mdb_env_get_fd(environment, &descriptor), "mdb_env_get_fd", path)
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                throw LMDBError(call: "flock", code: errno, path: path)
+            }
             var transaction: OpaquePointer?
             try check(mdb_txn_begin(environment, nil, 0, &transaction), "mdb_txn_begin", path)
             var table = MDB_dbi()
@@ -34,66 +45,80 @@ package final class LMDBEnvironment: @unchecked Sendable {
             }
             try check(mdb_txn_commit(transaction), "mdb_txn_commit", path)
             self.table = table
+            self.descriptor = descriptor
         } catch {
             mdb_env_close(environment)
             throw error
         }
         self.handle = environment
         self.path = path
+        self.isOpen = Mutex(true)
     }
 
-    /// The file.
+    /// The file, as it was named when it was opened.
     package let path: String
 
     deinit { close() }
 
-    /// Closes the file. No transaction may be open.
+    /// Closes the file, waiting for a transaction under way. Repeated calls do nothing.
     package func close() {
-        guard isOpen else { return }
-        isOpen = false
-        mdb_env_close(handle)
+        isOpen.withLock { isOpen in
+            if isOpen { mdb_env_close(handle) }
+            isOpen = false
+        }
     }
 
-    /// Appends pairs whose keys are greater than all keys in the table, in one transaction.
-    package func append(_ pairs: [(key: [UInt8], value: [UInt8])]) throws(LMDBError) {
-        var transaction: OpaquePointer?
-        try check(mdb_txn_begin(handle, nil, 0, &transaction), "mdb_txn_begin", path)
-        for (key, value) in pairs {
-            let failure = put(transaction, key, value, UInt32(MDB_APPEND))
-            guard failure == 0 else {
-                mdb_txn_abort(transaction)
-                throw LMDBError(call: "mdb_put", code: failure, path: path)
+    /// Runs one transaction: all that `body` writes is kept, or nothing if it or the commit fails.
+    ///
+    /// One transaction runs at a time, others wait.
+    package func write(_ body: (LMDBTransaction) throws(LMDBError) -> Void) throws(LMDBError) {
+        try isOpen.withLock { isOpen throws(LMDBError) in
+            guard isOpen else { throw LMDBError(call: "mdb_txn_begin", code: EBADF, path: path) }
+            var begun: OpaquePointer?
+            try check(mdb_txn_begin(handle, nil, 0, &begun), "mdb_txn_begin", path)
+            guard let begun else { throw LMDBError(call: "mdb_txn_begin", code: ENOMEM, path: path) }
+            do throws(LMDBError) {
+                try body(LMDBTransaction(handle: begun, table: table, path: path))
+            } catch {
+                mdb_txn_abort(begun)
+                throw error
             }
-        }
-        try check(mdb_txn_commit(transaction), "mdb_txn_commit", path)
-    }
-
-    private func put(_ transaction: OpaquePointer?, _ key: [UInt8], _ value: [UInt8], _ flags: UInt32) -> Int32 {
-        var keyBytes = key
-        var valueBytes = value
-        return keyBytes.withUnsafeMutableBytes { key in
-            valueBytes.withUnsafeMutableBytes { value in
-                var keyView = MDB_val(mv_size: key.count, mv_data: key.baseAddress)
-                var valueView = MDB_val(mv_size: value.count, mv_data: value.baseAddress)
-                return mdb_put(transaction, table, &keyView, &valueView, flags)
-            }
+            try check(mdb_txn_commit(begun), "mdb_txn_commit", path)
         }
     }
+}
 
-    /// The value under a key, copied; `nil` if there is none.
-    package func value(of key: [UInt8]) throws(LMDBError) -> [UInt8]? {
-        var transaction: OpaquePointer?
-        try check(mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &transaction), "mdb_txn_begin", path)
-        defer { mdb_txn_abort(transaction) }
-        var keyBytes = key
-        var found = MDB_val()
-        let result = keyBytes.withUnsafeMutableBytes { key in
-            var keyView = MDB_val(mv_size: key.count, mv_data: key.baseAddress)
-            return mdb_get(transaction, table, &keyView, &found)
+/// A write transaction, valid during the call it is given to.
+package struct LMDBTransaction {
+    fileprivate let handle: OpaquePointer
+    fileprivate let table: MDB_dbi
+    fileprivate let path: String
+
+    /// Writes a pair, replacing what stood under the key.
+    package func put(_ key: [UInt8], _ value: [UInt8]) throws(LMDBError) {
+        let failure = value.withUnsafeBytes { value in
+            var view = MDB_val(mv_size: value.count, mv_data: UnsafeMutableRawPointer(mutating: value.baseAddress))
+            return put(key, &view, 0)
         }
-        if result == MDB_NOTFOUND { return nil }
-        try check(result, "mdb_get", path)
-        return Array(UnsafeRawBufferPointer(start: found.mv_data, count: found.mv_size))
+        try check(failure, "mdb_put", path)
+    }
+
+    /// Appends a pair whose key is greater than all keys in the table.
+    ///
+    /// - Parameter fill: Receives exactly `count` bytes of uninitialised room, inside the file's own pages.
+    package func append(
+        _ key: [UInt8], count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void
+    ) throws(LMDBError) {
+        var view = MDB_val(mv_size: count, mv_data: nil)
+        try check(put(key, &view, UInt32(MDB_APPEND | MDB_RESERVE)), "mdb_put", path)
+        fill(UnsafeMutableRawBufferPointer(start: view.mv_data, count: count))
+    }
+
+    private func put(_ key: [UInt8], _ value: inout MDB_val, _ flags: UInt32) -> Int32 {
+        key.withUnsafeBytes { key in
+            var view = MDB_val(mv_size: key.count, mv_data: UnsafeMutableRawPointer(mutating: key.baseAddress))
+            return mdb_put(handle, table, &view, &value, flags)
+        }
     }
 }
 
@@ -101,17 +126,37 @@ private func check(_ result: Int32, _ call: String, _ path: String) throws(LMDBE
     guard result == 0 else { throw LMDBError(call: call, code: result, path: path) }
 }
 
-/// A call of the library failed.
+/// A call of the library failed, or a file is not what the library writes.
 package struct LMDBError: Error, Sendable, CustomStringConvertible {
     package let code: Int32
-    package let description: String
+    /// What failed and why, without the file's name.
+    package let reason: String
+    package let path: String
 
-    /// Whether the device or the reserved space is full.
-    package var isFull: Bool { code == ENOSPC || code == MDB_MAP_FULL }
+    package var description: String { "\(path): \(reason)" }
+
+    /// Whether the device, the quota, the largest size of a file or the reserved space is used up.
+    package var isFull: Bool { [ENOSPC, EDQUOT, EFBIG, MDB_MAP_FULL].contains(code) }
+
+    /// Whether the file contradicts itself or is no file of the library.
+    package var isDamage: Bool { [MDB_CORRUPTED, MDB_INVALID, MDB_VERSION_MISMATCH, MDB_PAGE_NOTFOUND].contains(code) }
+
+    /// Whether `code` is an `errno` of the system.
+    package var isSystem: Bool { code > 0 }
+
+    /// Whether another environment has the file open.
+    package var isInUse: Bool { code == EWOULDBLOCK }
 
     init(call: String, code: Int32, path: String) {
         self.code = code
-        let reason = mdb_strerror(code).map { String(cString: $0) } ?? "error \(code)"
-        self.description = "\(path): \(call): \(reason)"
+        self.path = path
+        self.reason = "\(call): \(mdb_strerror(code).map { String(cString: $0) } ?? "error \(code)")"
+    }
+
+    /// The error of a file whose structure contradicts itself.
+    init(damage: String, path: String) {
+        self.code = MDB_CORRUPTED
+        self.path = path
+        self.reason = damage
     }
 }

@@ -29,9 +29,7 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
     ///
     /// - Throws: `StorageError` if the keys are not strictly ascending, or a digest could not be computed.
     package init(_ entries: EntryBatch, writesLines: Bool, pool: BatchPool) throws(StorageError) {
-        guard !entries.hasFailedStamp else {
-            throw StorageError(.io, "OpenSSL refused to compute a SHA-256. Look at its configuration (openssl.cnf).")
-        }
+        guard !entries.hasFailedStamp else { throw Self.failedStamp }
         var lines = ManifestLines(capacity: writesLines ? entries.count * 96 + entries.heldBytes / 2 : 0)
         var tally: [PrefixTally] = []
         var keyBytes = 0
@@ -55,6 +53,10 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
         self.valueBytes = entries.byteCount - keyBytes
         self.largestEntry = largest
     }
+
+    /// The error of a batch with an entry that could not be digested.
+    static let failedStamp = StorageError(
+        .io, "OpenSSL refused to compute a SHA-256. Look at its configuration (openssl.cnf).")
 
     /// The error of a store whose scan is not in strict key order.
     static func disorder(_ earlier: UnsafeRawBufferPointer, _ later: UnsafeRawBufferPointer) -> StorageError {

@@ -1,11 +1,12 @@
 package import Storage
+import Synchronization
 import Workers
 
 /// Streams a store in key order with every value digested.
 ///
 /// The store's readers digest each value while they have it at hand; one thread puts their batches in order and makes
-/// manifest lines; the caller takes them with ``nextBatch()``. A store whose scan is not in key order goes through the
-/// sorter on its way.
+/// manifest lines; the caller takes them with ``nextBatch()``. A store whose scan is not in key order goes through a
+/// journal on its way.
 // Unchecked: `lastKey` and `scanner` are only touched by the one thread that calls `next` and `stop`.
 package final class DigestedScan: DigestSource, @unchecked Sendable {
     private static let queuedBatches = 4
@@ -19,38 +20,54 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         package var writesManifestLines = false
         /// Where batches come from, if the caller shares it; made with ``BatchPool/digesting(keepsValues:)``.
         package var pool: BatchPool?
-        /// Folder for spill files of the sorter, needed for stores whose scan is not in key order.
+        /// Folder for what a store gives out of order, needed for stores whose scan is not in key order.
         package var spillFolder: String?
 
         package init() {}
     }
 
     private let queue = BoundedQueue<Result<DigestedBatch, any Error>>(capacity: DigestedScan.queuedBatches)
+    private let isStopped = Flag()
     private var scanner: WorkerThread?
     private var lastKey: [UInt8]?
 
     /// Starts the threads.
     package init(_ store: any StorageBackend, _ options: Options) {
         let queue = queue
-        self.scanner = WorkerThread { Self.scan(store, options, into: queue) }
+        let isStopped = isStopped
+        self.scanner = WorkerThread { Self.scan(store, options, into: queue, isStopped) }
+    }
+
+    /// A flag that threads share.
+    private final class Flag: Sendable {
+        private let value = Atomic(false)
+
+        var isSet: Bool { value.load(ordering: .relaxed) }
+
+        func set() { value.store(true, ordering: .relaxed) }
     }
 
     private static func scan(
-        _ store: any StorageBackend, _ options: Options, into queue: BoundedQueue<Result<DigestedBatch, any Error>>
+        _ store: any StorageBackend, _ options: Options, into queue: BoundedQueue<Result<DigestedBatch, any Error>>,
+        _ isStopped: Flag
     ) {
         var request = options.request
         request.pool = options.pool ?? .digesting(keepsValues: options.keepsValues)
-        if let start = options.filter.start { request.partition = StoragePartition(from: start, to: nil) }
         let pool = request.pool
         do {
             let deliver = { (batch: EntryBatch) throws(StorageError) -> Bool in
-                options.filter.apply(to: batch, isOrdered: true)
                 let digested = try DigestedBatch(batch, writesLines: options.writesManifestLines, pool: pool)
                 return queue.push(.success(digested))
             }
             if store.capabilities.ascendingScan {
-                try store.scan(request, deliver)
+                if let start = options.filter.start { request.partition = StoragePartition(from: start, to: nil) }
+                try store.scan(request) { batch throws(StorageError) in
+                    options.filter.apply(to: batch, isOrdered: true)
+                    return try deliver(batch)
+                }
             } else {
+                let isCancelled = request.isCancelled
+                request.isCancelled = { isStopped.isSet || isCancelled() }
                 try sorted(store, request, options, deliver)
             }
         } catch {
@@ -67,16 +84,37 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
             throw StorageError(
                 .unsupported, "\(store.kind) gives its entries in no order and no folder to sort in was set.")
         }
-        let sorter = try EntrySorter(folder: folder)
-        defer { sorter.close() }
-        var unsorted = request
-        unsorted.pool = BatchPool()
-        try store.scanAll(unsorted) { batch throws(StorageError) in
-            try sorter.add(batch)
-            unsorted.pool.recycle(batch)
-            return true
+        let journal = try EntryJournal(scratchIn: folder)
+        defer { journal.close() }
+        try fill(journal, from: store, request, options.filter)
+        try journal.merge(pool: request.pool, isCancelled: request.isCancelled, deliver)
+    }
+
+    /// Reads all partitions of a store, several at once.
+    private static func fill(
+        _ journal: EntryJournal, from store: any StorageBackend, _ request: ScanRequest, _ filter: EntryFilter
+    ) throws {
+        let partitions = try store.partitions(request.readers)
+        try journal.begin(header: [], partitions: partitions.count)
+        let next = Atomic(0)
+        let hasFailed = Flag()
+        let workers = min(max(request.readers, 1), partitions.count)
+        try withWorkers(workers, onError: { _ in hasFailed.set() }) { _ in
+            var part = request
+            part.readers = max(request.readers / workers, 1)
+            part.isCancelled = { hasFailed.isSet || request.isCancelled() }
+            while true {
+                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard index < partitions.count else { return }
+                part.partition = partitions[index]
+                try store.scan(part) { batch throws(StorageError) in
+                    if hasFailed.isSet || request.isCancelled() { throw StorageError.cancelled }
+                    filter.apply(to: batch)
+                    try journal.append(batch, partition: index, pool: part.pool)
+                    return true
+                }
+            }
         }
-        try sorter.merge(pool: request.pool, isCancelled: request.isCancelled, deliver)
     }
 
     package func next() throws -> (any DigestPage)? {
@@ -103,6 +141,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
     }
 
     package func stop() {
+        isStopped.set()
         queue.close()
         while queue.pop() != nil {}
         scanner?.join()

@@ -39,8 +39,10 @@ package final class EntryBatch: @unchecked Sendable {
 
     private let state: UnsafeMutablePointer<State>
     private let stamper: (any ValueStamper)?
-    private let stampBytes: Int
-    private let keepsValues: Bool
+    /// Bytes of the stamp of every entry; 0 without a stamper.
+    package let stampBytes: Int
+    /// Whether values are held.
+    package let keepsValues: Bool
 
     /// Position behind the last entry, for a scan that is to go on there.
     package var cursor: ScanCursor?
@@ -155,6 +157,26 @@ package final class EntryBatch: @unchecked Sendable {
         if other.hasFailedStamp { state.pointee.hasFailedStamp = true }
     }
 
+    /// Appends an entry that was put aside, with the stamp it had, which is not computed again.
+    ///
+    /// - Parameters:
+    ///   - stamp: Exactly ``stampBytes`` bytes.
+    ///   - valueCount: Bytes of the value, whether it is held or not.
+    /// - Returns: Room for what is held of the value, to be filled before the batch is used for anything else.
+    package func append(
+        key: UnsafeRawBufferPointer, stamp: UnsafeRawBufferPointer, valueCount: Int
+    ) -> UnsafeMutableRawBufferPointer {
+        precondition(stamp.count == stampBytes && valueCount >= 0, "a stamp of another kind of batch")
+        let held = keepsValues ? valueCount : 0
+        reserve(stampBytes + key.count + held)
+        let start = state.pointee.heldBytes
+        let place = state.pointee.arena + start
+        if let base = stamp.baseAddress { place.copyMemory(from: base, byteCount: stampBytes) }
+        if let base = key.baseAddress { (place + stampBytes).copyMemory(from: base, byteCount: key.count) }
+        add(Slot(start: start, keyCount: key.count, heldCount: held, valueCount: valueCount))
+        return UnsafeMutableRawBufferPointer(start: place + stampBytes + key.count, count: held)
+    }
+
     private func add(_ slot: Slot) {
         if state.pointee.count == state.pointee.slotCapacity { growSlots() }
         (state.pointee.slots + state.pointee.count).initialize(to: slot)
@@ -187,6 +209,13 @@ package final class EntryBatch: @unchecked Sendable {
     /// The stamp of entry `index`, borrowed until the batch changes; empty without a stamper.
     package func stamp(_ index: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: state.pointee.arena + slot(index).start, count: stampBytes)
+    }
+
+    /// All that is held of entry `index`: stamp, key and value without a gap, borrowed until the batch changes.
+    package func heldBytes(_ index: Int) -> UnsafeRawBufferPointer {
+        let slot = slot(index)
+        return UnsafeRawBufferPointer(
+            start: state.pointee.arena + slot.start, count: stampBytes + slot.keyCount + slot.heldCount)
     }
 
     /// Drops the last entry.

@@ -1,0 +1,15 @@
+import Storage
+
+/// The records of a journal and where to read them.
+struct JournalRecords {
+    /// Open for reading as long as the journal is.
+    let descriptor: Int32
+    let path: String
+    let stampBytes: Int
+    let keepsValues: Bool
+    let places: [JournalRecord.Place]
+
+    func damaged(_ record: Int) -> StorageError {
+        JournalFile.damaged(path, "record \(record) is damaged")
+    }
+}
