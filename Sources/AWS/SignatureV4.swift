@@ -96,3 +96,8 @@ package final class SignatureV4 {
         return String(decoding: text, as: UTF8.self)
     }
 }
+
+/// The keys by which signing keys are found are secret.
+extension SignatureV4: CustomReflectable {
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -18,7 +18,7 @@ package struct HTTPRequest: Sendable {
     }
 
     /// The URL without user, password and query, for messages.
-    var shownURL: String {
+    package var shownURL: String {
         let text = url.prefix { $0 != "?" && $0 != "#" }
         guard let scheme = text.firstRange(of: "://") else { return String(text.prefix(200)) }
         let rest = text[scheme.upperBound...]
