@@ -1,4 +1,5 @@
 import AWS
+import Foundation
 import HTTPClient
 import JSON
 import Synchronization
@@ -83,4 +84,18 @@ struct TestClient {
             return error
         }
     }
+}
+
+/// A thread of its own, so that what blocks does not hold up the tests' own pool.
+final class TestThread: Sendable {
+    private let isDone = DispatchSemaphore(value: 0)
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        Thread.detachNewThread { [isDone] in
+            body()
+            isDone.signal()
+        }
+    }
+
+    func join() { isDone.wait() }
 }
