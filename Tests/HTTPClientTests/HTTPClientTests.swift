@@ -149,6 +149,20 @@ import Testing
             try HTTPClient().perform(HTTPRequest(method: "GET", url: "https://127.0.0.1:\(server.port)/echo"))
         }
         #expect(error?.code == .tls || error?.code == .connectionLost)
+        try Scratch.withFolder { folder in
+            let secure = try PythonServer("tls_server.py", "\(folder)/certificate")
+            defer { secure.stop() }
+            let request = HTTPRequest(method: "GET", url: "https://127.0.0.1:\(secure.port)/")
+            let trusting = HTTPClient(HTTPConfiguration(certificatesFile: "\(folder)/certificate"))
+            #expect(try trusting.perform(request).withBody { Array($0) } == Array("secure".utf8))
+            let stranger = #expect(throws: HTTPError.self) { try HTTPClient().perform(request) }
+            #expect(stranger?.code == .tls)
+            #expect(stranger?.mayHaveBeenSent == false)
+            // The certificate is for the address, not for the name.
+            let misnamed = HTTPRequest(method: "GET", url: "https://localhost:\(secure.port)/")
+            let error = #expect(throws: HTTPError.self) { try trusting.perform(misnamed) }
+            #expect(error?.code == .tls)
+        }
     }
 
     @Test func refusesLinesWithinLines() throws {

@@ -20,9 +20,9 @@ package final class PythonServer: @unchecked Sendable {
     }
 
     /// Starts a server and waits for its port.
-    package init(_ program: String) throws {
+    package init(_ program: String, _ arguments: String...) throws {
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3", pythonProgram(program)]
+        process.arguments = ["python3", pythonProgram(program)] + arguments
         let output = Pipe()
         process.standardInput = input
         process.standardOutput = output
