@@ -61,6 +61,9 @@ let package = Package(
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
             ["Storage", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem"]),
+        room(
+            "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
+            ["Storage", "Workers", "JSON", "AWS", "HTTPClient"]),
 
         // Floor 4: the migration itself.
         room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB"]),
@@ -70,7 +73,7 @@ let package = Package(
             name: "sealift",
             dependencies: [
                 "Storage", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "Migration",
+                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.
@@ -99,6 +102,9 @@ let package = Package(
                 "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
                 "StorageTestKit", "TestSupport",
             ]),
+        tests(
+            "DynamoDBBackend",
+            ["DynamoDBBackend", "Storage", "JSON", "Workers", "InMemoryBackend", "StorageTestKit", "TestSupport"]),
         tests(
             "Migration",
             ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),

@@ -54,7 +54,9 @@ struct LMDBTreeWalk {
     private func bytes(at offset: Int, count: Int) throws(LMDBError) -> [UInt8] {
         var outcome = FileReadOutcome.complete
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { room, size in
-            outcome = readFully(descriptor, at: offset, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(room)[..<count]))
+            outcome = readFully(
+                descriptor, at: offset,
+                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(room)[..<count]))
             size = outcome == .complete ? count : 0
         }
         switch outcome {
@@ -106,7 +108,8 @@ struct LMDBTreeWalk {
 
     private static func table(_ meta: [UInt8], at offset: Int) -> Table {
         Table(
-            depth: Int(meta.number(at: offset + 6, as: UInt16.self)), entries: meta.number(at: offset + 32, as: UInt64.self),
+            depth: Int(meta.number(at: offset + 6, as: UInt16.self)),
+            entries: meta.number(at: offset + 32, as: UInt64.self),
             root: meta.number(at: offset + 40, as: UInt64.self), flags: meta.number(at: offset + 4, as: UInt16.self))
     }
 
@@ -146,9 +149,13 @@ struct LMDBTreeWalk {
             guard table.entries == 0 else { throw damage("a table has entries and no pages") }
             return
         }
-        guard table.depth >= 1, table.depth <= Self.maximumDepth else { throw damage("a table has \(table.depth) levels") }
+        guard table.depth >= 1, table.depth <= Self.maximumDepth else {
+            throw damage("a table has \(table.depth) levels")
+        }
         try readPage(table.root, level: table.depth, Bounds())
-        guard pairs.count == table.entries else { throw damage("a table has \(pairs.count) of its \(table.entries) entries") }
+        guard pairs.count == table.entries else {
+            throw damage("a table has \(pairs.count) of its \(table.entries) entries")
+        }
     }
 
     /// Marks a page as used, which happens once to every page.
@@ -176,7 +183,9 @@ struct LMDBTreeWalk {
         var children: [(page: UInt64, key: [UInt8])] = []
         for index in 0..<count {
             let offset = Int(page.number(at: Self.pageHeader + 2 * index, as: UInt16.self))
-            guard offset >= begin, offset <= pageSize - Self.nodeHeader else { throw damage("page \(number) is damaged") }
+            guard offset >= begin, offset <= pageSize - Self.nodeHeader else {
+                throw damage("page \(number) is damaged")
+            }
             let keySize = Int(page.number(at: offset + 6, as: UInt16.self))
             let data = offset + Self.nodeHeader + keySize
             guard keySize <= Self.maximumKey, data <= pageSize else { throw damage("page \(number) is damaged") }
@@ -229,7 +238,8 @@ struct LMDBTreeWalk {
         try see(first)
         let header = try bytes(at: Int(first) * pageSize, count: Self.pageHeader)
         let count = Int(header.number(at: 12, as: UInt32.self))
-        guard header.number(at: 0, as: UInt64.self) == first, header.number(at: 10, as: UInt16.self) == Self.overflowFlag,
+        guard header.number(at: 0, as: UInt64.self) == first,
+            header.number(at: 10, as: UInt16.self) == Self.overflowFlag,
             count >= 1, count * pageSize >= Self.pageHeader + size, Int(first) + count <= filePages
         else { throw damage("page \(first) does not begin a large value") }
         for page in 1..<max(count, 1) { try see(first + UInt64(page)) }

@@ -9,7 +9,7 @@ final class Census {
 
     /// Starts counting if there is somebody to count for.
     init(_ store: any StorageBackend, _ context: RunContext) {
-        guard context.isWatched, store.estimatedBytes() == nil else { return }
+        guard context.isWatched, store.estimatedBytes() == nil, !store.capabilities.isRemote else { return }
         let cancellation = cancellation
         let counters = context.counters
         thread = WorkerThread {

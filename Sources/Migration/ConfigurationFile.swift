@@ -159,10 +159,11 @@ extension ConfiguredStore {
 
     /// Opens the store.
     ///
+    /// - Parameter isCancelled: Asked by whatever the store waits for.
     /// - Throws: `error mounting '<block>': …`, with the place in the file if an option is at fault.
-    package func open(_ drivers: [BackendDriver], _ purpose: OpenPurpose) throws(MigrationFailure)
-        -> any StorageBackend
-    {
+    package func open(
+        _ drivers: [BackendDriver], _ purpose: OpenPurpose, isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(MigrationFailure) -> any StorageBackend {
         let prefix = "error mounting '\(block)': "
         guard let driver = drivers.first(where: { $0.kind == type }) else {
             let known = drivers.map(\.kind)
@@ -171,9 +172,12 @@ extension ConfiguredStore {
                 "\(prefix)no Vault storage backend named: \(goQuoted(type))\n"
                     + "Sealift knows \(known.joined(separator: ", ")).\(near)")
         }
+        var settings = settings
+        settings.isCancelled = isCancelled
         do throws(StorageError) {
             return try driver.open(settings, purpose)
         } catch {
+            if error.code == .cancelled { throw MigrationFailure.stage(prefix, error) }
             throw .migrating(prefix + describe(error))
         }
     }

@@ -20,8 +20,12 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         package var writesManifestLines = false
         /// Where batches come from, if the caller shares it; made with ``BatchPool/digesting(keepsValues:)``.
         package var pool: BatchPool?
-        /// Folder for what a store gives out of order, needed for stores whose scan is not in key order.
+        /// Folder for what a store gives out of order; by default one below `TMPDIR` that is removed afterwards.
         package var spillFolder: String?
+        /// What becomes of entries that the store's own listing cannot see; they are noted, if the store has such.
+        package var unlisted = ListingWalk.Treatment.keep
+        /// Where the store was read into already, for a store whose scan is not in key order.
+        package var journal: EntryJournal?
 
         package init() {}
     }
@@ -56,15 +60,13 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         let pool = request.pool
         do {
             let deliver = { (batch: EntryBatch) throws(StorageError) -> Bool in
+                options.filter.apply(to: batch, isOrdered: true)
                 let digested = try DigestedBatch(batch, writesLines: options.writesManifestLines, pool: pool)
                 return queue.push(.success(digested))
             }
             if store.capabilities.ascendingScan {
                 if let start = options.filter.start { request.partition = StoragePartition(from: start, to: nil) }
-                try store.scan(request) { batch throws(StorageError) in
-                    options.filter.apply(to: batch, isOrdered: true)
-                    return try deliver(batch)
-                }
+                try store.scan(request, deliver)
             } else {
                 let isCancelled = request.isCancelled
                 request.isCancelled = { isStopped.isSet || isCancelled() }
@@ -76,44 +78,40 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         queue.close()
     }
 
+    /// Delivers the entries of a store that gives none in order, from where it was read into, or reading it now.
     private static func sorted(
         _ store: any StorageBackend, _ request: ScanRequest, _ options: Options,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws {
-        guard let folder = options.spillFolder else {
-            throw StorageError(
-                .unsupported, "\(store.kind) gives its entries in no order and no folder to sort in was set.")
-        }
-        let journal = try EntryJournal(scratchIn: folder)
+        if let journal = options.journal { return try merge(journal, of: store, request, options, deliver) }
+        let folder = options.spillFolder == nil ? try ScratchFolder() : nil
+        defer { folder?.remove() }
+        let journal = try EntryJournal(scratchIn: options.spillFolder ?? folder?.path ?? ".")
         defer { journal.close() }
-        try fill(journal, from: store, request, options.filter)
-        try journal.merge(pool: request.pool, isCancelled: request.isCancelled, deliver)
-    }
-
-    /// Reads all partitions of a store, several at once.
-    private static func fill(
-        _ journal: EntryJournal, from store: any StorageBackend, _ request: ScanRequest, _ filter: EntryFilter
-    ) throws {
         let partitions = try store.partitions(request.readers)
         try journal.begin(header: [], partitions: partitions.count)
-        let next = Atomic(0)
-        let hasFailed = Flag()
-        let workers = min(max(request.readers, 1), partitions.count)
-        try withWorkers(workers, onError: { _ in hasFailed.set() }) { _ in
-            var part = request
-            part.readers = max(request.readers / workers, 1)
-            part.isCancelled = { hasFailed.isSet || request.isCancelled() }
-            while true {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < partitions.count else { return }
-                part.partition = partitions[index]
-                try store.scan(part) { batch throws(StorageError) in
-                    if hasFailed.isSet || request.isCancelled() { throw StorageError.cancelled }
-                    filter.apply(to: batch)
-                    try journal.append(batch, partition: index, pool: part.pool)
-                    return true
-                }
-            }
+        var unsorted = request
+        unsorted.includesDirectoryMarkers = store.capabilities.keepsDirectoryMarkers
+        try JournaledRead(
+            store: store, journal: journal, partitions: partitions, request: unsorted, readers: request.readers
+        ).run()
+        try merge(journal, of: store, request, options, deliver)
+    }
+
+    private static func merge(
+        _ journal: EntryJournal, of store: any StorageBackend, _ request: ScanRequest, _ options: Options,
+        _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws {
+        guard store.capabilities.keepsDirectoryMarkers else {
+            return try journal.merge(pool: request.pool, isCancelled: request.isCancelled, deliver)
+        }
+        var walk = ListingWalk(options.unlisted, start: options.filter.start)
+        try journal.merge(pool: request.pool, isCancelled: request.isCancelled) { batch throws(StorageError) in
+            walk.apply(to: batch) { reason, key in request.note(ScanNote(reason, at: escapedKey(key))) }
+            return try deliver(batch)
+        }
+        if options.unlisted == .leaveOut {
+            options.filter.leaveOut("not visible to listing (-listed-only)", walk.unseen)
         }
     }
 

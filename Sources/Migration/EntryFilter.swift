@@ -14,6 +14,11 @@ package final class EntryFilter: Sendable {
     /// Entries left out so far, by reason.
     package var leftOut: [String: Int] { left.withLock { $0 } }
 
+    /// Counts entries that were left out elsewhere.
+    package func leaveOut(_ reason: String, _ count: Int) {
+        if count > 0 { left.withLock { $0[reason, default: 0] += count } }
+    }
+
     /// Drops unwanted entries from a batch.
     ///
     /// - Parameter isOrdered: Whether its keys ascend; then a look at its ends spares one at every key.

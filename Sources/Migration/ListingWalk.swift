@@ -7,7 +7,7 @@ package import Storage
 /// markers above an entry are all that need be remembered.
 package struct ListingWalk {
     /// What becomes of an entry that listing cannot see.
-    package enum Treatment: Sendable {
+    package enum Treatment: Sendable, Equatable {
         case keep
         /// `-listed-only`.
         case leaveOut

@@ -11,6 +11,8 @@ struct MigrationCopy {
     let options: MigrationOptions
     let context: RunContext
     let state: StateFolder
+    /// Where a source that is read over a network is read into first.
+    let journal: SourceJournal?
 
     /// Runs to a proven destination under its final name.
     ///
@@ -19,6 +21,10 @@ struct MigrationCopy {
         let clock = ContinuousClock()
         let begin = clock.now
         let pool = BatchPool.digesting(keepsValues: true)
+        if let journal {
+            try read(into: journal, pool, &summary)
+            try refuseOffenders(in: journal, pool)
+        }
         let loader = try destination.bulkLoader(
             LoadPlan(replacesEntries: replacesEntries, owner: options.owner, pool: pool))
         var isPublished = false
@@ -41,7 +47,7 @@ struct MigrationCopy {
         if context.cancellation.isCancelled { throw StorageError.cancelled }
     }
 
-    private func scanOptions(notes: ScanNotes?) -> DigestedScan.Options {
+    func scanOptions(notes: ScanNotes?) -> DigestedScan.Options {
         var options = DigestedScan.Options()
         let cancellation = context.cancellation
         options.request.readers = readerCount
@@ -49,25 +55,32 @@ struct MigrationCopy {
         if let notes { options.request.note = { notes.add($0) } }
         options.filter = EntryFilter(start: self.options.start)
         options.spillFolder = state.path
+        options.unlisted = self.options.listedOnly ? .leaveOut : .keep
         return options
     }
 
     /// Threads that may read at once, as many as the user allows: a cold disk gives three to five times more to many.
-    private var readerCount: Int { max(1, min(options.maximumParallel, 32)) }
+    var readerCount: Int { max(1, min(options.maximumParallel, 32)) }
 
     private func copy(
         into loader: any BulkLoader, _ pool: BatchPool, _ summary: inout MigrationSummary
     ) throws -> ManifestWriter {
-        let notes = ScanNotes()
+        let notes = ScanNotes(namesIn: state.unlistedPath)
         var scanOptions = scanOptions(notes: notes)
         scanOptions.writesManifestLines = true
         scanOptions.pool = pool
+        scanOptions.journal = journal?.journal
         let manifest = try ManifestWriter(
             path: state.manifestPath,
             header: Manifest.Header(
                 sourceKind: source.kind, time: WallTime.now().microseconds, entries: 0, bytes: 0,
                 keyspaceDigest: "not finished", version: context.version))
-        context.counters.restart(.copying, expectedBytes: source.estimatedBytes())
+        if let journal = journal?.journal {
+            context.counters.restart(
+                .copying, expectedEntries: journal.entryCount, expectedBytes: journal.byteCount)
+        } else {
+            context.counters.restart(.copying, expectedBytes: source.estimatedBytes())
+        }
         let census = Census(source, context)
         defer { census.stop() }
         let scan = DigestedScan(source, scanOptions)
@@ -96,6 +109,7 @@ struct MigrationCopy {
         summary.leftOut = scanOptions.filter.leftOut
         summary.notes = notes.counts
         summary.noteExamples = notes.examples
+        summary.unlistedPath = try notes.finish()
         try offenders.refuse(destination, listIn: state)
         if summary.totals.entries == 0, options.start == nil {
             throw MigrationFailure.migrating(Preflight.emptySource(source))

@@ -42,15 +42,24 @@ package final class MigrationRun {
     package func run(tell: (MigrationSummary) -> Void) throws(MigrationFailure) {
         let (sourceConfiguration, destinationConfiguration, clusterAddress) = try readConfiguration()
         var remarks = try checkOptions(sourceConfiguration, destinationConfiguration)
+        let isCancelled: @Sendable () -> Bool = { [cancellation = context.cancellation] in cancellation.isCancelled }
         let source = try sourceConfiguration.open(
-            drivers, .source(writesMarker: !options.hasReadOnlySource && !options.isDryRun))
+            drivers, .source(writesMarker: !options.hasReadOnlySource && !options.isDryRun), isCancelled: isCancelled)
         defer { source.close() }
         let destination = try destinationConfiguration.open(
             drivers,
             .destination(
                 DestinationContext(
-                    clusterAddress: clusterAddress, isPractice: options.isPractice, isDryRun: options.isDryRun)))
+                    clusterAddress: clusterAddress, isPractice: options.isPractice, isDryRun: options.isDryRun)),
+            isCancelled: isCancelled)
         defer { destination.close() }
+        context.counters.follow {
+            let activities = [source.activity(), destination.activity()].compactMap { $0 }
+            return ProgressCounters.ServiceTrouble(
+                retries: activities.reduce(0) { $0 + $1.retries }, throttles: activities.reduce(0) { $0 + $1.throttles }
+            )
+        }
+        defer { context.counters.follow(nil) }
         remarks += source.remarks
         if let start = options.start {
             remarks.append("-start: keys that sort before \(start) were neither copied nor compared.")
@@ -122,18 +131,46 @@ package final class MigrationRun {
         }
         var summary = makeSummary(source, destination, remarks: remarks + findings.remarks)
         summary.isContinuation = isContinuation
-        try markers.set(markers.newMarker())
+        let journal = try openJournal(source, job, state)
+        defer { journal?.journal.close() }
+        let marker = markers.newMarker()
+        try journal?.expect(marker: marker)
+        try markers.set(marker)
         do {
             defer { markers.clearSource(context.logger) }
             let copy = MigrationCopy(
-                source: source, destination: destination, options: options, context: context, state: state)
+                source: source, destination: destination, options: options, context: context, state: state,
+                journal: journal)
             try copy.run(replacesEntries: isContinuation || options.start != nil, into: &summary)
             try markers.clearDestination()
         } catch {
+            keep(journal, after: error)
             writeReport(summary, failure: "\(error)", in: state)
             throw error
         }
+        journal?.journal.remove()
         try conclude(&summary, destination, state, tell: tell)
+    }
+
+    /// The journal of a source that is read over a network and in no order.
+    private func openJournal(
+        _ source: any StorageBackend, _ job: String, _ state: StateFolder
+    ) throws -> SourceJournal? {
+        guard source.capabilities.isRemote, !source.capabilities.ascendingScan else { return nil }
+        return try SourceJournal(
+            source, partitionCount: options.maximumParallel, job: job, in: state, options: options,
+            logger: context.logger)
+    }
+
+    /// Leaves the journal to the next run, and says so.
+    private func keep(_ journal: SourceJournal?, after error: any Error) {
+        guard let journal = journal?.journal else { return }
+        // What was compared and differs may have been changed by a failing disk below the journal.
+        if let failure = error as? MigrationFailure, failure.kind == .differences { return journal.remove() }
+        guard journal.entryCount > 0 else { return }
+        context.logger.info(
+            "what was read is kept and taken up with -source-unchanged, or while the source carries this run's marker",
+            ["entries": .integer(journal.entryCount)])
     }
 
     private func conclude(
@@ -141,6 +178,7 @@ package final class MigrationRun {
         tell: (MigrationSummary) -> Void
     ) throws {
         summary.guide = destination.serverGuide(largestEntry: summary.totals.largestEntry)
+        summary.destinationActivity = destination.activity()
         summary.manifestPath = state.manifestPath
         summary.reportPath = state.reportPath
         try RunReport(summary, version: context.version, failure: nil).write(in: state)
@@ -162,7 +200,10 @@ package final class MigrationRun {
             return false
         }
         defer { written.close() }
-        let check = StoreCheck(source: source, destination: written, start: options.start, context: context)
+        let check = StoreCheck(
+            source: source, destination: written, start: options.start, context: context,
+            readers: options.maximumParallel, spillFolder: state.path,
+            unlisted: options.listedOnly ? .leaveOut : .keep)
         let result = try check.run()
         guard result.counts.isAllSame, result.totals.entries > 0 else { return false }
         summary.isContinuation = true

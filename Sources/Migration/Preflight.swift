@@ -66,8 +66,8 @@ struct Preflight {
         }
         if let problem = roomProblem() { findings.obstacles.append(problem) }
         // What is read over a network is looked at when it has been read, once.
-        if findings.obstacles.isEmpty, destination.limits.concernsKeys, !source.capabilities.isRemote {
-            findings.obstacles += try surveyKeys()
+        if findings.obstacles.isEmpty, !destination.limits.admitsAll(of: source.limits), !source.capabilities.isRemote {
+            findings.obstacles += try surveyEntries()
         }
         return findings
     }
@@ -141,17 +141,22 @@ struct Preflight {
         return "\(folder) has \(formatBytes(free)) free, the copy needs about \(formatBytes(needed)). Make room."
     }
 
-    /// Looks at every key of the source for one that the destination could not keep.
-    private func surveyKeys() throws -> [String] {
+    /// Looks for entries of the source that the destination could not keep: at every key, and where it is worth reading
+    /// the source twice, at the size of every value.
+    private func surveyEntries() throws -> [String] {
+        let limits = destination.limits
+        guard limits.concernsKeys || limits.concernsValues else { return [] }
         var offenders = Offenders(limits: destination.limits)
         var rivals = RivalCheck(source: source, limits: destination.limits)
         let filter = EntryFilter(start: options.start)
-        var request = ScanRequest(content: .keys)
+        var request = ScanRequest(content: limits.concernsValues ? .entries : .keys)
+        request.pool = BatchPool(keepsValues: false)
         request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         try source.scanAll(request) { batch throws(StorageError) in
             filter.apply(to: batch)
             offenders.check(batch)
             for index in 0..<batch.count { try rivals.check(batch.key(index), &offenders) }
+            request.pool.recycle(batch)
             return true
         }
         return offenders.problem(destination).map { [$0] } ?? []
@@ -167,7 +172,9 @@ struct Preflight {
         scanOptions.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         scanOptions.filter = EntryFilter(start: options.start)
         scanOptions.writesManifestLines = true
-        context.counters.restart(.copying)
+        scanOptions.request.readers = max(1, min(options.maximumParallel, 32))
+        scanOptions.unlisted = options.listedOnly ? .leaveOut : .keep
+        context.counters.restart(.copying, expectedEntries: source.estimatedEntries())
         let scan = DigestedScan(source, scanOptions)
         defer { scan.stop() }
         var offenders = Offenders(limits: destination.limits)
@@ -187,6 +194,7 @@ struct Preflight {
         summary.leftOut = scanOptions.filter.leftOut
         summary.notes = notes.counts
         summary.noteExamples = notes.examples
+        summary.sourceActivity = source.activity()
         return offenders.problem(destination).map { [$0] } ?? []
     }
 

@@ -23,6 +23,24 @@ struct RunReport: Codable {
         var unreadable: Int
     }
 
+    struct Service: Codable {
+        var requests: [String: Int]
+        var retries: Int
+        var throttles: Int
+        var readUnits: Double
+        var writeUnits: Double
+        var secondsHeldBack: Double
+
+        init(_ activity: StoreActivity) {
+            requests = activity.requests
+            retries = activity.retries
+            throttles = activity.throttles
+            readUnits = activity.readUnits
+            writeUnits = activity.writeUnits
+            secondsHeldBack = activity.secondsHeldBack
+        }
+    }
+
     struct Note: Codable {
         var reason: String
         var place: String
@@ -46,6 +64,10 @@ struct RunReport: Codable {
     var leftOut: [String: Int]
     var found: [String: Int]
     var foundExamples: [Note]
+    var unlistedEntries: String?
+    var entriesReadBefore: Int
+    var sourceService: Service?
+    var destinationService: Service?
     var comparison: Comparison
     var prefixes: [Prefix]
     var remarks: [String]
@@ -71,6 +93,10 @@ struct RunReport: Codable {
         leftOut = summary.leftOut
         found = Dictionary(uniqueKeysWithValues: summary.notes.map { ($0.key.rawValue, $0.value) })
         foundExamples = summary.noteExamples.map { Note(reason: $0.reason.rawValue, place: $0.place) }
+        unlistedEntries = summary.unlistedPath
+        entriesReadBefore = summary.entriesReadBefore
+        sourceService = summary.sourceActivity.map(Service.init)
+        destinationService = summary.destinationActivity.map(Service.init)
         let counts = summary.comparison
         comparison = Comparison(
             same: counts.same, missing: counts.missing, different: counts.different, extra: counts.extra,

@@ -14,6 +14,9 @@ package final class StateFolder: @unchecked Sendable {
     package var manifestPath: String { "\(path)/manifest.txt" }
     package var reportPath: String { "\(path)/report.json" }
 
+    /// A line for each entry that the source's own listing cannot see.
+    var unlistedPath: String { "\(path)/unlisted.txt" }
+
     /// A file that stands from when the destination is proven until the run is over: a run that was killed in between
     /// has nothing left to copy.
     static let provenName = "proven"

@@ -11,6 +11,7 @@ package struct StoreCheck {
     private let context: RunContext
     private let readers: Int
     private let spillFolder: String?
+    private let unlisted: ListingWalk.Treatment
 
     /// What a comparison found.
     package struct Result: Sendable {
@@ -26,10 +27,12 @@ package struct StoreCheck {
         package var notes: [ScanNote.Reason: Int] = [:]
     }
 
-    /// - Parameter spillFolder: Where stores that give no order are sorted; needed for those only.
+    /// - Parameters:
+    ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
+    ///   - unlisted: What becomes of entries that a store's own listing cannot see.
     package init(
         source: any StorageBackend, destination: any StorageBackend, start: StorageKey?, context: RunContext,
-        readers: Int = 8, spillFolder: String? = nil
+        readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep
     ) {
         self.source = source
         self.destination = destination
@@ -37,6 +40,7 @@ package struct StoreCheck {
         self.context = context
         self.readers = readers
         self.spillFolder = spillFolder
+        self.unlisted = unlisted
     }
 
     /// Runs the comparison.
@@ -84,6 +88,7 @@ package struct StoreCheck {
         options.filter = EntryFilter(start: start)
         options.writesManifestLines = true
         options.spillFolder = spillFolder
+        options.unlisted = unlisted
         return DigestedScan(store, options)
     }
 }

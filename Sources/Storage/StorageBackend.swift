@@ -46,6 +46,11 @@ package protocol StorageBackend: AnyObject, Sendable {
     /// What was asked of a service so far; `nil` for a store that is no service.
     func activity() -> StoreActivity?
 
+    /// What reading the whole store would ask of its service; `nil` for a store that is no service.
+    func readPlan() throws(StorageError) -> ServicePlan?
+    /// Adds up what writing would ask of the store's service; `nil` for a store that is no service.
+    func writeEstimator() throws(StorageError) -> (any WriteEstimator)?
+
     /// Looks at the store as a source, changing nothing.
     func sourceFindings() throws(StorageError) -> [StoreFinding]
     /// Looks at the store as a destination, changing nothing that stays.
@@ -74,6 +79,10 @@ extension StorageBackend {
     package func incarnation() throws(StorageError) -> String { "" }
 
     package func activity() -> StoreActivity? { nil }
+
+    package func readPlan() throws(StorageError) -> ServicePlan? { nil }
+
+    package func writeEstimator() throws(StorageError) -> (any WriteEstimator)? { nil }
 
     package func sourceFindings() throws(StorageError) -> [StoreFinding] { [] }
 

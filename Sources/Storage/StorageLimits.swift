@@ -59,6 +59,24 @@ package struct StorageLimits: Sendable {
         return nil
     }
 
+    /// Largest value that a server writes unless it is told otherwise, with room for the barrier's additions: 32 MiB
+    /// (Vault's `max_request_size`).
+    private static let commonValueBytes = 64 << 20
+
+    /// Whether some value that a server can write is too large.
+    package var concernsValues: Bool { entryBytes != nil || valueBytes.map { $0 < Self.commonValueBytes } ?? false }
+
+    /// Whether everything that a store with the limits `other` holds can be kept here.
+    package func admitsAll(of other: StorageLimits) -> Bool {
+        guard !concernsKeys, allowsEmptyKey, reserved.isEmpty, reservedDirectories.isEmpty else { return false }
+        let key = other.keyBytes ?? other.directoryBytes.flatMap { path in other.nameBytes.map { path + 1 + $0 } }
+        let value = other.valueBytes ?? other.entryBytes
+        func admits(_ most: Int?, _ found: Int?) -> Bool {
+            most.map { most in found.map { $0 <= most } ?? false } ?? true
+        }
+        return admits(keyBytes, key) && admits(valueBytes, value) && entryBytes == nil
+    }
+
     private func partObjection(to key: UnsafeRawBufferPointer) -> String? {
         if requiresUTF8, !Self.isUTF8(key) { return "the key is not valid UTF-8" }
         if directoryBytes != nil || nameBytes != nil {

@@ -2,12 +2,13 @@ internal import Synchronization
 
 /// What a run is doing.
 package enum ProgressPhase: UInt8, Sendable, CaseIterable, AtomicRepresentable {
-    case preflight, copying, syncing, comparing, finishing
+    case preflight, reading, copying, syncing, comparing, finishing
 
     /// The word in progress lines and events.
     package var name: String {
         switch self {
         case .preflight: "preflight"
+        case .reading: "reading"
         case .copying: "copying"
         case .syncing: "syncing"
         case .comparing: "comparing"
@@ -27,8 +28,24 @@ package final class ProgressCounters: Sendable {
     private let expectedBytes = Atomic<Int>(-1)
     private let phase = Atomic<ProgressPhase>(.preflight)
     private let prefix = Mutex<[UInt8]>([])
+    private let services = Mutex<(@Sendable () -> ServiceTrouble)?>(nil)
 
     package init() {}
+
+    /// What services made a run do again.
+    package struct ServiceTrouble: Sendable, Equatable {
+        /// Requests made again, throttled ones included.
+        package var retries: Int
+        package var throttles: Int
+
+        package init(retries: Int, throttles: Int) {
+            self.retries = retries
+            self.throttles = throttles
+        }
+    }
+
+    /// Asks `count` for the retries of services whenever somebody looks.
+    package func follow(_ count: (@Sendable () -> ServiceTrouble)?) { services.withLock { $0 = count } }
 
     /// Counts entries that are done, and the bytes of their keys and values.
     package func add(entries count: Int, bytes byteCount: Int) {
@@ -65,12 +82,14 @@ package final class ProgressCounters: Sendable {
     /// The counts now; not one instant's, as workers go on counting meanwhile.
     package func snapshot() -> ProgressSnapshot {
         func known(_ count: Int) -> Int? { count < 0 ? nil : count }
+        let trouble = services.withLock { $0 }?() ?? ServiceTrouble(retries: 0, throttles: 0)
         return ProgressSnapshot(
             phase: phase.load(ordering: .relaxed),
             entries: entries.load(ordering: .relaxed), bytes: bytes.load(ordering: .relaxed),
             expectedEntries: known(expectedEntries.load(ordering: .relaxed)),
             expectedBytes: known(expectedBytes.load(ordering: .relaxed)),
-            skipped: skipped.load(ordering: .relaxed), retries: retries.load(ordering: .relaxed),
+            skipped: skipped.load(ordering: .relaxed), retries: retries.load(ordering: .relaxed) + trouble.retries,
+            throttles: trouble.throttles,
             prefix: prefix.withLock { $0 })
     }
 }
@@ -86,12 +105,14 @@ package struct ProgressSnapshot: Sendable, Equatable {
     package var expectedBytes: Int?
     package var skipped: Int
     package var retries: Int
+    /// Retries because a service refused the rate.
+    package var throttles: Int
     /// Raw bytes of a key prefix.
     package var prefix: [UInt8]
 
     package init(
         phase: ProgressPhase, entries: Int = 0, bytes: Int = 0, expectedEntries: Int? = nil, expectedBytes: Int? = nil,
-        skipped: Int = 0, retries: Int = 0, prefix: [UInt8] = []
+        skipped: Int = 0, retries: Int = 0, throttles: Int = 0, prefix: [UInt8] = []
     ) {
         self.phase = phase
         self.entries = entries
@@ -100,6 +121,7 @@ package struct ProgressSnapshot: Sendable, Equatable {
         self.expectedBytes = expectedBytes
         self.skipped = skipped
         self.retries = retries
+        self.throttles = throttles
         self.prefix = prefix
     }
 }

@@ -20,6 +20,7 @@ package func renderProgress(_ report: ProgressReport, width: Int, colour: Bool) 
     ]
     if let remaining = report.remaining { details.append("ETA \(formatDuration(remaining))") }
     if snapshot.retries > 0 { details.append("retries \(formatCount(snapshot.retries))") }
+    if snapshot.throttles > 0 { details.append("throttled \(formatCount(snapshot.throttles))") }
     if snapshot.skipped > 0 { details.append("skipped \(formatCount(snapshot.skipped))") }
     var lines = [first, clipped("  " + details.joined(separator: "  "), limit)]
     if !snapshot.prefix.isEmpty { lines.append("  at " + shortened(printableKey(snapshot.prefix), max(limit - 5, 5))) }
@@ -39,6 +40,7 @@ extension ProgressReport {
             "elapsed": .string(formatDuration(elapsed)),
             "eta": .string(remaining.map(formatDuration) ?? "unknown"),
             "retries": .integer(snapshot.retries),
+            "throttles": .integer(snapshot.throttles),
             "skipped": .integer(snapshot.skipped),
             "prefix": .key(snapshot.prefix),
         ]
@@ -54,6 +56,7 @@ extension ProgressReport {
             ("expectedBytes", .optional(snapshot.expectedBytes)),
             ("skipped", .integer(snapshot.skipped)),
             ("retries", .integer(snapshot.retries)),
+            ("throttles", .integer(snapshot.throttles)),
             ("entriesPerSecond", .integer(rounded(entriesPerSecond))),
             ("bytesPerSecond", .integer(rounded(bytesPerSecond))),
             ("elapsedMilliseconds", .integer(milliseconds(elapsed))),

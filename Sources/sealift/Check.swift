@@ -25,7 +25,8 @@ let checkCommand = CommandSpec(
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
-        CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+        CommonFlags.listedOnly, CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat,
+        CommonFlags.format,
     ])
 
 /// Runs `check`.
@@ -58,9 +59,9 @@ struct Check {
         let cancellation = CancellationToken()
         _ = console.watchSignals(cancellation, announcement: nil)
         let counters = ProgressCounters()
-        let source = try openForReading(sourceBlock)
+        let source = try openForReading(sourceBlock, cancellation)
         defer { source.close() }
-        let destination = try openForReading(destinationBlock)
+        let destination = try openForReading(destinationBlock, cancellation)
         defer { destination.close() }
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
@@ -68,7 +69,7 @@ struct Check {
         let start = flags.string("start")
         let check = StoreCheck(
             source: source, destination: destination, start: start.isEmpty ? nil : StorageKey(start), context: context,
-            readers: min(flags.integer("max-parallel"), 8))
+            readers: min(flags.integer("max-parallel"), 32), unlisted: flags.boolean("listed-only") ? .leaveOut : .keep)
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"

@@ -20,7 +20,8 @@ let checksumCommand = CommandSpec(
     flags: [
         CommonFlags.config, CommonFlags.side,
         .boolean("digest-only", help: "Print the keyspace digest and the counts, not the entries."),
-        CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+        CommonFlags.listedOnly, CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat,
+        CommonFlags.format,
     ])
 
 /// Runs `checksum`.
@@ -49,10 +50,11 @@ struct Checksum {
     private func printManifest(_ logger: Logger) throws -> Int32 {
         let cancellation = CancellationToken()
         _ = console.watchSignals(cancellation, announcement: nil)
-        let store = try openSide(flags, console)
+        let store = try openSide(flags, console, cancellation)
         defer { store.close() }
         var options = DigestedScan.Options()
-        options.request.readers = min(flags.integer("max-parallel"), 8)
+        options.request.readers = min(flags.integer("max-parallel"), 32)
+        options.unlisted = flags.boolean("listed-only") ? .leaveOut : .keep
         options.request.isCancelled = { cancellation.isCancelled }
         options.request.note = {
             logger.info("not an entry", ["kind": .string($0.reason.rawValue), "place": .string($0.place)])

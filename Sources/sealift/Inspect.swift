@@ -2,6 +2,7 @@ import Flags
 import Migration
 import Storage
 import Telemetry
+import Workers
 
 /// `sealift inspect`: looks into one store without showing values.
 let inspectCommand = CommandSpec(
@@ -103,7 +104,7 @@ struct Inspect {
         do {
             _ = try console.logger(flags)
             try CommonFlags.checkFormat(flags)
-            let store = try openSide(flags, console)
+            let store = try openSide(flags, console, CancellationToken())
             defer { store.close() }
             return try body(store)
         } catch {
@@ -162,6 +163,8 @@ struct DiskUsage {
             request.pool.recycle(batch)
             return true
         }
+        // Not every store is scanned in key order.
+        lines.sort { $0.name.lexicographicallyPrecedes($1.name) }
         return lines + [total]
     }
 }

@@ -16,6 +16,9 @@ func summaryText(_ summary: MigrationSummary) -> String {
     row("Source", "\(summary.sourceKind) \(summary.sourceLocation)")
     row("Destination", "\(summary.destinationKind) \(summary.destinationLocation)")
     if summary.isContinuation { row("Continued", "an earlier run of this migration was cut off") }
+    if summary.entriesReadBefore > 0 {
+        row("Read before", "\(formatCount(summary.entriesReadBefore)) items, by an earlier run, and not again")
+    }
     row(
         "Entries",
         "\(formatCount(totals.entries)), \(formatBytes(totals.bytes)); the largest \(formatBytes(totals.largestEntry))")
@@ -33,6 +36,10 @@ func summaryText(_ summary: MigrationSummary) -> String {
         guard let count = summary.notes[reason] else { continue }
         row(reason.isLeftOut ? "Not entries" : "Look at", "\(formatCount(count)): \(reason.rawValue)")
         for note in summary.noteExamples.filter({ $0.reason == reason }).prefix(5) { row("", "  \(note.place)") }
+    }
+    if let path = summary.unlistedPath { row("", "all of them: \(path)") }
+    for (side, activity) in [("Source", summary.sourceActivity), ("Destination", summary.destinationActivity)] {
+        if let activity { row("\(side) asked", activityText(activity)) }
     }
     for remark in summary.remarks { row("Remark", remark) }
     if let path = summary.manifestPath { row("Manifest", path) }
@@ -56,12 +63,33 @@ private func guideLines(_ summary: MigrationSummary) -> [String] {
     return lines
 }
 
+private func activityText(_ activity: StoreActivity) -> String {
+    let requests = activity.requests.sorted { $0.key < $1.key }.map { "\(formatCount($0.value)) \($0.key)" }
+    var parts = [requests.joined(separator: ", ")]
+    if activity.readUnits > 0 { parts.append("\(activity.readUnits) read units") }
+    if activity.writeUnits > 0 { parts.append("\(activity.writeUnits) write units") }
+    if activity.retries > 0 {
+        parts.append("\(formatCount(activity.retries)) retries, \(formatCount(activity.throttles)) of them throttled")
+    }
+    return parts.joined(separator: "; ")
+}
+
 private func timeText(_ summary: MigrationSummary) -> String {
     let seconds = max(summary.seconds, 0.001)
     let rate = Int(Double(summary.totals.entries) / seconds)
     let bytes = Int(Double(summary.totals.bytes) / seconds)
     return "\(formatDuration(.seconds(summary.seconds))), comparison included; "
         + "\(formatCount(rate)) entries/s, \(formatBytes(bytes))/s"
+}
+
+private func activityMembers(_ activity: StoreActivity?) -> JSONText {
+    guard let activity else { return .null }
+    return .object([
+        ("requests", .object(activity.requests.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
+        ("retries", .integer(activity.retries)), ("throttles", .integer(activity.throttles)),
+        ("read_units", .double(activity.readUnits)), ("write_units", .double(activity.writeUnits)),
+        ("seconds_held_back", .double(activity.secondsHeldBack)),
+    ])
 }
 
 /// The same for programs.
@@ -85,6 +113,10 @@ func summaryMembers(_ summary: MigrationSummary) -> [(String, JSONText)] {
             counts(
                 ScanNote.Reason.allCases.compactMap { reason in summary.notes[reason].map { (reason.rawValue, $0) } })
         ),
+        ("unlisted_entries", .optional(summary.unlistedPath)),
+        ("entries_read_before", .integer(summary.entriesReadBefore)),
+        ("source_service", activityMembers(summary.sourceActivity)),
+        ("destination_service", activityMembers(summary.destinationActivity)),
         ("remarks", .array(summary.remarks.map(JSONText.string))),
         ("server_stanza", summary.guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
         ("next_steps", summary.guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),

@@ -40,11 +40,13 @@ let operatorMigrateCommand = CommandSpec(
             help: "A practice run on one machine: accept a loopback or port-less cluster_addr."),
         .string(
             "source-in-use", placeholder: "allow",
-            help: "With allow, read a source whose lock of the active node is alive. What a server writes meanwhile may be "
+            help:
+                "With allow, read a source whose lock of the active node is alive. What a server writes meanwhile may be "
                 + "missing.", completion: .values(["allow"])),
         .boolean(
             "source-unchanged",
-            help: "Nothing was written to the source since an earlier run of this migration stopped: go on from what it "
+            help:
+                "Nothing was written to the source since an earlier run of this migration stopped: go on from what it "
                 + "had read, although its migration marker is gone."),
         CommonFlags.listedOnly,
         .boolean("read-only-source", help: "Set no migration marker on the source. Make sure no server starts on it."),

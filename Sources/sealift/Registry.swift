@@ -1,3 +1,4 @@
+import DynamoDBBackend
 import FileBackend
 import InMemoryBackend
 import RaftDirectoryBackend
@@ -10,6 +11,7 @@ let backendDrivers: [BackendDriver] = [
     FileBackend.driver(),
     FileBackend.driver(kind: "file_transactional"),
     SQLiteBackend.driver(),
+    DynamoDBBackend.driver(),
     InMemoryBackend.driver(),
     InMemoryBackend.driver(kind: "inmem_ha"),
     InMemoryBackend.driver(kind: "inmem_transactional"),

@@ -16,7 +16,7 @@ let rootCommand = CommandSpec(
         CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
-        checkCommand, checksumCommand, inspectCommand, completionCommand, referenceCommand,
+        checkCommand, checksumCommand, planCommand, inspectCommand, completionCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
 
@@ -28,6 +28,7 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "operator migrate": return OperatorMigrate(flags, console).run()
     case "check": return Check(flags, console).run()
     case "checksum": return Checksum(flags, console).run()
+    case "plan": return Plan(flags, console).run()
     case "inspect ls": return Inspect(flags, console).list()
     case "inspect du": return Inspect(flags, console).usage()
     case "inspect stat": return Inspect(flags, console).stat()

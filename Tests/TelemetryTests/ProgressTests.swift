@@ -102,7 +102,7 @@ import Testing
         let text = pipe.text()
         let start =
             #"{"event":"progress","phase":"copying","entries":2,"bytes":100,"expectedEntries":4,"expectedBytes":null,"#
-        #expect(text.hasPrefix(start + #""skipped":0,"retries":0,"entriesPerSecond":"#))
+        #expect(text.hasPrefix(start + #""skipped":0,"retries":0,"throttles":0,"entriesPerSecond":"#))
         #expect(text.hasSuffix(#""prefix":"a\\xff"}"# + "\n"))
         #expect(text.split(separator: "\n").count == 1)
     }
@@ -114,7 +114,7 @@ import Testing
         ProgressDisplay(ProgressCounters(), style: .suited(to: settings, logger: logger)).finish()
         let text = pipe.text()
         #expect(text.contains("[INFO]  migrate: progress: phase=preflight entries=0 bytes=0 percent=unknown "))
-        #expect(text.hasSuffix("eta=unknown retries=0 skipped=0 prefix=\"\"\n"))
+        #expect(text.hasSuffix("eta=unknown retries=0 throttles=0 skipped=0 prefix=\"\"\n"))
     }
 
     @Test func drawsOnARealTerminal() throws {

@@ -2,6 +2,9 @@ import Storage
 
 /// Writes items in the largest batches the service takes, and again what it leaves undone.
 struct BatchWriter {
+    /// Attempts in a row of which not one item was written; with the waits between them, some minutes.
+    private static let maximumFruitless = 30
+
     private let table: VaultTable
 
     init(_ table: VaultTable) {
@@ -28,10 +31,19 @@ struct BatchWriter {
 
     private func writeGroup(_ items: [[UInt8]]) throws(StorageError) {
         var left = items
-        while !left.isEmpty {
+        var attempt = 0
+        while true {
             let count = left.count
             left = try table.write(left)
-            if !left.isEmpty { try table.transport.waitAfterLeftovers(.write, madeProgress: left.count < count) }
+            if left.isEmpty { return }
+            attempt = left.count < count ? 1 : attempt + 1
+            guard attempt <= Self.maximumFruitless else {
+                throw StorageError(
+                    .io,
+                    "\(table.name): DynamoDB has left \(left.count) writes undone \(attempt) times in a row. Raise the "
+                        + "table's write capacity, or lower the rate with max_wcu, and run again.")
+            }
+            try table.transport.waitAfterLeftovers(.write, attempt: attempt)
         }
     }
 }

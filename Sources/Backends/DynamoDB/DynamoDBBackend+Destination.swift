@@ -40,19 +40,15 @@ extension DynamoDBBackend {
                 }
             return [StoreFinding(.remark, "\(location) does not exist and will be created, \(billing).")]
         }
-        var findings = Self.schemaFindings(description, location)
-        if let lock = try activeLock() { findings.append(StoreFinding(.obstacle(.inUse), lock.refusal(location))) }
-        return findings
+        if let problem = Self.schemaProblem(description, location) {
+            return [StoreFinding(.obstacle(.configuration), problem)]
+        }
+        return try sourceFindings()
     }
 
     package func sourceFindings() throws(StorageError) -> [StoreFinding] {
         guard let lock = try activeLock() else { return [] }
         return [StoreFinding(.obstacle(.inUse), lock.refusal(location))]
-    }
-
-    private static func schemaFindings(_ description: TableDescription, _ location: String) -> [StoreFinding] {
-        guard let problem = schemaProblem(description, location) else { return [] }
-        return [StoreFinding(.obstacle(.configuration), problem)]
     }
 
     /// Why a table cannot hold a Vault store; `nil` if it can.
@@ -83,7 +79,9 @@ extension DynamoDBBackend {
     }
 
     package func serverGuide(largestEntry: Int) -> ServerGuide? {
-        var stanza = ["storage \"dynamodb\" {", "  table  = \"\(settings.table)\"", "  region = \"\(settings.region)\""]
+        var stanza = [
+            "storage \"dynamodb\" {", "  table  = \"\(settings.table)\"", "  region = \"\(settings.region)\"",
+        ]
         if let endpoint = settings.endpoint { stanza.append("  endpoint = \"\(endpoint)\"") }
         stanza.append("}")
         return ServerGuide(

@@ -4,6 +4,8 @@ package import Storage
 extension DynamoDBBackend {
     /// Bytes for which a segment of its own is worth while: a scan answers with 1 MB at a time.
     private static let bytesPerSegment = 1 << 20
+    /// Bytes of an item where only their number is known.
+    private static let typicalItemBytes = 1 << 10
     /// The service's counts are hours old: a table may have grown since.
     private static let minimumSegments = 4
     private static let maximumSegments = 64
@@ -12,7 +14,9 @@ extension DynamoDBBackend {
         try checkOpen()
         let wanted = min(count, Self.maximumSegments, settings.maximumParallel)
         guard wanted > 1 else { return [.whole] }
-        guard let bytes = estimatedBytes() else { return StoragePartition.segments(wanted) }
+        guard let bytes = estimatedBytes() ?? estimatedEntries().map({ $0 * Self.typicalItemBytes }) else {
+            return StoragePartition.segments(wanted)
+        }
         return StoragePartition.segments(min(wanted, max(Self.minimumSegments, bytes / Self.bytesPerSegment)))
     }
 

@@ -1,3 +1,4 @@
+import JSON
 package import Storage
 import Synchronization
 
@@ -106,13 +107,9 @@ package final class DynamoDBBackend: StorageBackend {
             PutRequest.marker(ItemKey(markerOf: $0))
         }
         let entry = value.withUnsafeBytes { PutRequest.entry(ItemKey(entry: key.bytes), $0) }
-        let writer = BatchWriter(table)
         let failure = writing.withLock { _ in
-            catching { () throws(StorageError) in
-                // Markers first: an entry is never there without them.
-                try writer.write(markers)
-                try writer.write([entry])
-            }
+            // Markers first: if they need several requests, an entry is never there without them.
+            catching { () throws(StorageError) in try BatchWriter(table).write(markers + [entry]) }
         }
         if let failure { throw failure }
     }

@@ -112,7 +112,8 @@ struct DynamoDBSettings: Sendable {
         _ settings: BackendSettings, _ read: Int?, _ write: Int?
     ) throws(StorageError) -> Creation? {
         // 0 means the stock default of 5.
-        let provisioned = Creation.provisioned(read: read.flatMap { $0 > 0 ? $0 : nil } ?? 5,
+        let provisioned = Creation.provisioned(
+            read: read.flatMap { $0 > 0 ? $0 : nil } ?? 5,
             write: write.flatMap { $0 > 0 ? $0 : nil } ?? 5)
         switch settings.string("create_table") {
         case nil: return read != nil || write != nil ? provisioned : nil

@@ -30,10 +30,10 @@ struct TableDescription: Sendable {
         let created = table?["CreationDateTime"]?.double.map { "\($0)" } ?? ""
         incarnation = "\(table?["TableArn"]?.text ?? "") \(table?["TableId"]?.text ?? "") \(created)"
         var types: [String: String] = [:]
-        for definition in table?["AttributeDefinitions"]?.elements ?? [] {
+        for definition in table?["AttributeDefinitions"]?.elements ?? .none {
             types[definition["AttributeName"]?.text ?? ""] = definition["AttributeType"]?.text
         }
-        schema = (table?["KeySchema"]?.elements.map { $0 } ?? []).map { element in
+        schema = (table?["KeySchema"]?.elements ?? JSONElements.none).map { element in
             let name = element["AttributeName"]?.text ?? ""
             return "\(name):\(element["KeyType"]?.text ?? ""):\(types[name] ?? "")"
         }

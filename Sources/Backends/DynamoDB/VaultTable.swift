@@ -75,36 +75,6 @@ final class VaultTable: Sendable {
         return try transport.call("GetItem", .read, body) { reply throws(StorageError) in try read(reply["Item"]) }
     }
 
-    /// Several items at once, in any order, missing ones left out; at most 100 keys.
-    func items(_ keys: [ItemKey], _ read: (JSONNode) throws(StorageError) -> Void) throws(StorageError) {
-        var wanted = keys
-        while !wanted.isEmpty {
-            var body = JSONWriter()
-            body.beginObject()
-            body.name("RequestItems")
-            body.beginObject()
-            body.name(text: name)
-            body.beginObject()
-            body.name("Keys")
-            body.beginArray()
-            for key in wanted { body.key(key) }
-            body.endArray()
-            body.name("ConsistentRead")
-            body.boolean(true)
-            body.endObject()
-            body.endObject()
-            body.name("ReturnConsumedCapacity")
-            body.string("TOTAL")
-            body.endObject()
-            wanted = try transport.call("BatchGetItem", .read, body) { reply throws(StorageError) -> [ItemKey] in
-                for item in reply["Responses"]?.member(named: name.utf8)?.elements ?? JSONElements.none { try read(item) }
-                return try (reply["UnprocessedKeys"]?.member(named: name.utf8)?["Keys"]?.elements ?? JSONElements.none)
-                    .map { key throws(StorageError) in try Self.itemKey(key) }
-            }
-            if !wanted.isEmpty { try transport.waitForCapacity(.read) }
-        }
-    }
-
     /// Removes one item; success if there is none.
     func delete(_ key: ItemKey) throws(StorageError) {
         let body = request { body in

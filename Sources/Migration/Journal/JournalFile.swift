@@ -175,7 +175,8 @@ final class JournalFile: Sendable {
         guard fstatvfs(environment.descriptor, &info) == 0 else { return nil }
         var limit = rlimit()
         var file = stat()
-        if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, fstat(environment.descriptor, &file) == 0,
+        if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
+            fstat(environment.descriptor, &file) == 0,
             limit.rlim_cur < UInt(file.st_size) + UInt(2 * bytes + (1 << 20))
         {
             return false
@@ -226,7 +227,8 @@ final class JournalFile: Sendable {
     static func damaged(_ path: String, _ what: String) -> StorageError {
         StorageError(
             .damagedStore,
-            "\(path) is not a whole journal: \(what). Remove it and run again; the source is then read from its beginning.")
+            "\(path) is not a whole journal: \(what). Remove it and run again; the source is then read from its beginning."
+        )
     }
 
     private static func inUse(_ path: String) -> StorageError {

@@ -46,7 +46,8 @@ struct JournalMerge {
 
     /// Merges as many runs as can be merged at once into one, and so on through all of them.
     private func merge(
-        _ runs: [Range<Int>], of source: JournalRecords, into file: JournalFile, pool: BatchPool, isCancelled: () -> Bool
+        _ runs: [Range<Int>], of source: JournalRecords, into file: JournalFile, pool: BatchPool,
+        isCancelled: () -> Bool
     ) throws(StorageError) -> (JournalRecords, [Range<Int>]) {
         var summary = JournalSummary(partitions: 0)
         var merged: [Range<Int>] = []
@@ -76,7 +77,8 @@ struct JournalMerge {
         try tree.start()
         var batch = pool.take()
         guard batch.stampBytes == source.stampBytes, batch.keepsValues == source.keepsValues else {
-            throw StorageError(.unsupported, "\(source.path): the journal holds entries in another form than is wanted.")
+            throw StorageError(
+                .unsupported, "\(source.path): the journal holds entries in another form than is wanted.")
         }
         while try tree.takeSmallest(into: batch) {
             guard batch.isFull else { continue }

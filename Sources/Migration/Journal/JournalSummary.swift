@@ -39,7 +39,9 @@ struct JournalSummary: Equatable {
     init?(_ bytes: [UInt8]) {
         guard bytes.count == 8 * Self.numbers else { return nil }
         let numbers = bytes.withUnsafeBytes { bytes in
-            (0..<Self.numbers).map { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
+            (0..<Self.numbers).map {
+                UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
+            }
         }
         guard numbers[0] == Self.version, numbers.allSatisfy({ $0 < 1 << 56 }) else { return nil }
         stampBytes = numbers[1] == 0 ? nil : Int(numbers[2])

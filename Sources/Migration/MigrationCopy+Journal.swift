@@ -1,0 +1,52 @@
+import Storage
+import Telemetry
+import Workers
+
+extension MigrationCopy {
+    /// Reads what of the source is not in its journal yet.
+    func read(into journal: SourceJournal, _ pool: BatchPool, _ summary: inout MigrationSummary) throws {
+        summary.entriesReadBefore = journal.entriesReadBefore
+        if journal.entriesReadBefore > 0 {
+            context.logger.info(
+                "going on behind what an earlier run had read", ["entries": .integer(journal.entriesReadBefore)])
+        }
+        let counters = context.counters
+        counters.restart(
+            .reading, expectedEntries: source.estimatedEntries(), expectedBytes: source.estimatedBytes())
+        counters.add(entries: journal.entriesReadBefore, bytes: journal.journal.byteCount)
+        var request = scanOptions(notes: nil).request
+        request.includesDirectoryMarkers = source.capabilities.keepsDirectoryMarkers
+        request.pool = pool
+        let reading = JournaledRead(
+            store: source, journal: journal.journal, partitions: journal.partitions, request: request,
+            readers: readerCount)
+        do {
+            try reading.run { batch in
+                counters.add(entries: batch.count, bytes: batch.byteCount)
+                if batch.count > 0 { counters.setPrefix(Array(batch.key(0))) }
+            }
+        } catch {
+            throw MigrationFailure.stage("error reading entry: ", error)
+        }
+        summary.sourceActivity = source.activity()
+    }
+
+    /// Refuses, before anything is written, entries that the destination could not keep.
+    func refuseOffenders(in journal: SourceJournal, _ pool: BatchPool) throws {
+        guard !destination.limits.admitsAll(of: source.limits) else { return }
+        var offenders = Offenders(limits: destination.limits)
+        var walk = ListingWalk(options.listedOnly ? .leaveOut : .keep)
+        let filter = EntryFilter(start: options.start)
+        var rivals = RivalCheck(source: source, limits: destination.limits)
+        try journal.journal.merge(pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }) {
+            batch throws(StorageError) in
+            if source.capabilities.keepsDirectoryMarkers { walk.apply(to: batch) { _, _ in } }
+            filter.apply(to: batch, isOrdered: true)
+            offenders.check(batch)
+            for index in 0..<batch.count { try rivals.check(batch.key(index), &offenders) }
+            pool.recycle(batch)
+            return true
+        }
+        try offenders.refuse(destination, listIn: state)
+    }
+}

@@ -1,0 +1,84 @@
+import Glibc
+import Storage
+import Telemetry
+
+/// The durable journal of a migration whose source is read over a network: what a run that was killed had read is not
+/// read again.
+///
+/// It is only trusted while nothing can have been written to the source since: if the source still carries the very
+/// migration marker that the earlier run set, which keeps every server from starting, or if the user vouches for it.
+final class SourceJournal {
+    private static let markerNote = "marker"
+    private static let earlierMarkerNote = "earlier marker"
+    private static let version = "sealift journal 1"
+
+    let journal: EntryJournal
+    let partitions: [StoragePartition]
+    /// Entries that an earlier run had read, directory markers among them.
+    let entriesReadBefore: Int
+    /// The source's marker when the journal was found to be trusted.
+    private let trustedMarker: [UInt8]?
+
+    /// Opens the journal in the state folder, or begins it anew.
+    ///
+    /// - Parameters:
+    ///   - partitionCount: How many partitions a new journal is to have.
+    ///   - job: The fingerprint of the two stores.
+    init(
+        _ source: any StorageBackend, partitionCount: Int, job: String, in state: StateFolder,
+        options: MigrationOptions, logger: Logger
+    ) throws {
+        let path = Self.path(in: state)
+        let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n".utf8)
+        let opened = try Self.open(path, logger)
+        let marker = opened.header == nil ? nil : try source.get(.migrationMarker)
+        if let refusal = Self.refusal(of: opened, header, marker, options) {
+            if opened.entryCount > 0 {
+                logger.warn("what an earlier run had read is read again", ["because": .string(refusal)])
+            }
+            partitions = try source.partitions(partitionCount)
+            try opened.begin(header: header, partitions: partitions.count)
+            entriesReadBefore = 0
+            trustedMarker = nil
+        } else {
+            let count = opened.partitionCount
+            partitions = count == 1 ? [.whole] : StoragePartition.segments(count)
+            entriesReadBefore = opened.entryCount
+            trustedMarker = marker
+        }
+        journal = opened
+    }
+
+    static func path(in state: StateFolder) -> String { "\(state.path)/journal.lmdb" }
+
+    private static func open(_ path: String, _ logger: Logger) throws -> EntryJournal {
+        do throws(StorageError) {
+            return try EntryJournal(durableAt: path)
+        } catch {
+            guard error.code == .damagedStore else { throw error }
+            logger.warn("the journal of an earlier run is damaged and removed", ["error": .string("\(error)")])
+            EntryJournal.remove(at: path)
+            return try EntryJournal(durableAt: path)
+        }
+    }
+
+    /// Why a journal is not to be trusted; `nil` if it is.
+    private static func refusal(
+        of journal: EntryJournal, _ header: [UInt8], _ marker: [UInt8]?, _ options: MigrationOptions
+    ) -> String? {
+        guard let found = journal.header else { return "there is none" }
+        guard found == header else { return "the source is not the store that was read then" }
+        if options.isSourceUnchanged { return nil }
+        if let marker, marker == journal.note(markerNote) || marker == journal.note(earlierMarkerNote) { return nil }
+        return
+            "the source does not carry that run's migration marker any more, so a server may have written to it since "
+            + "(-source-unchanged says that none has)"
+    }
+
+    /// Notes the marker that is about to be set on the source.
+    func expect(marker: [UInt8]) throws(StorageError) {
+        // A kill between the note and the marker leaves the earlier one on the source.
+        if let trustedMarker { try journal.setNote(Self.earlierMarkerNote, trustedMarker) }
+        try journal.setNote(Self.markerNote, marker)
+    }
+}

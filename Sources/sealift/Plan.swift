@@ -1,0 +1,109 @@
+import Flags
+import Migration
+import Storage
+import Telemetry
+import Workers
+
+/// `sealift plan`: what a migration would ask of services, and how long it would take at least.
+let planCommand = CommandSpec(
+    path: ["sealift", "plan"], summary: "Print what a migration would cost and how long it would take",
+    description: """
+        For a store that is a service with counted capacity (DynamoDB), prints the units and requests that reading or \
+        writing it would take, the time at the configured share or at what the table allows, and the arithmetic. Writes \
+        nothing. A source that is no service is read once to count what a service as destination would have to take.
+
+        Exit codes: 0 done, 1 flags or configuration, 2 a store could not be read, 130 interrupted.
+        """,
+    examples: [.init("Before the outage window:", "sealift plan -config migrate.hcl")],
+    flags: [
+        CommonFlags.config, CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+    ])
+
+/// Runs `plan`.
+struct Plan {
+    private let flags: ParsedFlags
+    private let console: Console
+
+    init(_ flags: ParsedFlags, _ console: Console) {
+        self.flags = flags
+        self.console = console
+    }
+
+    func run() -> Int32 {
+        do {
+            _ = try console.logger(flags)
+            try CommonFlags.checkParallel(flags)
+            try CommonFlags.checkFormat(flags)
+            try plan()
+            return 0
+        } catch {
+            return console.fail(error, flags)
+        }
+    }
+
+    private func plan() throws {
+        let file = try ConfigurationFile(path: try CommonFlags.configPath(flags), environment: console.environment)
+        let cancellation = CancellationToken()
+        _ = console.watchSignals(cancellation, announcement: nil)
+        let source = try openForReading(try file.store("storage_source"), cancellation)
+        defer { source.close() }
+        let block = try file.store("storage_destination")
+        if let driver = backendDrivers.first(where: { $0.kind == block.type }) { _ = try block.checkOptions(driver) }
+        let destination = try block.open(
+            backendDrivers,
+            .destination(
+                DestinationContext(clusterAddress: try file.clusterAddress(), isPractice: true, isDryRun: true)))
+        defer { destination.close() }
+        let reading = try source.readPlan()
+        let writing = try writePlan(source, destination, cancellation)
+        if flags.string("format") == "json" {
+            EventWriter().emit(
+                "plan", [("source", members(source, reading)), ("destination", members(destination, writing))])
+        } else {
+            console.printResult(text("Source", source, reading) + "\n\n" + text("Destination", destination, writing))
+        }
+    }
+
+    private func writePlan(
+        _ source: any StorageBackend, _ destination: any StorageBackend, _ cancellation: CancellationToken
+    ) throws -> ServicePlan? {
+        guard let estimator = try destination.writeEstimator() else { return nil }
+        if source.capabilities.isRemote {
+            estimator.add(entries: source.estimatedEntries() ?? 0, bytes: source.estimatedBytes() ?? 0)
+            return estimator.plan()
+        }
+        var options = DigestedScan.Options()
+        options.request.readers = flags.integer("max-parallel")
+        options.request.isCancelled = { cancellation.isCancelled }
+        let scan = DigestedScan(source, options)
+        defer { scan.stop() }
+        while let batch = try scan.nextBatch() {
+            estimator.add(batch.entries)
+            batch.recycle()
+        }
+        return estimator.plan()
+    }
+
+    private func text(_ side: String, _ store: any StorageBackend, _ plan: ServicePlan?) -> String {
+        let title = "\(side): \(store.kind) \(store.location)"
+        guard let plan else {
+            return "\(title)\n  No service that counts: only this machine's disks and network decide."
+        }
+        let rows = plan.lines.map { line in
+            "  " + line.name + String(repeating: " ", count: max(13 - line.name.count, 1)) + line.text
+        }
+        return ([title] + rows).joined(separator: "\n")
+    }
+
+    private func members(_ store: any StorageBackend, _ plan: ServicePlan?) -> JSONText {
+        var members: [(String, JSONText)] = [("kind", .string(store.kind)), ("location", .string(store.location))]
+        if let plan {
+            members += [
+                ("units", .integer(plan.units)), ("requests", .integer(plan.requests)),
+                ("units_per_second", .double(plan.unitsPerSecond)), ("seconds", .double(plan.seconds)),
+                ("arithmetic", .object(plan.lines.map { ($0.name, .string($0.text)) })),
+            ]
+        }
+        return .object(members)
+    }
+}
