@@ -35,6 +35,8 @@ let package = Package(
         .target(name: "CSimdJSON", path: "Sources/CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(
             name: "CCurl", path: "Sources/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+            name: "CMicroHTTPD", path: "Sources/CMicroHTTPD", pkgConfig: "libmicrohttpd",
+            providers: [.apt(["libmicrohttpd-dev"])]),
         .target(name: "CSystem", path: "Sources/CSystem"),
 
         // Floor 1: what knows nothing of ours.
@@ -48,6 +50,7 @@ let package = Package(
         room("Zlib", ["CZlib"]),
         room("JSON", ["CSimdJSON"]),
         room("HTTPClient", ["CCurl"]),
+        room("HTTPServer", ["CMicroHTTPD"]),
 
         // Floor 2: formats.
         room("Bolt", ["CSystem"]),
