@@ -71,12 +71,16 @@ let package = Package(
         // Floor 4: the migration itself.
         room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB"]),
 
+        room(
+            "Practice",
+            ["Storage", "SQLiteBackend", "HTTPServer", "JSON", "Zlib", "Workers", "Telemetry"]),
+
         // Floor 5: the command.
         .executableTarget(
             name: "sealift",
             dependencies: [
                 "Storage", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration",
+                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration", "HTTPServer", "Practice",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.

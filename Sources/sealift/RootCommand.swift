@@ -16,7 +16,8 @@ let rootCommand = CommandSpec(
         CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
-        checkCommand, checksumCommand, planCommand, inspectCommand, completionCommand, referenceCommand,
+        checkCommand, checksumCommand, planCommand, inspectCommand, practiceTableCommand, completionCommand,
+        referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
 
@@ -32,6 +33,7 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "inspect ls": return Inspect(flags, console).list()
     case "inspect du": return Inspect(flags, console).usage()
     case "inspect stat": return Inspect(flags, console).stat()
+    case "practice-table": return PracticeTableRun(flags, console).run()
     case "completion": return printCompletion(flags, console)
     case "reference":
         console.printResult(

@@ -1,29 +1,41 @@
 import CSQLite
-import Storage
+package import Storage
 
 /// One connection to a database file. For one thread at a time; ``SQLitePool`` sees to that.
 // Unchecked: a connection is owned by whoever took it out of the pool, or by one loader.
-final class SQLiteConnection: @unchecked Sendable {
-    enum Mode {
+package final class SQLiteConnection: @unchecked Sendable {
+    /// What may be done to the database.
+    package enum Mode: Sendable {
         case readOnly
         case readWrite
     }
 
     private let handle: OpaquePointer
     /// Where the database is, for messages.
-    let path: String
+    package let path: String
 
     /// Opens an existing file, which may have no content yet.
     ///
     /// - Parameters:
     ///   - busyMilliseconds: How long a lock of somebody else is waited for.
     ///   - cacheKiB: Most memory for pages.
-    init(path: String, mode: Mode, busyMilliseconds: Int32, cacheKiB: Int) throws(StorageError) {
+    package convenience init(path: String, mode: Mode, busyMilliseconds: Int32, cacheKiB: Int) throws(StorageError) {
+        // Names such as `:memory:` and `file:…` mean something else to SQLite unless a folder stands before them.
+        try self.init(path.hasPrefix("/") ? path : "./" + path, shownAs: path, mode)
+        sqlite3_busy_timeout(handle, busyMilliseconds)
+        try run("PRAGMA cache_size = -\(cacheKiB)")
+    }
+
+    /// A new database in memory, gone with the connection.
+    package convenience init(inMemory: Void) throws(StorageError) {
+        try self.init(":memory:", shownAs: "memory", .readWrite)
+    }
+
+    private init(_ name: String, shownAs path: String, _ mode: Mode) throws(StorageError) {
         var opened: OpaquePointer?
         let access = mode == .readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
         let flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
-        // Names such as `:memory:` and `file:…` mean something else to SQLite unless a folder stands before them.
-        let result = sqlite3_open_v2(path.hasPrefix("/") ? path : "./" + path, &opened, flags, nil)
+        let result = sqlite3_open_v2(name, &opened, flags, nil)
         guard let opened else { throw StorageError(.io, "open \(path): out of memory") }
         guard result == SQLITE_OK else {
             let error = SQLiteConnection.failure(opened, result, "open", path)
@@ -32,9 +44,8 @@ final class SQLiteConnection: @unchecked Sendable {
         }
         self.handle = opened
         self.path = path
-        sqlite3_busy_timeout(handle, busyMilliseconds)
         // A foreign schema is data: it must not call functions, and its cells are checked before use.
-        try run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -\(cacheKiB)")
+        try run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
     }
 
     deinit {
@@ -42,13 +53,13 @@ final class SQLiteConnection: @unchecked Sendable {
     }
 
     /// Runs statements that return nothing of interest.
-    func run(_ sql: String) throws(StorageError) {
+    package func run(_ sql: String) throws(StorageError) {
         let result = sqlite3_exec(handle, sql, nil, nil, nil)
         guard result == SQLITE_OK else { throw failure(result, "use") }
     }
 
     /// Prepares a statement.
-    func statement(_ sql: String) throws(StorageError) -> SQLiteStatement {
+    package func statement(_ sql: String) throws(StorageError) -> SQLiteStatement {
         var statement: OpaquePointer?
         let result = sqlite3_prepare_v2(handle, sql, -1, &statement, nil)
         guard result == SQLITE_OK, let statement else { throw failure(result, "use") }
@@ -56,13 +67,13 @@ final class SQLiteConnection: @unchecked Sendable {
     }
 
     /// The first column of the first row as a number; `nil` without a row.
-    func number(_ sql: String) throws(StorageError) -> Int? {
+    package func number(_ sql: String) throws(StorageError) -> Int? {
         let query = try statement(sql)
         return try query.step() ? query.number(0) : nil
     }
 
     /// The first column of every row as text.
-    func texts(_ sql: String, _ argument: String? = nil) throws(StorageError) -> [String] {
+    package func texts(_ sql: String, _ argument: String? = nil) throws(StorageError) -> [String] {
         let query = try statement(sql)
         if let argument { try query.bind(1, text: argument) }
         var found: [String] = []
@@ -73,7 +84,7 @@ final class SQLiteConnection: @unchecked Sendable {
     /// Runs `body` in a transaction, undone if it throws.
     ///
     /// - Parameter kind: `DEFERRED` to read one state of the store, `IMMEDIATE` to write.
-    func transaction<Result>(
+    package func transaction<Result>(
         _ kind: String, _ body: () throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         try run("BEGIN \(kind)")
@@ -88,7 +99,7 @@ final class SQLiteConnection: @unchecked Sendable {
     }
 
     /// Undoes the transaction under way, if there is one.
-    func rollBack() {
+    package func rollBack() {
         // Some failures have undone it already; then there is nothing left to undo, and that is no failure.
         if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
     }

@@ -1,13 +1,13 @@
 import Glibc
-import Storage
+package import Storage
 
 /// The database's file and its folder, as far as SQLite does not see to them itself.
 ///
 /// An existing database is never opened and closed here: closing any descriptor of a file gives up all locks the
 /// process holds on it, SQLite's included.
-enum SQLiteFile {
+package enum SQLiteFile {
     /// Makes an empty file that only its owner may read; SQLite gives its journal the same mode and owner.
-    static func create(_ path: String) throws(StorageError) {
+    package static func create(_ path: String) throws(StorageError) {
         let descriptor = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             if errno == EEXIST { return }

@@ -1,10 +1,10 @@
 import CSQLite
-import Storage
+package import Storage
 
 /// A prepared statement; bound, stepped and reset any number of times.
-final class SQLiteStatement {
+package final class SQLiteStatement {
     /// What a column holds, borrowed until the next step.
-    enum Cell {
+    package enum Cell {
         case bytes(UnsafeRawBufferPointer)
         case text(UnsafeRawBufferPointer)
         case null
@@ -25,7 +25,7 @@ final class SQLiteStatement {
     }
 
     /// Binds bytes without copying them: they must stay where they are until the statement is reset or bound again.
-    func bind(_ index: Int32, borrowing bytes: UnsafeRawBufferPointer) throws(StorageError) {
+    package func bind(_ index: Int32, borrowing bytes: UnsafeRawBufferPointer) throws(StorageError) {
         // A null pointer would bind NULL.
         let result =
             bytes.isEmpty
@@ -35,7 +35,7 @@ final class SQLiteStatement {
     }
 
     /// Binds a copy of bytes.
-    func bind(_ index: Int32, copying bytes: [UInt8]) throws(StorageError) {
+    package func bind(_ index: Int32, copying bytes: [UInt8]) throws(StorageError) {
         try bytes.withBytes { bytes throws(StorageError) in
             guard !bytes.isEmpty else { return try bind(index, borrowing: bytes) }
             let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
@@ -45,20 +45,20 @@ final class SQLiteStatement {
     }
 
     /// Binds a copy of a text.
-    func bind(_ index: Int32, text: String) throws(StorageError) {
+    package func bind(_ index: Int32, text: String) throws(StorageError) {
         let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         let result = sqlite3_bind_text(handle, index, text, -1, transient)
         guard result == SQLITE_OK else { throw connection.failure(result, "use") }
     }
 
     /// Binds a number.
-    func bind(_ index: Int32, number: Int) throws(StorageError) {
+    package func bind(_ index: Int32, number: Int) throws(StorageError) {
         let result = sqlite3_bind_int64(handle, index, Int64(number))
         guard result == SQLITE_OK else { throw connection.failure(result, "use") }
     }
 
     /// Goes to the next row; `false` at the end.
-    func step() throws(StorageError) -> Bool {
+    package func step() throws(StorageError) -> Bool {
         let result = sqlite3_step(handle)
         if result == SQLITE_ROW { return true }
         guard result == SQLITE_DONE else { throw connection.failure(result, "use") }
@@ -68,7 +68,7 @@ final class SQLiteStatement {
     /// Runs a statement that returns no row, and makes it ready for the next bindings.
     ///
     /// - Returns: `false` if a row with the same unique key is there already.
-    func runOnce() throws(StorageError) -> Bool {
+    package func runOnce() throws(StorageError) -> Bool {
         let result = sqlite3_step(handle)
         guard !ExtendedCode.duplicateKey.contains(result) else {
             sqlite3_reset(handle)
@@ -84,12 +84,12 @@ final class SQLiteStatement {
     }
 
     /// Makes the statement ready to run again with the same bindings.
-    func reset() {
+    package func reset() {
         sqlite3_reset(handle)
     }
 
     /// A column of the current row.
-    func cell(_ column: Int32) throws(StorageError) -> Cell {
+    package func cell(_ column: Int32) throws(StorageError) -> Cell {
         let type = sqlite3_column_type(handle, column)
         switch type {
         case SQLITE_BLOB, SQLITE_TEXT:
@@ -105,10 +105,10 @@ final class SQLiteStatement {
     }
 
     /// A column of the current row as a number.
-    func number(_ column: Int32) -> Int { Int(sqlite3_column_int64(handle, column)) }
+    package func number(_ column: Int32) -> Int { Int(sqlite3_column_int64(handle, column)) }
 
     /// A column of the current row as text.
-    func text(_ column: Int32) -> String {
+    package func text(_ column: Int32) -> String {
         sqlite3_column_text(handle, column).map { String(cString: $0) } ?? ""
     }
 }

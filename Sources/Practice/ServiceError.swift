@@ -1,0 +1,70 @@
+/// An error as the service answers it: HTTP status, type and message.
+///
+/// Types and messages are those of Amazon DynamoDB (API reference, "Common errors" and each operation's "Errors").
+struct ServiceError: Error, Equatable {
+    private static let serviceNamespace = "com.amazonaws.dynamodb.v20120810#"
+    private static let commonNamespace = "com.amazon.coral.service#"
+
+    let status: Int
+    /// With its namespace.
+    let type: String
+    let message: String
+    /// Whether the member is called `Message`: errors of the serializer spell it so.
+    var hasCapitalMessage = false
+    /// The item that failed a condition, as JSON, where the request asked for it.
+    var item: [UInt8]?
+
+    private init(_ type: String, _ message: String, status: Int = 400) {
+        self.type = type
+        self.message = message
+        self.status = status
+    }
+
+    /// The type without its namespace.
+    var name: String { type.split(separator: "#").last.map(String.init) ?? type }
+
+    /// The request is well-formed JSON and asks for something that cannot be.
+    static func validation(_ message: String) -> ServiceError {
+        ServiceError("com.amazon.coral.validate#ValidationException", message)
+    }
+
+    /// A parameter is outside what the service's model allows.
+    static func constraint(_ value: String, at parameter: String, _ constraint: String) -> ServiceError {
+        .validation(
+            "1 validation error detected: Value \(value) at '\(parameter)' failed to satisfy constraint: \(constraint)")
+    }
+
+    /// The request is no JSON, or a member has the wrong JSON type.
+    static func serialization(_ message: String) -> ServiceError {
+        var error = ServiceError(commonNamespace + "SerializationException", message)
+        error.hasCapitalMessage = true
+        return error
+    }
+
+    /// Something about the request as a whole: authentication, unknown operation.
+    static func common(_ name: String, _ message: String) -> ServiceError {
+        ServiceError(commonNamespace + name, message)
+    }
+
+    private static func service(_ name: String, _ message: String, status: Int = 400) -> ServiceError {
+        ServiceError(serviceNamespace + name, message, status: status)
+    }
+
+    static let tableNotFound = service("ResourceNotFoundException", "Requested resource not found")
+
+    static func tableNotFound(named name: String) -> ServiceError {
+        service("ResourceNotFoundException", "Requested resource not found: Table: \(name) not found")
+    }
+
+    static func resourceInUse(_ message: String) -> ServiceError { service("ResourceInUseException", message) }
+
+    static let conditionFailed = service("ConditionalCheckFailedException", "The conditional request failed")
+
+    static let throughputExceeded = service(
+        "ProvisionedThroughputExceededException",
+        "The level of configured provisioned throughput for the table was exceeded. "
+            + "Consider increasing your provisioning level with the UpdateTable API.")
+
+    /// The service could not do it; a repeated request may succeed.
+    static let internalError = service("InternalServerError", "Internal server error", status: 500)
+}

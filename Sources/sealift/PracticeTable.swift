@@ -1,0 +1,138 @@
+import Flags
+import Glibc
+import HTTPServer
+import Migration
+import Practice
+import Storage
+import Telemetry
+import Workers
+
+/// `sealift practice-table`: a DynamoDB-compatible table on this machine.
+let practiceTableCommand = CommandSpec(
+    path: ["sealift", "practice-table"], summary: "Serve a DynamoDB-compatible table to practise on",
+    description: """
+        Serves the JSON protocol of Amazon DynamoDB from this machine, so that a whole migration can be rehearsed \
+        without AWS: with boto3, the aws command, a Vault server or Sealift itself as its client. Limits, errors, \
+        capacity and page sizes are the service's own. The items lie in an SQLite file, or in memory.
+
+        Prints where it listens once it does, and serves until SIGINT or SIGTERM. GET / answers with counts of requests \
+        and consumed capacity as JSON. What is kept here is data to practise with: there is no TLS, and a copy of real \
+        data deserves the care of the original.
+        """,
+    examples: [
+        .init("A table in memory:", "sealift practice-table -address 127.0.0.1:8000"),
+        .init(
+            "What a Vault's file storage would be on DynamoDB, kept in a file:",
+            "sealift practice-table -path table.sqlite -import /var/lib/vault/data"),
+        .init(
+            "A bad day:",
+            "sealift practice-table -import items.jsonl.gz -fault throttle=0.2,http500=0.05,drop=0.02,seed=7"),
+    ],
+    flags: [
+        .string(
+            "address", placeholder: "host:port", default: "127.0.0.1:8000",
+            help: "Where to listen; port 0 takes any free one."),
+        .boolean(
+            "allow-remote", help: "Listen also where other machines can reach it: without TLS, for test data only."),
+        .string("path", placeholder: "path", help: "The database file; without it everything stays in memory.", completion: .file),
+        .string(
+            "import", placeholder: "path",
+            help: """
+                Fill the table first: from a Vault file-storage folder, or from items as DynamoDB JSON, a line each \
+                ({"Item": …}), with or without gzip: a file, an export's folder, or the output of aws dynamodb scan.
+                """, completion: .file),
+        .string(
+            "table", placeholder: "name", default: PracticeTable.defaultTableName,
+            help: "The table that -import fills, and makes if it is not there."),
+        .boolean("replace", help: "Let -import delete what the table holds."),
+        .integer("read-capacity", default: 0, help: "Read units a second of the table that -import makes; 0 for on-demand."),
+        .integer("write-capacity", default: 0, help: "Write units a second of the table that -import makes; 0 for on-demand."),
+        .boolean("no-burst", help: "Throttle provisioned tables at once: keep no unused capacity for bursts."),
+        .string(
+            "access-key", placeholder: "id",
+            help: """
+                Take only requests signed with this access key id; its secret key comes from AWS_SECRET_ACCESS_KEY or \
+                -credentials-file. Without it any signature is taken.
+                """),
+        .string(
+            "credentials-file", placeholder: "path",
+            help: "Take only requests signed with a key of this file, which has the form of ~/.aws/credentials.",
+            completion: .file),
+        .list(
+            "fault", placeholder: "list",
+            help: """
+                What is to go wrong: shares of requests throttle=, http500=, drop=, slow=, truncate=, crc= and of batched \
+                items unprocessed=, all between 0 and 1; expired-after= and delete-table-after= a number of requests; \
+                slow-ms= and seed=. The same seed and requests give the same faults.
+                """),
+        CommonFlags.logLevel, CommonFlags.logFormat,
+    ])
+
+/// Runs `practice-table`.
+struct PracticeTableRun {
+    /// How often the counts of an import under way are asked for.
+    private let flags: ParsedFlags
+    private let console: Console
+
+    init(_ flags: ParsedFlags, _ console: Console) {
+        self.flags = flags
+        self.console = console
+    }
+
+    func run() -> Int32 {
+        let stop = Monitor(false)
+        let cancellation = CancellationToken()
+        cancellation.onCancel { stop.change { $0 = true } }
+        // Watched before anything else, so that every thread leaves the signals to the watch.
+        let watch = SignalWatch { _, count in
+            guard count == 1 else { _exit(130) }
+            cancellation.cancel()
+        }
+        defer { withExtendedLifetime(watch) {} }
+        do {
+            let logger = try console.logger(flags)
+            return try serve(logger, cancellation, stop)
+        } catch {
+            console.printError(console.screen.paint("Error: \(error)", .red))
+            return (error as? MigrationFailure)?.exitCode ?? 1
+        }
+    }
+
+    private func serve(_ logger: Logger, _ cancellation: CancellationToken, _ stop: Monitor<Bool>) throws -> Int32 {
+        let address = try SocketAddress(flags.string("address"))
+        let allowsRemote = flags.boolean("allow-remote")
+        guard allowsRemote || address.isLoopback else {
+            throw MigrationFailure(
+                .configuration,
+                "-address \(address.host) can be reached from other machines, and the practice table has no TLS. Listen on "
+                    + "127.0.0.1, or give -allow-remote if all it holds is test data.")
+        }
+        let path = flags.string("path")
+        let table = try PracticeTable(path: path.isEmpty ? nil : path, options: try options(), logger: logger.named("practice"))
+        defer { table.close() }
+        let server = try table.start(address: address, allowsRemote: allowsRemote)
+        announce(table, server)
+        stop.wait { $0 ? ((), wakes: nil) : nil }
+        server.stop()
+        table.logCounts()
+        return 0
+    }
+
+    private func options() throws -> PracticeTable.Options {
+        var options = PracticeTable.Options()
+        options.allowsBursts = !flags.boolean("no-burst")
+        for text in flags.list("fault") { try options.faults.add(text) }
+        return options
+    }
+
+    private func announce(_ table: PracticeTable, _ server: HTTPServer) {
+        let endpoint = "http://\(server.address.authority(port: server.port))"
+        let held = table.tables.map { "\($0.name) (\(formatCount($0.items)) items)" }
+        console.printResult(
+            """
+            Practice table listening on \(endpoint) \(held.isEmpty ? "without tables" : "with " + held.joined(separator: ", "))
+              aws dynamodb list-tables --endpoint-url \(endpoint) --region us-east-1
+              storage_source "dynamodb" { endpoint = "\(endpoint)" region = "us-east-1" table = "\(flags.string("table"))" }
+            """)
+    }
+}
