@@ -1,3 +1,4 @@
+import FileBackend
 import Flags
 import Glibc
 import HTTPServer
@@ -70,7 +71,6 @@ let practiceTableCommand = CommandSpec(
 
 /// Runs `practice-table`.
 struct PracticeTableRun {
-    /// How often the counts of an import under way are asked for.
     private let flags: ParsedFlags
     private let console: Console
 
@@ -110,6 +110,8 @@ struct PracticeTableRun {
         let path = flags.string("path")
         let table = try PracticeTable(path: path.isEmpty ? nil : path, options: try options(), logger: logger.named("practice"))
         defer { table.close() }
+        try importItems(into: table, cancellation)
+        if cancellation.isCancelled { return 0 }
         let server = try table.start(address: address, allowsRemote: allowsRemote)
         announce(table, server)
         stop.wait { $0 ? ((), wakes: nil) : nil }
@@ -123,6 +125,41 @@ struct PracticeTableRun {
         options.allowsBursts = !flags.boolean("no-burst")
         for text in flags.list("fault") { try options.faults.add(text) }
         return options
+    }
+
+    /// Fills the table if that was asked for, and prints what came in.
+    private func importItems(into table: PracticeTable, _ cancellation: CancellationToken) throws {
+        let source = flags.string("import")
+        guard !source.isEmpty else { return }
+        let name = flags.string("table")
+        let (read, write) = (flags.integer("read-capacity"), flags.integer("write-capacity"))
+        guard (read > 0) == (write > 0), read >= 0, write >= 0 else {
+            throw MigrationFailure(
+                .configuration, "Give both -read-capacity and -write-capacity, each at least 1, or neither.")
+        }
+        try table.prepareImport(
+            into: name, replaces: flags.boolean("replace"), capacity: read > 0 ? (read, write) : nil)
+        let isCancelled: @Sendable () -> Bool = { cancellation.isCancelled }
+        let result: ImportResult
+        do {
+            var info = stat()
+            let isFolder = stat(source, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+            let files = isFolder ? PracticeTable.exportFiles(in: source) : [source]
+            if files.isEmpty {
+                let store = try FileBackend(path: source, mustExist: true)
+                defer { store.close() }
+                result = try table.load(from: store, into: name, isCancelled: isCancelled)
+            } else {
+                result = try table.load(files: files, into: name, isCancelled: isCancelled)
+            }
+        } catch let error as StorageError where error.code == .cancelled {
+            throw MigrationFailure(.interrupted, "Interrupted. The import is incomplete; run again with -replace.")
+        }
+        for reason in result.leftOut { console.printError("left out: \(reason)") }
+        let leftOut = result.leftOutCount > 0 ? ", left out \(formatCount(result.leftOutCount))" : ""
+        console.printResult(
+            "Imported \(formatCount(result.items)) items (\(formatCount(result.items - result.markers)) entries, "
+                + "\(formatCount(result.markers)) markers, \(formatBytes(result.bytes))) into \(name)\(leftOut)")
     }
 
     private func announce(_ table: PracticeTable, _ server: HTTPServer) {

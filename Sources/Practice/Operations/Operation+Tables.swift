@@ -1,4 +1,3 @@
-import Glibc
 import HTTPServer
 import JSON
 
@@ -18,7 +17,7 @@ extension Operation {
         let billing = try billing(nil)
         let made = try store.createTable(
             name, partitionKey: keys[0], sortKey: keys.count > 1 ? keys[1] : nil, billing: billing,
-            at: Int(time(nil)))
+            at: wallSeconds())
         return describe("TableDescription", made, status: "CREATING")
     }
 
