@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "CSimdJSON", path: "Sources/CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(
             name: "CCurl", path: "Sources/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
             name: "CMicroHTTPD", path: "Sources/CMicroHTTPD", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"])]),
         .target(name: "CSystem", path: "Sources/CSystem"),
@@ -70,10 +71,9 @@ let package = Package(
 
         // Floor 4: the migration itself.
         room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB"]),
-
         room(
             "Practice",
-            ["Storage", "SQLiteBackend", "HTTPServer", "JSON", "Zlib", "Workers", "Telemetry"]),
+            ["AWS", "Digest", "Storage", "SQLiteBackend", "HTTPServer", "JSON", "Zlib", "Workers", "Telemetry"]),
 
         // Floor 5: the command.
         .executableTarget(

@@ -123,8 +123,34 @@ struct PracticeTableRun {
     private func options() throws -> PracticeTable.Options {
         var options = PracticeTable.Options()
         options.allowsBursts = !flags.boolean("no-burst")
+        options.credentials = try credentials()
         for text in flags.list("fault") { try options.faults.add(text) }
         return options
+    }
+
+    /// Whose signatures are to be taken; secret keys are never on the command line, where other users could see them.
+    private func credentials() throws -> PracticeCredentials? {
+        let path = flags.string("credentials-file")
+        let keyID = flags.string("access-key")
+        if !path.isEmpty {
+            guard keyID.isEmpty else {
+                throw MigrationFailure(.configuration, "Give -access-key or -credentials-file, not both.")
+            }
+            guard let found = try PracticeCredentials(file: path) else {
+                throw MigrationFailure(
+                    .configuration,
+                    "\(path): no profile has aws_access_key_id and aws_secret_access_key. Add one, as in ~/.aws/credentials.")
+            }
+            return found
+        }
+        guard !keyID.isEmpty else { return nil }
+        guard let secret = console.environment["AWS_SECRET_ACCESS_KEY"], !secret.isEmpty else {
+            throw MigrationFailure(
+                .configuration,
+                "-access-key needs the secret key in the environment variable AWS_SECRET_ACCESS_KEY, or use "
+                    + "-credentials-file.")
+        }
+        return PracticeCredentials([keyID: secret])
     }
 
     /// Fills the table if that was asked for, and prints what came in.
