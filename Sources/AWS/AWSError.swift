@@ -58,7 +58,22 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         self.attempts = attempts
     }
 
-    /// One line: what, where, with which credentials, how often. What to do next depends on the caller's purpose.
+    /// What to do about it, one sentence; `nil` where only the caller can know.
+    package var remedy: String? {
+        switch code {
+        case .accessDenied: "Allow the action to whoever these credentials belong to, or use others."
+        case .credentials where credentialsSource != nil:
+            "Look whether these credentials are the right ones and whole, and the clock and the region too."
+        case .expiredCredentials: "Renew these credentials and run again."
+        case .throttled: "Give the table more capacity, or ask for less at a time."
+        case .server: "Run again; if it stays, tell AWS's support the request id."
+        case .network: "Look whether the endpoint and the region are right and can be reached from here."
+        case .malformedReply: "Look whether a proxy changes answers, and whether the endpoint is the right one."
+        default: nil
+        }
+    }
+
+    /// What, where, with which credentials, how often, and what to do.
     package var description: String {
         var text = "\(action) in region \(region): "
         if let exception, !message.hasPrefix(exception) { text += "\(exception): " }
@@ -68,7 +83,9 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         if let status { details.append("HTTP status \(status)") }
         if let requestID { details.append("request id \(requestID)") }
         if attempts > 1 { details.append("\(attempts) attempts") }
-        return details.isEmpty ? text : "\(text) (\(details.joined(separator: ", ")))"
+        if !details.isEmpty { text += " (\(details.joined(separator: ", ")))" }
+        guard let remedy else { return text }
+        return "\(text)\(text.hasSuffix(".") ? "" : ".") \(remedy)"
     }
 }
 

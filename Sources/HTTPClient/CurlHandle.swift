@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 /// One easy handle of libcurl with its connections, for one request at a time.
 // Unchecked: whoever took it from the pool is its only user.
@@ -9,6 +10,7 @@ final class CurlHandle: @unchecked Sendable {
     private let handle: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
     private let transfer = Transfer()
+    private let usesProxies: Bool
 
     /// What the callbacks touch.
     final class Transfer {
@@ -23,6 +25,7 @@ final class CurlHandle: @unchecked Sendable {
     init?(_ configuration: HTTPConfiguration) {
         guard Self.isStarted, let handle = curl_easy_init() else { return nil }
         self.handle = handle
+        usesProxies = configuration.usesProxies
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         configure(configuration)
@@ -49,7 +52,6 @@ final class CurlHandle: @unchecked Sendable {
         sealift_curl_set_long(handle, CURLOPT_BUFFERSIZE, 512 << 10)
         sealift_curl_set_long(
             handle, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(configuration.connectTimeout))
-        if !configuration.usesProxies { sealift_curl_set_text(handle, CURLOPT_PROXY, "") }
         if let file = configuration.certificatesFile { sealift_curl_set_text(handle, CURLOPT_CAINFO, file) }
         sealift_curl_set_write(handle, CURLOPT_WRITEFUNCTION, receiveBody)
         sealift_curl_set_pointer(handle, CURLOPT_WRITEDATA, context)
@@ -83,17 +85,36 @@ final class CurlHandle: @unchecked Sendable {
         }
         sealift_curl_set_long(handle, CURLOPT_TIMEOUT_MS, Self.milliseconds(timeout))
         sealift_curl_set_text(handle, CURLOPT_URL, request.url)
+        // An empty proxy is none; no text means the environment's.
+        sealift_curl_set_text(handle, CURLOPT_PROXY, usesProxies && !request.isLoopback ? nil : "")
         setBody(requestBody, method: request.method)
         let lines = Self.headerLines(request)
         defer { curl_slist_free_all(lines) }
         sealift_curl_set_list(handle, CURLOPT_HTTPHEADER, lines)
         defer { sealift_curl_set_list(handle, CURLOPT_HTTPHEADER, nil) }
         errorText[0] = 0
-        let code = curl_easy_perform(handle)
+        let code = Self.withoutBrokenPipes { curl_easy_perform(handle) }
         guard code == CURLE_OK else { throw failure(code, request) }
         var status = 0
         sealift_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
         return (status, transfer.headers)
+    }
+
+    /// TLS writes to a connection that the server has closed raise SIGPIPE, and libcurl leaves that to its caller once
+    /// it may touch no signals. It stays with the thread that wrote.
+    private static func withoutBrokenPipes(_ body: () -> CURLcode) -> CURLcode {
+        var pipe = sigset_t()
+        sigemptyset(&pipe)
+        sigaddset(&pipe, SIGPIPE)
+        var before = sigset_t()
+        pthread_sigmask(SIG_BLOCK, &pipe, &before)
+        let code = body()
+        if sigismember(&before, SIGPIPE) == 0 {
+            var now = timespec()
+            while sigtimedwait(&pipe, nil, &now) == SIGPIPE {}
+            pthread_sigmask(SIG_SETMASK, &before, nil)
+        }
+        return code
     }
 
     private func setBody(_ body: UnsafeRawBufferPointer, method: String) {

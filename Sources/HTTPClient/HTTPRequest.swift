@@ -19,12 +19,26 @@ package struct HTTPRequest: Sendable {
 
     /// The URL without user, password and query, for messages.
     package var shownURL: String {
+        let (scheme, host, path) = parts
+        return String("\(scheme)\(host)\(path)".prefix(200))
+    }
+
+    /// Whether the server is on this machine, where no proxy can be meant.
+    var isLoopback: Bool {
+        let host = parts.host
+        let name = host.hasPrefix("[") ? host.prefix { $0 != "]" } : host.prefix { $0 != ":" }
+        return name == "localhost" || name == "[::1" || name.hasPrefix("127.")
+    }
+
+    /// The scheme with its slashes, host and port, and the path.
+    private var parts: (scheme: Substring, host: Substring, path: Substring) {
         let text = url.prefix { $0 != "?" && $0 != "#" }
-        guard let scheme = text.firstRange(of: "://") else { return String(text.prefix(200)) }
+        guard let scheme = text.firstRange(of: "://") else { return ("", "", text) }
         let rest = text[scheme.upperBound...]
         let authority = rest.prefix { $0 != "/" }
-        let host = authority.split(separator: "@").last ?? ""
-        return String((text[..<scheme.upperBound] + host + rest.dropFirst(authority.count)).prefix(200))
+        return (
+            text[..<scheme.upperBound], authority.split(separator: "@").last ?? "", rest.dropFirst(authority.count)
+        )
     }
 }
 
@@ -36,7 +50,7 @@ package struct HTTPConfiguration: Sendable {
     package var requestTimeout: Duration
     /// Largest body of an answer, in bytes.
     package var maximumBodyBytes: Int
-    /// Whether `http_proxy`, `https_proxy` and `no_proxy` count; not for addresses of the own machine or its host.
+    /// Whether `http_proxy`, `https_proxy` and `no_proxy` count; for the own machine they never do, as with Go's programs.
     package var usesProxies: Bool
     /// A file with certificates to trust in place of the system's.
     package var certificatesFile: String?

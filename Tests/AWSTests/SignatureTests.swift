@@ -1,6 +1,7 @@
 import AWS
 import Digest
 import Foundation
+import HTTPClient
 import TestSupport
 import Testing
 
@@ -160,5 +161,35 @@ import Testing
         let answers = theirs.split(separator: "\n").map(String.init)
         #expect(answers.count == ours.count)
         for (index, (our, their)) in zip(ours, answers).enumerated() { #expect(our == their, "request \(index)") }
+    }
+
+    private struct Received: Decodable {
+        var method, body: String
+        var headers: [[String]]
+    }
+
+    /// What a server receives from libcurl and from boto3, checked as the practice table does.
+    @Test func takesWhatComesOverTheWire() throws {
+        let server = try PythonServer.odd.get()
+        let test = try TestClient("\(server.url)/ok/signature//a/", realTime: true)
+        _ = try test.call("Scan", #"{"TableName":"ä"}"#)
+        try runProgram("/usr/bin/env", ["python3", pythonProgram("call_with_boto3.py"), "\(server.url)/ok/boto/"])
+        let secrets = ["AKIDTEST": testKeys.secretAccessKey, "AKIDBOTO": "secret/boto"]
+        let verifier = try SignatureVerifier { secrets[$0] }
+        for (path, id, region) in [
+            ("/ok/signature//a/", "AKIDTEST", "eu-central-1"), ("/ok/boto/", "AKIDBOTO", "eu-west-3"),
+        ] {
+            let log = try HTTPClient().perform(HTTPRequest(method: "GET", url: "\(server.url)/log\(path)"))
+            let all = try JSONDecoder().decode([Received].self, from: Data(log.withBody { Array($0) }))
+            let received = try #require(all.last)
+            let request = SignableRequest(
+                method: received.method, path: path, headers: received.headers.map { ($0[0], $0[1]) })
+            // The log writes each byte as a character.
+            let body = received.body.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+            let signer = try body.withUnsafeBytes {
+                try verifier.verify(request, body: $0, now: TimeSource.system.now())
+            }
+            #expect(signer == RequestSigner(accessKeyID: id, region: region, service: "dynamodb"))
+        }
     }
 }

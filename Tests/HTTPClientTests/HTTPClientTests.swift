@@ -165,6 +165,29 @@ import Testing
         }
     }
 
+    /// In a process of its own, since the environment belongs to all threads.
+    @Test func asksProxiesExceptOnTheOwnMachine() async {
+        await #expect(processExitsWith: .success) {
+            let server = try PythonServer("odd_server.py")
+            defer { server.stop() }
+            setenv("http_proxy", server.url, 1)
+            func code(_ url: String, _ configuration: HTTPConfiguration) -> HTTPError.Code? {
+                do throws(HTTPError) {
+                    _ = try HTTPClient(configuration).perform(HTTPRequest(method: "GET", url: url))
+                    return nil
+                } catch {
+                    return error.code
+                }
+            }
+            // The server drops what is asked of it as a proxy.
+            try #require(code("http://name.invalid/", HTTPConfiguration()) == .connectionLost)
+            try #require(code("http://name.invalid/", HTTPConfiguration(usesProxies: false)) == .cannotResolve)
+            setenv("http_proxy", "http://127.0.0.1:1", 1)
+            try #require(code(server.url + "/echo", HTTPConfiguration()) == nil)
+            try #require(code("http://localhost:\(server.port)/echo", HTTPConfiguration()) == nil)
+        }
+    }
+
     @Test func refusesLinesWithinLines() throws {
         for header in [("X-A", "b\r\nX-C: d"), ("X-A\n", "b"), ("X:Y", "b"), ("X-A", "b\u{0}")] {
             let error = #expect(throws: HTTPError.self) {

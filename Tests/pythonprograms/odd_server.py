@@ -54,6 +54,8 @@ class Handler(socketserver.StreamRequestHandler):
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     def answer(self):
+        if not self.path.startswith("/"):
+            return self.drop()
         if self.path.startswith("/log/"):
             with lock:
                 return self.send(200, json.dumps(log.get(self.path[4:], [])).encode())
