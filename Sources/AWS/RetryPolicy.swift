@@ -64,11 +64,12 @@ package struct RetryPolicy: Sendable {
 
     /// The wait before the next attempt, when `failures` attempts have failed.
     ///
-    /// - Parameter isBudgetSpent: Then the limit is the largest at once.
-    func delay(afterFailures failures: Int, isBudgetSpent: Bool) -> Duration {
+    /// - Parameter isBudgetSpent: Then the limit is the largest at once; for throttles, which the rate of requests answers
+    ///   too, a tenth of it at least.
+    func delay(afterFailures failures: Int, reason: RetryReason, isBudgetSpent: Bool) -> Duration {
         let doublings = min(max(failures - 1, 0), 30)
-        let limit = isBudgetSpent ? maximumDelay : min(firstDelay * (1 << doublings), maximumDelay)
-        return limit * random()
+        let least = isBudgetSpent ? maximumDelay / (reason == .throttled ? 10 : 1) : .zero
+        return max(min(firstDelay * (1 << doublings), maximumDelay), least) * random()
     }
 }
 
