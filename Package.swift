@@ -116,7 +116,7 @@ let package = Package(
             "Migration",
             ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
         tests("Documentation", ["sealift"]),
-        tests("Command", ["sealift", "StorageTestKit"]),
+        tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -111,10 +111,12 @@ enum Store {
     case file(String)
     case raft(String)
     case sqlite(String)
+    case dynamodb(String, endpoint: String, [String: String])
 
     var path: String {
         switch self {
         case .file(let path), .raft(let path), .sqlite(let path): path
+        case .dynamodb(let table, _, _): table
         }
     }
 
@@ -123,6 +125,11 @@ enum Store {
         case .file(let path): "\(name) \"file\" {\n  path = \"\(path)\"\n}\n"
         case .raft(let path): "\(name) \"raft\" {\n  path = \"\(path)\"\n  node_id = \"node1\"\n}\n"
         case .sqlite(let path): "\(name) \"sqlite\" {\n  path = \"\(path)\"\n}\n"
+        case .dynamodb(let table, let endpoint, let options):
+            "\(name) \"dynamodb\" {\n"
+                + ["table": table, "endpoint": endpoint, "access_key": "AKIATEST", "secret_key": "test"]
+                .merging(options) { $1 }.sorted { $0.key < $1.key }.map { "  \($0.key) = \"\($0.value)\"\n" }.joined()
+                + "}\n"
         }
     }
 }
