@@ -56,13 +56,16 @@ simdjson::error_code append(std::vector<cs_json_node> &nodes, const element &val
     nodes.push_back(node);
     uint64_t count = 0;
     if (node.kind == CS_JSON_ARRAY) {
-        for (element child : value.get_array().value_unsafe()) {
+        // Named, because a loop keeps only its own range alive, and this is a reference into a result.
+        const simdjson::dom::array children = value.get_array().value_unsafe();
+        for (element child : children) {
             if (auto error = append(nodes, child)) { return error; }
             count++;
         }
         nodes[index].value.count = count;
     } else if (node.kind == CS_JSON_OBJECT) {
-        for (auto member : value.get_object().value_unsafe()) {
+        const simdjson::dom::object members = value.get_object().value_unsafe();
+        for (auto member : members) {
             append_text(nodes, member.key.data(), member.key.size());
             if (auto error = append(nodes, member.value)) { return error; }
             count++;
