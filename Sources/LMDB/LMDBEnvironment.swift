@@ -32,6 +32,8 @@ package final class LMDBEnvironment: @unchecked Sendable {
             try check(mdb_env_open(environment, path, flags, 0o600), "mdb_env_open", path)
             var descriptor: mdb_filehandle_t = -1
             try check(mdb_env_get_fd(environment, &descriptor), "mdb_env_get_fd", path)
+            // The library leaves the file open to programs that this process starts.
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 throw LMDBError(call: "flock", code: errno, path: path)
             }
@@ -63,8 +65,11 @@ package final class LMDBEnvironment: @unchecked Sendable {
     /// Closes the file, waiting for a transaction under way. Repeated calls do nothing.
     package func close() {
         isOpen.withLock { isOpen in
-            if isOpen { mdb_env_close(handle) }
+            guard isOpen else { return }
             isOpen = false
+            // Closing alone would not give the lock back while a process that is being started has the file, too.
+            flock(descriptor, LOCK_UN)
+            mdb_env_close(handle)
         }
     }
 

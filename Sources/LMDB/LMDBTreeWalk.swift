@@ -54,9 +54,8 @@ struct LMDBTreeWalk {
     private func bytes(at offset: Int, count: Int) throws(LMDBError) -> [UInt8] {
         var outcome = FileReadOutcome.complete
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { room, size in
-            outcome = readFully(
-                descriptor, at: offset,
-                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(room)[..<count]))
+            let wanted = UnsafeMutableRawBufferPointer(start: room.baseAddress, count: count)
+            outcome = readFully(descriptor, at: offset, into: wanted)
             size = outcome == .complete ? count : 0
         }
         switch outcome {
@@ -110,7 +109,8 @@ struct LMDBTreeWalk {
         Table(
             depth: Int(meta.number(at: offset + 6, as: UInt16.self)),
             entries: meta.number(at: offset + 32, as: UInt64.self),
-            root: meta.number(at: offset + 40, as: UInt64.self), flags: meta.number(at: offset + 4, as: UInt16.self))
+            root: meta.number(at: offset + 40, as: UInt64.self),
+            flags: meta.number(at: offset + 4, as: UInt16.self))
     }
 
     // MARK: Trees

@@ -138,6 +138,9 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         return nil
     }
 
+    /// Whether ``stop()`` was called.
+    var isStopping: Bool { isStopped.isSet }
+
     package func stop() {
         isStopped.set()
         queue.close()

@@ -3,6 +3,7 @@ import Storage
 import Synchronization
 import TestSupport
 import Testing
+import Workers
 
 @testable import Migration
 
@@ -118,6 +119,48 @@ import Testing
             let twice = ScriptedStore([entries, [entries[7]]], isAscending: false)
             let disorder = #expect(throws: StorageError.self) { try lines(of: twice, spillFolder: folder) }
             #expect(disorder?.message.contains("twice") == true)
+            #expect(Scratch.names(in: folder).isEmpty)
+        }
+    }
+
+    @Test(arguments: [1, 2, 5, 40])
+    func allPartsOfAStoreWithoutOrderAreRead(segments: Int) throws {
+        let entries = sampleEntries(3_000, seed: segments, largest: 100_000)
+        for start in [nil, entries[1_000].key] {
+            try Scratch.withFolder { folder in
+                let store = SegmentedStore(entries, segments: segments, seed: segments)
+                let found = try lines(of: store, spillFolder: folder, start: start)
+                let isEqual = try found == lines(of: memory(entries.filter { $0.key >= start ?? "" }))
+                #expect(isEqual)
+                #expect(Scratch.names(in: folder).isEmpty)
+            }
+        }
+    }
+
+    @Test func aPartThatFailsOrACallerThatStopsEndsAllParts() throws {
+        let entries = sampleEntries(3_000, seed: 2)
+        try Scratch.withFolder { folder in
+            let failing = SegmentedStore(entries, segments: 6, seed: 2, failing: 1)
+            let error = #expect(throws: StorageError.self) { try lines(of: failing, spillFolder: folder) }
+            #expect(error == StorageError(.io, "segment 1 is gone"))
+            let hasBegun = BoundedQueue<Void>(capacity: 1)
+            let goesOn = BoundedQueue<Void>(capacity: 1)
+            let store = SegmentedStore(entries, segments: 6, seed: 2) { _ in
+                hasBegun.push(())
+                hasBegun.close()
+                _ = goesOn.pop()
+            }
+            var options = DigestedScan.Options()
+            options.spillFolder = folder
+            options.request.readers = 2
+            let scan = DigestedScan(store, options)
+            _ = hasBegun.pop()
+            let stopper = WorkerThread { scan.stop() }
+            // Readers wait until the scan is told to stop.
+            while !scan.isStopping {}
+            goesOn.close()
+            stopper.join()
+            #expect(store.delivered.withLock { $0.reduce(0, +) } <= 2)
             #expect(Scratch.names(in: folder).isEmpty)
         }
     }

@@ -96,6 +96,73 @@ final class ScriptedStore: StorageBackend {
     func close() {}
 }
 
+/// A store whose parts have nothing to do with the order of its keys, and which are read in parallel.
+final class SegmentedStore: StorageBackend {
+    let kind = "segmented"
+    let location = "segments"
+    let identity = StoreIdentity("segmented")
+    let capabilities = StorageCapabilities(ascendingScan: false, writable: false, usesMigrationMarker: true)
+    let limits = StorageLimits()
+    private let segments: [[Entry]]
+    /// The segment that cannot be read to its end.
+    private let failing: Int?
+    /// Batches delivered by segment.
+    let delivered: Mutex<[Int]>
+    /// Told of every batch before it is delivered.
+    private let onBatch: @Sendable (Int) -> Void
+
+    init(
+        _ entries: [Entry], segments count: Int, seed: Int, failing: Int? = nil,
+        onBatch: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        var random = SeededRandom(seed)
+        var segments = [[Entry]](repeating: [], count: count)
+        for entry in entries.shuffled(using: &random) { segments[random.below(count)].append(entry) }
+        self.segments = segments
+        self.failing = failing
+        self.delivered = Mutex([Int](repeating: 0, count: count))
+        self.onBatch = onBatch
+    }
+
+    func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] {
+        segments.indices.map { StoragePartition(from: StorageKey("\($0)"), to: nil) }
+    }
+
+    func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        guard let text = request.partition.lower?.description, let segment = Int(text) else {
+            throw StorageError(.unsupported, "a segment is read, not \(request.partition)")
+        }
+        let entries = segments[segment]
+        for start in stride(from: 0, to: entries.count, by: 31) {
+            if request.isCancelled() { throw StorageError.cancelled }
+            let batch = request.pool.take()
+            for entry in entries[start..<min(start + 31, entries.count)] {
+                batch.append(key: entry.key, value: entry.value)
+            }
+            delivered.withLock { $0[segment] += 1 }
+            onBatch(segment)
+            guard try deliver(batch) else { return }
+        }
+        if segment == failing { throw StorageError(.io, "segment \(segment) is gone") }
+    }
+
+    func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? { nil }
+
+    func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
+        throw StorageError(.unsupported, "segments are not written to")
+    }
+
+    func delete(_ key: StorageKey) throws(StorageError) {
+        throw StorageError(.unsupported, "segments are not written to")
+    }
+
+    func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] { [] }
+
+    func close() {}
+}
+
 /// All keys and digests of a source, as manifest lines.
 func lines(of source: any DigestSource) throws -> [UInt8] {
     var lines: [UInt8] = []

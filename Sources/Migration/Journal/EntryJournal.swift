@@ -13,9 +13,9 @@ import Workers
 // Unchecked: `writer` is touched by the thread that opens and closes only; all else is in the monitor.
 package final class EntryJournal: @unchecked Sendable {
     /// Bytes of batches that wait to be written or are being written.
-    private static let maximumWaiting = 32 << 20
+    private static let maximumWaiting = 16 << 20
     /// Bytes of batches in one transaction, unless one batch is larger.
-    private static let maximumGroup = 16 << 20
+    private static let maximumGroup = 8 << 20
 
     private enum Home {
         case scratch(folder: String)
@@ -262,6 +262,14 @@ package final class EntryJournal: @unchecked Sendable {
     package func merge(
         pool: BatchPool, isCancelled: () -> Bool, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
+        try merge(pool: pool, maximumStreams: JournalMerge.maximumStreams, isCancelled: isCancelled, deliver)
+    }
+
+    /// - Parameter maximumStreams: Records merged at once.
+    func merge(
+        pool: BatchPool, maximumStreams: Int, isCancelled: () -> Bool,
+        _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
         try drain()
         let file = try begun()
         let records = try file.records(monitor.read { $0.summary })
@@ -270,7 +278,8 @@ package final class EntryJournal: @unchecked Sendable {
             case .scratch(let folder): folder
             case .durable(let path): JournalFile.folder(of: path)
             }
-        try JournalMerge(records, scratchFolder: folder).run(pool: pool, isCancelled: isCancelled, deliver)
+        try JournalMerge(records, scratchFolder: folder, maximumStreams: maximumStreams).run(
+            pool: pool, isCancelled: isCancelled, deliver)
     }
 
     // MARK: Ending

@@ -43,8 +43,8 @@ final class JournalFile: Sendable {
         }
         let path = "\(folder)/scratch-\(getpid())-\(number).lmdb"
         unlink(path)
+        defer { unlink(path) }
         let file = JournalFile(try open(path, named: path, isDurable: false), path: path, isDurable: false)
-        unlink(path)
         try file.begin(header, partitions)
         return file
     }
@@ -112,9 +112,10 @@ final class JournalFile: Sendable {
         }
         let contents: JournalContents
         do {
-            // Given back before the library takes its own; it is the one that lasts.
             defer { Glibc.close(descriptor) }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw inUse(path) }
+            // Given back before the library's own file is locked, which lasts.
+            defer { flock(descriptor, LOCK_UN) }
             contents = try JournalContents(descriptor: descriptor, path: path)
         }
         return (JournalFile(try open(path, named: path, isDurable: true), path: path, isDurable: true), contents)
@@ -175,13 +176,13 @@ final class JournalFile: Sendable {
         guard fstatvfs(environment.descriptor, &info) == 0 else { return nil }
         var limit = rlimit()
         var file = stat()
+        let needed = UInt(2 * bytes + (1 << 20))
         if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
-            fstat(environment.descriptor, &file) == 0,
-            limit.rlim_cur < UInt(file.st_size) + UInt(2 * bytes + (1 << 20))
+            fstat(environment.descriptor, &file) == 0, limit.rlim_cur < UInt(file.st_size) + needed
         {
             return false
         }
-        return info.f_bavail * info.f_frsize >= UInt(2 * bytes + (1 << 20))
+        return info.f_bavail * info.f_frsize >= needed
     }
 
     // MARK: Reading
@@ -227,8 +228,8 @@ final class JournalFile: Sendable {
     static func damaged(_ path: String, _ what: String) -> StorageError {
         StorageError(
             .damagedStore,
-            "\(path) is not a whole journal: \(what). Remove it and run again; the source is then read from its beginning."
-        )
+            "\(path) is not a whole journal: \(what). Remove it and run again; the source is then read from its "
+                + "beginning.")
     }
 
     private static func inUse(_ path: String) -> StorageError {
@@ -245,8 +246,8 @@ final class JournalFile: Sendable {
     private func noSpace(_ error: LMDBError) -> StorageError {
         StorageError(
             .noSpace,
-            "\(path): \(error.reason). The journal needs about as much room as the source has bytes: make room, or name a "
-                + "folder on another file system with -state-dir, and run again."
+            "\(path): no room is left (\(error.reason)). The journal needs about as much room as the source has bytes: "
+                + "make room, or name a folder on another file system with -state-dir, and run again."
                 + (isDurable ? " What was read so far is kept." : ""))
     }
 }

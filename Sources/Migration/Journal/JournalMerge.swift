@@ -16,7 +16,7 @@ struct JournalMerge {
     /// - Parameters:
     ///   - scratchFolder: Where a merge of very many records puts what it has merged.
     ///   - maximumStreams: Records merged at once.
-    init(_ records: JournalRecords, scratchFolder: String, maximumStreams: Int = JournalMerge.maximumStreams) {
+    init(_ records: JournalRecords, scratchFolder: String, maximumStreams: Int) {
         self.records = records
         self.scratchFolder = scratchFolder
         self.maximumStreams = maximumStreams
@@ -77,8 +77,7 @@ struct JournalMerge {
         try tree.start()
         var batch = pool.take()
         guard batch.stampBytes == source.stampBytes, batch.keepsValues == source.keepsValues else {
-            throw StorageError(
-                .unsupported, "\(source.path): the journal holds entries in another form than is wanted.")
+            throw StorageError(.unsupported, "\(source.path) holds entries in another form than is wanted.")
         }
         while try tree.takeSmallest(into: batch) {
             guard batch.isFull else { continue }

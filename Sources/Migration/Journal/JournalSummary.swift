@@ -39,8 +39,8 @@ struct JournalSummary: Equatable {
     init?(_ bytes: [UInt8]) {
         guard bytes.count == 8 * Self.numbers else { return nil }
         let numbers = bytes.withUnsafeBytes { bytes in
-            (0..<Self.numbers).map {
-                UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
+            (0..<Self.numbers).map { index in
+                UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
             }
         }
         guard numbers[0] == Self.version, numbers.allSatisfy({ $0 < 1 << 56 }) else { return nil }
@@ -60,6 +60,9 @@ struct JournalStep {
     let batch: EntryBatch?
     let pool: BatchPool?
     let notes: [String: [UInt8]]
+    /// A small batch counts for this much: its arena may be larger than what is in it.
+    private static let smallestBytes = 512 << 10
+
     /// What the batch counts for among the bytes that wait; taken down, because a recycled batch has none.
     let bytes: Int
 
@@ -72,7 +75,7 @@ struct JournalStep {
         self.batch = batch
         self.pool = pool
         self.notes = notes
-        self.bytes = batch?.heldBytes ?? 0
+        self.bytes = batch.map { max($0.heldBytes, Self.smallestBytes) } ?? 0
     }
 }
 
