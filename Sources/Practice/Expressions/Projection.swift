@@ -1,3 +1,5 @@
+import Storage
+
 /// Which parts of an item are wanted.
 struct Projection {
     /// Paths in one expression; the service's bound is the expression's length alone.
@@ -35,7 +37,10 @@ struct Projection {
 
     /// Whether a whole attribute is wanted; only for plain projections.
     func includes(_ name: UnsafeRawBufferPointer) -> Bool {
-        paths.contains { $0.name.count == name.count && $0.name.elementsEqual(name) }
+        for path in paths where path.name.count == name.count {
+            if path.name.withUnsafeBytes({ compareBytes($0, name) == 0 }) { return true }
+        }
+        return false
     }
 
     /// The wanted parts of an item; elements of lists close up.

@@ -155,7 +155,7 @@ final class TableStore: Sendable {
         readers.withWriter {
             do throws(StorageError) {
                 try writer.begin()
-                for job in group { job.run(writer) }
+                for job in group { job.perform(writer) }
                 let changes = try writer.commit()
                 known.withLock { known in
                     for (name, change) in changes {
@@ -165,6 +165,7 @@ final class TableStore: Sendable {
                 }
                 return true
             } catch {
+                for job in group { job.drop() }
                 writer.rollBack()
                 return false
             }
@@ -194,14 +195,24 @@ final class TableStore: Sendable {
 }
 
 /// One thread's write, waiting for its transaction.
-// Unchecked: `run` is called by one thread while the submitting one waits; the flags change under the queue's mutex.
+// Unchecked: `run` is used by one thread while the submitting one waits; the flags change under the queue's mutex.
 private final class WriteJob: @unchecked Sendable {
-    let run: (StoreSession) -> Void
+    /// Let go of as soon as it has run: it must not outlive the call that made it.
+    private var run: ((StoreSession) -> Void)?
     var isQueued = false
     var isDone = false
     var hasFailed = false
 
     init(_ run: @escaping (StoreSession) -> Void) {
         self.run = run
+    }
+
+    func perform(_ session: StoreSession) {
+        run?(session)
+        run = nil
+    }
+
+    func drop() {
+        run = nil
     }
 }
