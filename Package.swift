@@ -115,6 +115,13 @@ let package = Package(
         tests(
             "Migration",
             ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
+        tests("HTTPServer", ["HTTPServer", "TestSupport"]),
+        tests(
+            "Practice",
+            [
+                "Practice", "HTTPServer", "AWS", "JSON", "Zlib", "Storage", "FileBackend", "Telemetry", "Workers",
+                "TestSupport",
+            ]),
         tests("Documentation", ["sealift"]),
         tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
     ],

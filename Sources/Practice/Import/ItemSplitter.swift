@@ -22,6 +22,8 @@ struct ItemSplitter {
     private var sawItemsName = false
     /// Whether the root's list of items is being read.
     private var isInList = false
+    /// Whether the list of items has ended and its root has not.
+    private var isBehindList = false
 
     /// Whether the text so far ends with a whole object.
     var isAtEnd: Bool { depth == 0 && !isInString }
@@ -55,14 +57,17 @@ struct ItemSplitter {
                     isInList = true
                     text.removeAll(keepingCapacity: true)
                     kept = index + 1
-                } else if depth == (isInList ? 3 : 1) {
+                } else if !isBehindList, depth == (isInList ? 3 : 1) {
                     text.removeAll(keepingCapacity: true)
                     kept = index
                 }
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
                 depth -= 1
                 guard depth >= 0 else { throw ImportError(description: "the text is not JSON") }
-                if depth == (isInList ? 2 : 0) {
+                if isBehindList {
+                    isBehindList = depth > 0
+                    kept = index + 1
+                } else if depth == (isInList ? 2 : 0) {
                     text.append(contentsOf: bytes[kept...index])
                     try text.withUnsafeBytes { try deliver($0, isInList ? .item : .record) }
                     text.removeAll(keepingCapacity: true)
@@ -72,7 +77,6 @@ struct ItemSplitter {
                     isInList = false
                     isBehindList = true
                 }
-                if depth == 0 { isBehindList = false }
             case UInt8(ascii: ","): if depth == 1 { sawItemsName = false }
             default: break
             }
@@ -83,9 +87,6 @@ struct ItemSplitter {
             throw ImportError(description: "an item is longer than \(Self.maximumItemBytes) bytes, or the text is not JSON")
         }
     }
-
-    /// Whether the list of items has ended and its root has not.
-    private var isBehindList = false
 
     private mutating func endName(_ bytes: UnsafeRawBufferPointer, _ kept: Int, _ index: Int) {
         // The name lies in what was kept from earlier pieces, in this piece, or in both.

@@ -1,0 +1,120 @@
+import FileBackend
+import Foundation
+import HTTPServer
+import Storage
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Practice
+
+/// The table over the network, with boto3 as its client, and its imports.
+@Suite struct ServedTests {
+    private func withServer(
+        _ options: PracticeTable.Options = .init(), path: String? = nil, _ body: (String, PracticeTable) throws -> Void
+    ) throws {
+        let table = try PracticeTable(path: path, options: options, logger: Logger(level: .error))
+        defer { table.close() }
+        let server = try table.start(address: SocketAddress("127.0.0.1:0"), allowsRemote: false)
+        defer { server.stop() }
+        try body("http://127.0.0.1:\(server.port)", table)
+    }
+
+    private func python(_ program: String, _ arguments: String...) throws -> String {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent()
+        return try runProgram("/usr/bin/env", ["python3", folder.appending(path: program).path] + arguments)
+    }
+
+    @Test(arguments: [false, true])
+    func answersAsMotoDoes(inMemory: Bool) throws {
+        let moto = try PythonServer("moto_on_free_port.py")
+        defer { moto.stop() }
+        try Scratch.withFolder { folder in
+            try withServer(path: inMemory ? nil : folder + "/table.sqlite") { endpoint, _ in
+                let said = try python("conformance.py", moto.url, endpoint)
+                #expect(said.contains(" 0 differ"))
+            }
+        }
+    }
+
+    @Test func takesOnlyTheRightSignatures() throws {
+        var options = PracticeTable.Options()
+        options.credentials = PracticeCredentials(parsing: "[a]\naws_access_key_id = AK\n# x\naws_secret_access_key=SK\n")
+        try withServer(options) { endpoint, _ in
+            let said = try python("signatures.py", endpoint, "AK", "SK")
+            #expect(said.contains("all as expected"))
+        }
+    }
+
+    @Test func keepsWhatItHolds() throws {
+        try Scratch.withFolder { folder in try checkKeeping(folder + "/table.sqlite") }
+    }
+
+    private func checkKeeping(_ path: String) throws {
+        let first = try Asking(path: path)
+        for index in 0..<100 { first.put("p", "k\(index)", bytes: 100) }
+        first.practice.close()
+        let again = try Asking(path: path, makesTable: false)
+        #expect(again.practice.tables.map(\.items) == [100])
+        #expect(try again.scan().keys.count == 100)
+        #expect(again("DeleteTable", #"{"TableName": "\#(Asking.table)"}"#).error == "")
+        #expect(again("Scan", #"{"TableName": "\#(Asking.table)"}"#).error == "ResourceNotFoundException")
+        var info = stat()
+        #expect(stat(path, &info) == 0 && info.st_mode & 0o777 == 0o600)
+    }
+
+    @Test func importsARealTable() throws {
+        let ask = try Asking(makesTable: false)
+        let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "Fixtures/dynamodb-vault/items.jsonl.gz").path
+        try ask.practice.prepareImport(into: Asking.table, replaces: false, capacity: nil)
+        let result = try ask.practice.load(files: [file], into: Asking.table) { false }
+        #expect(result.items == 1297 && result.markers == 466 && result.leftOutCount == 0)
+        #expect(throws: ImportError.self) {
+            try ask.practice.prepareImport(into: Asking.table, replaces: false, capacity: nil)
+        }
+        try ask.practice.prepareImport(into: Asking.table, replaces: true, capacity: nil)
+        #expect(ask.practice.tables.map(\.items) == [0])
+    }
+
+    @Test func importsAVaultFolder() throws {
+        let ask = try Asking(makesTable: false)
+        let store = try FileBackend(path: Fixture("file-openbao").folder(), mustExist: true, writable: false)
+        defer { store.close() }
+        try ask.practice.prepareImport(into: Asking.table, replaces: false, capacity: (5, 6))
+        let result = try ask.practice.load(from: store, into: Asking.table) { false }
+        let keys = try entries(of: store).map(\.key.description)
+        // One secret of 600 kB is more than the service takes.
+        #expect(result.leftOutCount == 1 && result.leftOut[0].contains("600110 bytes"))
+        #expect(result.items - result.markers == keys.count - 1)
+        let directories = Set(
+            keys.flatMap { key in key.indices.filter { key[$0] == "/" }.map { key[..<$0] } })
+        #expect(result.markers == directories.count)
+        #expect(try ask.scan().keys.count == result.items)
+        let described = ask("DescribeTable", #"{"TableName": "\#(Asking.table)"}"#)
+        #expect(described.text.contains(#""ReadCapacityUnits":5,"WriteCapacityUnits":6"#))
+    }
+
+    @Test(arguments: [1, 2, 7, 4096])
+    func cutsItemsOutOfAnyText(pieceBytes: Int) throws {
+        let item = #"{"Path": {"S": "a\"}{"}, "Items": {"L": [{"S": "[{"}]}}"#
+        let list = #"{"Count": 2, "Items": [\#(item), \#(item)], "ScannedCount": 2, "ConsumedCapacity": {"Items": [{}]}}"#
+        let lines = "{\"Item\": \(item)}\n\n{\"Item\":\(item)}"
+        for (text, kind) in [(list, "item"), (lines, "record")] {
+            var splitter = ItemSplitter()
+            var found: [String] = []
+            let bytes = Array(text.utf8)
+            for start in stride(from: 0, to: bytes.count, by: pieceBytes) {
+                try bytes[start..<min(start + pieceBytes, bytes.count)].withUnsafeBytes { piece in
+                    try splitter.read(piece) { text, piece in
+                        found.append("\(piece) \(String(decoding: text, as: UTF8.self))")
+                    }
+                }
+            }
+            #expect(splitter.isAtEnd)
+            let expected = kind == "item" ? item : nil
+            #expect(found.count == 2)
+            for text in found { #expect(text.hasPrefix(kind) && expected.map { text == "item \($0)" } ?? text.contains(item)) }
+        }
+    }
+}
