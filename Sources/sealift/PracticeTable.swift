@@ -16,8 +16,8 @@ let practiceTableCommand = CommandSpec(
         without AWS: with boto3, the aws command, a Vault server or Sealift itself as its client. Limits, errors, \
         capacity and page sizes are the service's own. The items lie in an SQLite file, or in memory.
 
-        Prints where it listens once it does, and serves until SIGINT or SIGTERM. GET / answers with counts of requests \
-        and consumed capacity as JSON. What is kept here is data to practise with: there is no TLS, and a copy of real \
+        Prints where it listens once it does, and serves until SIGINT or SIGTERM. GET / answers with counts of \
+        requests and consumed capacity as JSON. What is kept here is data to practise with: there is no TLS, and a copy of real \
         data deserves the care of the original.
         """,
     examples: [
@@ -35,7 +35,9 @@ let practiceTableCommand = CommandSpec(
             help: "Where to listen; port 0 takes any free one."),
         .boolean(
             "allow-remote", help: "Listen also where other machines can reach it: without TLS, for test data only."),
-        .string("path", placeholder: "path", help: "The database file; without it everything stays in memory.", completion: .file),
+        .string(
+            "path", placeholder: "path", help: "The database file; without it everything stays in memory.",
+            completion: .file),
         .string(
             "import", placeholder: "path",
             help: """
@@ -46,8 +48,11 @@ let practiceTableCommand = CommandSpec(
             "table", placeholder: "name", default: PracticeTable.defaultTableName,
             help: "The table that -import fills, and makes if it is not there."),
         .boolean("replace", help: "Let -import delete what the table holds."),
-        .integer("read-capacity", default: 0, help: "Read units a second of the table that -import makes; 0 for on-demand."),
-        .integer("write-capacity", default: 0, help: "Write units a second of the table that -import makes; 0 for on-demand."),
+        .integer(
+            "read-capacity", default: 0, help: "Read units a second of the table that -import makes; 0 for on-demand."),
+        .integer(
+            "write-capacity", default: 0, help: "Write units a second of the table that -import makes; 0 for on-demand."
+        ),
         .boolean("no-burst", help: "Throttle provisioned tables at once: keep no unused capacity for bursts."),
         .string(
             "access-key", placeholder: "id",
@@ -62,8 +67,8 @@ let practiceTableCommand = CommandSpec(
         .list(
             "fault", placeholder: "list",
             help: """
-                What is to go wrong: shares of requests throttle=, http500=, drop=, slow=, truncate=, crc= and of batched \
-                items unprocessed=, all between 0 and 1; expired-after= and delete-table-after= a number of requests; \
+                What is to go wrong: shares of requests throttle=, http500=, drop=, slow=, truncate=, crc= and of \
+                batched items unprocessed=, all between 0 and 1; expired-after= and delete-table-after= a number of requests; \
                 slow-ms= and seed=. The same seed and requests give the same faults.
                 """),
         CommonFlags.logLevel, CommonFlags.logFormat,
@@ -104,11 +109,12 @@ struct PracticeTableRun {
         guard allowsRemote || address.isLoopback else {
             throw MigrationFailure(
                 .configuration,
-                "-address \(address.host) can be reached from other machines, and the practice table has no TLS. Listen on "
-                    + "127.0.0.1, or give -allow-remote if all it holds is test data.")
+                "-address \(address.host) can be reached from other machines, and the practice table has no TLS. Listen "
+                    + "on 127.0.0.1, or give -allow-remote if all it holds is test data.")
         }
         let path = flags.string("path")
-        let table = try PracticeTable(path: path.isEmpty ? nil : path, options: try options(), logger: logger.named("practice"))
+        let table = try PracticeTable(
+            path: path.isEmpty ? nil : path, options: try options(), logger: logger.named("practice"))
         defer { table.close() }
         try importItems(into: table, cancellation)
         if cancellation.isCancelled { return 0 }
@@ -139,7 +145,9 @@ struct PracticeTableRun {
             guard let found = try PracticeCredentials(file: path) else {
                 throw MigrationFailure(
                     .configuration,
-                    "\(path): no profile has aws_access_key_id and aws_secret_access_key. Add one, as in ~/.aws/credentials.")
+                    "\(path): no profile has aws_access_key_id and aws_secret_access_key. Add one, as in "
+                        + "~/.aws/credentials."
+                )
             }
             return found
         }
@@ -191,11 +199,13 @@ struct PracticeTableRun {
     private func announce(_ table: PracticeTable, _ server: HTTPServer) {
         let endpoint = "http://\(server.address.authority(port: server.port))"
         let held = table.tables.map { "\($0.name) (\(formatCount($0.items)) items)" }
+        let contents = held.isEmpty ? "without tables" : "with " + held.joined(separator: ", ")
+        let name = flags.string("table")
         console.printResult(
             """
-            Practice table listening on \(endpoint) \(held.isEmpty ? "without tables" : "with " + held.joined(separator: ", "))
+            Practice table listening on \(endpoint) \(contents)
               aws dynamodb list-tables --endpoint-url \(endpoint) --region us-east-1
-              storage_source "dynamodb" { endpoint = "\(endpoint)" region = "us-east-1" table = "\(flags.string("table"))" }
+              storage_source "dynamodb" { endpoint = "\(endpoint)" region = "us-east-1" table = "\(name)" }
             """)
     }
 }

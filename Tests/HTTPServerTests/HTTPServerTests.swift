@@ -86,7 +86,9 @@ import Testing
         #expect(error?.code == .notLoopback)
     }
 
-    @Test(arguments: ["", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", ":80", "::1:80", "a:b:1", "[]:1"])
+    @Test(arguments: [
+        "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", ":80", "::1:80", "a:b:1", "[]:1",
+    ])
     func rejectsAddresses(text: String) {
         #expect(throws: HTTPServerError.self) { try SocketAddress(text) }
     }
@@ -94,7 +96,9 @@ import Testing
     @Test func survivesBytesThatAreNoRequest() throws {
         var limits = HTTPServer.Limits()
         limits.idleSeconds = 1
-        try withServer(limits: limits) { _ in .init(status: 200, text: "ok") } _: { client in
+        try withServer(limits: limits) { _ in
+            .init(status: 200, text: "ok")
+        } _: { client in
             for text in ["\r\n\r\n\r\n", "GET\r\n\r\n", "\u{0}\u{1}\u{2}\r\n\r\n", "POST / HTTP/9.9\r\n\r\n"] {
                 _ = client.exchange([Array((text + "Connection: close\r\n\r\n").utf8)])
             }

@@ -45,13 +45,21 @@ final class Asking {
         practice = try PracticeTable(path: path, options: options, logger: Logger(level: .error))
         handler = RequestHandler(practice.store, options, Logger(level: .error))
         guard makesTable else { return }
-        let answer = self("CreateTable", #"{"TableName": "\#(Self.table)", \#(Self.stockSchema), "BillingMode": "PAY_PER_REQUEST"}"#)
+        let answer = self(
+            "CreateTable", #"{"TableName": "\#(Self.table)", \#(Self.stockSchema), "BillingMode": "PAY_PER_REQUEST"}"#)
         precondition(answer.status == 200, answer.text)
     }
 
     deinit { practice.close() }
 
     var counts: RequestCounters.Snapshot { handler.counters.snapshot }
+
+    /// Asks about the stock table.
+    ///
+    /// - Parameter members: JSON members of the request, beside the table's name.
+    func callAsFunction(_ operation: String, members: String...) -> Answer {
+        self(operation, "{\((["\"TableName\": \"\(Self.table)\""] + members).joined(separator: ", "))}")
+    }
 
     func callAsFunction(_ operation: String, _ body: String) -> Answer { self(operation, Array(body.utf8)) }
 
@@ -68,7 +76,9 @@ final class Asking {
     }
 
     /// The JSON of a key.
-    static func key(_ path: String, _ key: String) -> String { #"{"Path": {"S": "\#(path)"}, "Key": {"S": "\#(key)"}}"# }
+    static func key(_ path: String, _ key: String) -> String {
+        #"{"Path": {"S": "\#(path)"}, "Key": {"S": "\#(key)"}}"#
+    }
 
     /// The JSON of an item whose value is so many bytes.
     static func item(_ path: String, _ key: String, bytes: Int) -> String {
@@ -78,7 +88,10 @@ final class Asking {
 
     @discardableResult
     func put(_ path: String, _ key: String, bytes: Int) -> Answer {
-        self("PutItem", #"{"TableName": "\#(Self.table)", "Item": \#(Self.item(path, key, bytes: bytes)), "ReturnConsumedCapacity": "TOTAL"}"#)
+        self(
+            "PutItem",
+            members: #""Item": \#(Self.item(path, key, bytes: bytes))"#, #""ReturnConsumedCapacity": "TOTAL""#
+        )
     }
 
     /// Every page of a scan: the keys found, pages and units.

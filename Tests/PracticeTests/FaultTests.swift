@@ -42,14 +42,16 @@ import Testing
         options.faults = try Self.plan("unprocessed=0.5,seed=3")
         let ask = try Asking(options)
         let requests = (0..<25).map { #"{"PutRequest": {"Item": \#(Asking.item("a", "k\($0)", bytes: 9))}}"# }
-        let answer = ask("BatchWriteItem", #"{"RequestItems": {"\#(Asking.table)": [\#(requests.joined(separator: ","))]}}"#)
+        let answer = ask(
+            "BatchWriteItem", #"{"RequestItems": {"\#(Asking.table)": [\#(requests.joined(separator: ","))]}}"#)
         let left = (answer.members["UnprocessedItems"] as? [String: [Any]])?[Asking.table] ?? []
         #expect((4...21).contains(left.count))
         #expect(try ask.scan().keys.count == 25 - left.count)
         // What is handed back can be sent again as it is.
         var rest: Any = [Asking.table: left]
         while let items = rest as? [String: Any], !items.isEmpty {
-            let again = ask("BatchWriteItem", Array(try JSONSerialization.data(withJSONObject: ["RequestItems": items])))
+            let again = ask(
+                "BatchWriteItem", Array(try JSONSerialization.data(withJSONObject: ["RequestItems": items])))
             #expect(again.error == "" || again.error == "ProvisionedThroughputExceededException")
             rest = again.members["UnprocessedItems"] ?? items
         }
@@ -111,7 +113,9 @@ import Testing
         let ask = try Asking(options, makesTable: false)
         _ = ask(
             "CreateTable",
-            #"{"TableName": "\#(Asking.table)", \#(Asking.stockSchema), "ProvisionedThroughput": {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4}}"#)
+            members: Asking.stockSchema,
+            #""ProvisionedThroughput": {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4}"#
+        )
         let requests = (0..<10).map { #"{"PutRequest": {"Item": \#(Asking.item("a", "k\($0)", bytes: 9))}}"# }
         let body = #"{"RequestItems": {"\#(Asking.table)": [\#(requests.joined(separator: ","))]}}"#
         let left = (ask("BatchWriteItem", body).members["UnprocessedItems"] as? [String: [Any]])?[Asking.table]

@@ -33,7 +33,8 @@ import Testing
         let (operation, body) = Self.bodies[index]
         let root = try JSONSerialization.jsonObject(with: Data(body.utf8))
         let odd: [Any] = [
-            NSNull(), true, 1, -1.5, 1e300, "", "x", [Any](), [String: Any](), [[1]], ["S": ["S": "a"]], ["x": NSNull()],
+            NSNull(), true, 1, -1.5, 1e300, "", "x", [Any](), [String: Any](), [[1]], ["S": ["S": "a"]],
+            ["x": NSNull()],
         ]
         var count = 0
         for path in Self.paths(root) {

@@ -25,7 +25,9 @@ import Zlib
         #expect(ask.put("a", "b", bytes: 0).units == 400)
         let update = ask(
             "UpdateItem",
-            #"{"TableName": "\#(table)", "Key": \#(Asking.key("a", "b")), "UpdateExpression": "SET v = :v", "ExpressionAttributeValues": {":v": {"B": "\#(Data(count: 409_600).base64EncodedString())"}}}"#)
+            members: #""Key": \#(Asking.key("a", "b"))"#, #""UpdateExpression": "SET v = :v""#,
+            #""ExpressionAttributeValues": {":v": {"B": "\#(Data(count: 409_600).base64EncodedString())"}}"#
+        )
         #expect(update.message == "Item size to update has exceeded the maximum allowed size")
     }
 
@@ -54,7 +56,9 @@ import Zlib
         for (isConsistent, units) in [(true, 2.0), (false, 1.0)] {
             let answer = ask(
                 "GetItem",
-                #"{"TableName": "\#(table)", "Key": \#(Asking.key("a", "b")), "ConsistentRead": \#(isConsistent), "ReturnConsumedCapacity": "INDEXES"}"#)
+                members: #""Key": \#(Asking.key("a", "b")), "ConsistentRead": \#(isConsistent)"#,
+                #""ReturnConsumedCapacity": "INDEXES""#
+            )
             #expect(answer.units == units)
         }
         let missing = ask(
@@ -67,7 +71,8 @@ import Zlib
     @Test func batchesGetStopsAtSixteenMegabytes() throws {
         for index in 0..<60 { ask.put("p", "k\(index)", bytes: 400_000) }
         let keys = (0..<60).map { Asking.key("p", "k\($0)") }.joined(separator: ",")
-        let answer = ask("BatchGetItem", #"{"RequestItems": {"\#(table)": {"Keys": [\#(keys)], "ConsistentRead": true}}}"#)
+        let answer = ask(
+            "BatchGetItem", #"{"RequestItems": {"\#(table)": {"Keys": [\#(keys)], "ConsistentRead": true}}}"#)
         let found = (answer.members["Responses"] as? [String: [Any]])?[table]?.count ?? 0
         let left = (answer.members["UnprocessedKeys"] as? [String: [String: Any]])?[table]
         #expect(found == 41)
@@ -90,7 +95,8 @@ import Zlib
         (#"{"N": "1e126"}"#, "Number overflow"), (#"{"N": "1e-131"}"#, "Number underflow"),
         (#"{"N": ""}"#, "cannot be converted to a numeric value"), (#"{"N": "0x1"}"#, "cannot be converted"),
         (#"{"NULL": false}"#, "must have the value of true"), (#"{"NS": ["1", "1.0"]}"#, "contains duplicates"),
-        (#"{"BS": []}"#, "Binary sets should not be empty"), (#"{"S": 7}"#, "NUMBER_VALUE cannot be converted to String"),
+        (#"{"BS": []}"#, "Binary sets should not be empty"),
+        (#"{"S": 7}"#, "NUMBER_VALUE cannot be converted to String"),
         (#"{"BOOL": "maybe"}"#, "Unexpected token"), (#"{"L": {}}"#, "Start of structure or map found"),
         (#"{"M": []}"#, "Unrecognized collection type"), (#""text""#, "Unexpected value type in payload"),
     ])
@@ -103,8 +109,11 @@ import Zlib
 
     @Test func nestingIsBounded() {
         func nested(_ depth: Int) -> Asking.Answer {
-            let value = String(repeating: #"{"L":["#, count: depth) + #"{"S":"a"}"# + String(repeating: "]}", count: depth)
-            return ask("PutItem", #"{"TableName": "\#(table)", "Item": {"Path": {"S": "a"}, "Key": {"S": "b"}, "x": \#(value)}}"#)
+            let value =
+                String(repeating: #"{"L":["#, count: depth) + #"{"S":"a"}"# + String(repeating: "]}", count: depth)
+            return ask(
+                "PutItem",
+                #"{"TableName": "\#(table)", "Item": {"Path": {"S": "a"}, "Key": {"S": "b"}, "x": \#(value)}}"#)
         }
         #expect(nested(32).error == "")
         #expect(nested(33).message.contains("Nesting Levels have exceeded supported limits"))
@@ -116,13 +125,15 @@ import Zlib
         (String(repeating: "NOT ", count: 400) + "a = :v", "nest"),
         (Array(repeating: "a = :v", count: 200).joined(separator: " OR "), "operators"),
         ("((a = :v))", "redundant parentheses"), ("a = :v AND", "Syntax error"), ("a § :v", "Syntax error"),
-        ("size(:v) = :v AND size(size(a)) = :v", "not allowed to be used this way"), ("a[99999999999999999999] = :v", "Syntax"),
+        ("size(:v) = :v AND size(size(a)) = :v", "not allowed to be used this way"),
+        ("a[99999999999999999999] = :v", "Syntax"),
         ("a BETWEEN :v AND", "Syntax error"), ("begins_with(a, b", "Syntax error"), ("a IN ()", "Syntax error"),
     ])
     func boundsExpressions(expression: String, message: String) {
         let answer = ask(
             "Scan",
-            #"{"TableName": "\#(table)", "FilterExpression": "\#(expression)", "ExpressionAttributeValues": {":v": {"S": "x"}}}"#)
+            members: #""FilterExpression": "\#(expression)""#, #""ExpressionAttributeValues": {":v": {"S": "x"}}"#
+        )
         #expect(answer.error == "ValidationException")
         #expect(answer.message.contains(message))
     }
@@ -132,7 +143,8 @@ import Zlib
             let expression = "a = :v" + String(repeating: " ", count: count - 6)
             let answer = ask(
                 "Scan",
-                #"{"TableName": "\#(table)", "FilterExpression": "\#(expression)", "ExpressionAttributeValues": {":v": {"S": "x"}}}"#)
+                members: #""FilterExpression": "\#(expression)""#, #""ExpressionAttributeValues": {":v": {"S": "x"}}"#
+            )
             #expect(answer.message.contains("size has exceeded") == !isTaken)
         }
     }
@@ -147,7 +159,9 @@ import Zlib
         let bare = try Asking(makesTable: false)
         let handler = RequestHandler(bare.practice.store, .init(), .init(level: .error))
         let answer = handler.answer(
-            .init(method: "POST", path: "/", headers: [("x-amz-target", "DynamoDB_20120810.ListTables")], body: Array("{}".utf8)))
+            .init(
+                method: "POST", path: "/", headers: [("x-amz-target", "DynamoDB_20120810.ListTables")],
+                body: Array("{}".utf8)))
         #expect(String(decoding: answer.body.bytes, as: UTF8.self).contains("#MissingAuthenticationTokenException"))
     }
 }

@@ -39,7 +39,8 @@ import Testing
 
     @Test func takesOnlyTheRightSignatures() throws {
         var options = PracticeTable.Options()
-        options.credentials = PracticeCredentials(parsing: "[a]\naws_access_key_id = AK\n# x\naws_secret_access_key=SK\n")
+        options.credentials = PracticeCredentials(
+            parsing: "[a]\naws_access_key_id = AK\n# x\naws_secret_access_key=SK\n")
         try withServer(options) { endpoint, _ in
             let said = try python("signatures.py", endpoint, "AK", "SK")
             #expect(said.contains("all as expected"))
@@ -98,7 +99,8 @@ import Testing
     @Test(arguments: [1, 2, 7, 4096])
     func cutsItemsOutOfAnyText(pieceBytes: Int) throws {
         let item = #"{"Path": {"S": "a\"}{"}, "Items": {"L": [{"S": "[{"}]}}"#
-        let list = #"{"Count": 2, "Items": [\#(item), \#(item)], "ScannedCount": 2, "ConsumedCapacity": {"Items": [{}]}}"#
+        let list =
+            #"{"Count": 2, "Items": [\#(item), \#(item)], "ScannedCount": 2, "ConsumedCapacity": {"Items": [{}]}}"#
         let lines = "{\"Item\": \(item)}\n\n{\"Item\":\(item)}"
         for (text, kind) in [(list, "item"), (lines, "record")] {
             var splitter = ItemSplitter()
@@ -114,7 +116,9 @@ import Testing
             #expect(splitter.isAtEnd)
             let expected = kind == "item" ? item : nil
             #expect(found.count == 2)
-            for text in found { #expect(text.hasPrefix(kind) && expected.map { text == "item \($0)" } ?? text.contains(item)) }
+            for text in found {
+                #expect(text.hasPrefix(kind) && expected.map { text == "item \($0)" } ?? text.contains(item))
+            }
         }
     }
 }

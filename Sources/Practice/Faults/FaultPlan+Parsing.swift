@@ -36,11 +36,13 @@ extension FaultPlan {
             let near = names.min { Self.distance(name, $0) < Self.distance(name, $1) }
             let hint = near.flatMap { Self.distance(name, $0) <= 3 ? "Did you mean \"\($0)\"? " : nil } ?? ""
             throw FaultPlanError(
-                description: "there is no fault \"\(name.prefix(40))\". \(hint)Known are \(names.joined(separator: ", ")).")
+                description:
+                    "there is no fault \"\(name.prefix(40))\". \(hint)Known are \(names.joined(separator: ", ")).")
         }
         guard let number = UInt64(value), number <= UInt64(Int.max) || name == "seed" else {
             throw FaultPlanError(
-                description: "fault \(name)=\(value.prefix(40)): the value must be a whole number that is not negative.")
+                description: "fault \(name)=\(value.prefix(40)): the value must be a whole number that is not negative."
+            )
         }
         switch name {
         case "expired-after": expiredAfter = Int(number)

@@ -84,7 +84,8 @@ struct ItemSplitter {
         }
         if kept < bytes.count { text.append(contentsOf: bytes[kept...]) }
         guard text.count <= Self.maximumItemBytes else {
-            throw ImportError(description: "an item is longer than \(Self.maximumItemBytes) bytes, or the text is not JSON")
+            throw ImportError(
+                description: "an item is longer than \(Self.maximumItemBytes) bytes, or the text is not JSON")
         }
     }
 

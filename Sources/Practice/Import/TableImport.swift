@@ -40,7 +40,8 @@ extension PracticeTable {
                 guard table.items > 0 else { return }
                 guard replaces else {
                     throw .validation(
-                        "the table holds \(table.items) items. Name another with -table, or give -replace to delete them")
+                        "the table holds \(table.items) items. Name another with -table, or give -replace to delete them"
+                    )
                 }
                 try store.deleteTable(name)
             }

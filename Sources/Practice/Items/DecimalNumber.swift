@@ -134,7 +134,8 @@ extension DecimalNumber {
         let isSum = isNegative == other.isNegative
         var carry = 0
         for index in large.indices.reversed() {
-            var digit = isSum ? Int(large[index]) + Int(small[index]) + carry : Int(large[index]) - Int(small[index]) - carry
+            var digit =
+                isSum ? Int(large[index]) + Int(small[index]) + carry : Int(large[index]) - Int(small[index]) - carry
             carry = 0
             if digit > 9 {
                 digit -= 10

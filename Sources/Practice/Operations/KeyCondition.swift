@@ -126,7 +126,8 @@ struct KeyCondition {
             for test in tests where test.name.elementsEqual(key.name.utf8) {
                 guard test.test.values.allSatisfy(key.type.fits) else {
                     throw .validation(
-                        "One or more parameter values were invalid: Condition parameter type does not match schema type")
+                        "One or more parameter values were invalid: Condition parameter type does not match schema type"
+                    )
                 }
             }
         }

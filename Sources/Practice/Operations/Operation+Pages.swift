@@ -151,7 +151,8 @@ extension Operation {
                     : "Cannot specify the AttributesToGet when choosing to get \(select)")
         }
         if select == "SPECIFIC_ATTRIBUTES", projection == nil {
-            throw .validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+            throw .validation(
+                "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
         }
         if select == "ALL_PROJECTED_ATTRIBUTES" {
             throw .validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")

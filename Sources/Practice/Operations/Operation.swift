@@ -102,7 +102,8 @@ struct Operation {
         guard !isMet else { return }
         var error = ServiceError.conditionFailed
         let wanted = try request.choice(
-            "ReturnValuesOnConditionCheckFailure", at: "returnValuesOnConditionCheckFailure", among: ["ALL_OLD", "NONE"])
+            "ReturnValuesOnConditionCheckFailure", at: "returnValuesOnConditionCheckFailure",
+            among: ["ALL_OLD", "NONE"])
         if wanted == "ALL_OLD", let item {
             var json = JSONWriter()
             json.members(item)

@@ -48,7 +48,8 @@ final class TableStore: Sendable {
         known = Mutex(try Self.load(connection))
     }
 
-    private static func connect(_ path: String?, _ mode: SQLiteConnection.Mode) throws(StorageError) -> SQLiteConnection {
+    private static func connect(_ path: String?, _ mode: SQLiteConnection.Mode) throws(StorageError) -> SQLiteConnection
+    {
         guard let path else { return try SQLiteConnection(inMemory: ()) }
         let connection = try SQLiteConnection(path: path, mode: mode, busyMilliseconds: 5000, cacheKiB: 32 << 10)
         // Rows lie in the order they were written, and a scan goes by key: mapped pages make that cheap. Checking every
