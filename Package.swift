@@ -119,7 +119,7 @@ let package = Package(
         tests(
             "Practice",
             [
-                "Practice", "HTTPServer", "AWS", "JSON", "Zlib", "Storage", "FileBackend", "Telemetry", "Workers",
+                "Practice", "HTTPServer", "JSON", "Zlib", "Storage", "FileBackend", "SQLiteBackend", "Telemetry", "Workers",
                 "TestSupport",
             ]),
         tests("Documentation", ["sealift"]),

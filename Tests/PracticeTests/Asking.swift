@@ -39,7 +39,7 @@ final class Asking {
     }
 
     let practice: PracticeTable
-    private let handler: RequestHandler
+    let handler: RequestHandler
 
     init(_ options: PracticeTable.Options = .init(), path: String? = nil, makesTable: Bool = true) throws {
         practice = try PracticeTable(path: path, options: options, logger: Logger(level: .error))
@@ -64,15 +64,21 @@ final class Asking {
     func callAsFunction(_ operation: String, _ body: String) -> Answer { self(operation, Array(body.utf8)) }
 
     func callAsFunction(_ operation: String, _ body: [UInt8], headers: [(name: String, value: String)] = []) -> Answer {
-        let response = handler.answer(
-            HTTPServerRequest(
-                method: "POST", path: "/",
-                headers: [
-                    ("x-amz-target", "DynamoDB_20120810." + operation),
-                    ("authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request"),
-                ] + headers, body: body))
+        let response = handler.answer(Self.request(operation, body, headers: headers))
         return Answer(
             status: response.status, text: String(decoding: response.body.bytes, as: UTF8.self), response: response)
+    }
+
+    /// A request as it comes off the network.
+    static func request(
+        _ operation: String, _ body: [UInt8], headers: [(name: String, value: String)] = []
+    ) -> HTTPServerRequest {
+        HTTPServerRequest(
+            method: "POST", path: "/",
+            headers: [
+                ("x-amz-target", "DynamoDB_20120810." + operation),
+                ("authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request"),
+            ] + headers, body: body)
     }
 
     /// The JSON of a key.

@@ -1,10 +1,12 @@
 import FileBackend
 import Foundation
 import HTTPServer
+import SQLiteBackend
 import Storage
 import Telemetry
 import TestSupport
 import Testing
+import Workers
 
 @testable import Practice
 
@@ -62,6 +64,45 @@ import Testing
         #expect(again("Scan", #"{"TableName": "\#(Asking.table)"}"#).error == "ResourceNotFoundException")
         var info = stat()
         #expect(stat(path, &info) == 0 && info.st_mode & 0o777 == 0o600)
+    }
+
+    @Test(arguments: [false, true])
+    func manyWriteAndReadAtOnce(inMemory: Bool) throws {
+        try Scratch.withFolder { folder in
+            let ask = try Asking(path: inMemory ? nil : folder + "/table.sqlite")
+            let handler = ask.handler
+            try withWorkers(8) { worker in
+                for round in 0..<40 {
+                    let item = Asking.item("p\(round % 3)", "\(worker)-\(round)", bytes: 50)
+                    let body = #"{"TableName": "\#(Asking.table)", "Item": \#(item)}"#
+                    let put = handler.answer(Asking.request("PutItem", Array(body.utf8)))
+                    #expect(put.status == 200)
+                    let other =
+                        #"{"TableName": "table\#(worker)", \#(Asking.stockSchema), "BillingMode": "PAY_PER_REQUEST"}"#
+                    let operation = round % 2 == 0 ? "CreateTable" : "DeleteTable"
+                    #expect(handler.answer(Asking.request(operation, Array(other.utf8))).status == 200)
+                    let scan = handler.answer(Asking.request("Scan", Array(#"{"TableName": "\#(Asking.table)"}"#.utf8)))
+                    #expect(scan.status == 200)
+                }
+            }
+            #expect(try ask.scan().keys.count == 320)
+            #expect(ask.practice.tables.map(\.items) == [320])
+            #expect(ask.counts.requests["PutItem"] == 320)
+        }
+    }
+
+    @Test func leavesOtherDatabasesAlone() throws {
+        try Scratch.withFolder { folder in
+            let path = folder + "/table.sqlite"
+            let first = try Asking(path: path)
+            #expect(throws: StorageError.self) { try Asking(path: path) }
+            first.practice.close()
+            let other = folder + "/other.sqlite"
+            try SQLiteBackend(path: other, mustExist: false).put("core/keyring", [1])
+            let before = try Scratch.bytes(other)
+            #expect(throws: StorageError.self) { try Asking(path: other) }
+            #expect(try Scratch.bytes(other) == before)
+        }
     }
 
     @Test func importsARealTable() throws {

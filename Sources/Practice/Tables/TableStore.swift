@@ -26,7 +26,9 @@ final class TableStore: Sendable {
     }
 
     private let path: String?
+    private let lock: DatabaseLock?
     private let readers: ReaderPool
+    private let connection: SQLiteConnection
     /// The writer's session; used only by the thread that has set `isWriting`.
     private let writer: StoreSession
     private let queue = Monitor(Queue())
@@ -38,7 +40,8 @@ final class TableStore: Sendable {
     init(path: String?) throws(StorageError) {
         self.path = path
         if let path { try SQLiteFile.create(path) }
-        let connection = try Self.connect(path, .readWrite)
+        lock = try path.map { path throws(StorageError) in try DatabaseLock(path) }
+        connection = try Self.connect(path, .readWrite)
         try Self.prepare(connection, isFile: path != nil)
         writer = StoreSession(connection)
         // Memory belongs to one connection, which then serves readers and writers in turn.
@@ -59,6 +62,12 @@ final class TableStore: Sendable {
     }
 
     private static func prepare(_ connection: SQLiteConnection, isFile: Bool) throws(StorageError) {
+        let names = try connection.texts("SELECT name FROM sqlite_master WHERE type = 'table'")
+        guard names.isEmpty || names.contains("practice_tables") else {
+            throw StorageError(
+                .configuration,
+                "\(connection.path) is a database of something else, not of a practice table. Name another file.")
+        }
         try connection.run("PRAGMA page_size = \(pageBytes)")
         // A killed process loses nothing with NORMAL in a write-ahead log; a power failure may lose the last commits.
         if isFile {
@@ -169,6 +178,8 @@ final class TableStore: Sendable {
             } catch {
                 for job in group { job.drop() }
                 writer.rollBack()
+                // A table may have been made or deleted in what was undone.
+                if let tables = try? Self.load(connection) { known.withLock { $0 = tables } }
                 return false
             }
         }
@@ -193,6 +204,7 @@ final class TableStore: Sendable {
     func close() {
         readers.close()
         writer.close(checkpoints: path != nil)
+        lock?.release()
     }
 }
 
