@@ -119,7 +119,8 @@ let package = Package(
         tests(
             "Practice",
             [
-                "Practice", "HTTPServer", "JSON", "Zlib", "Storage", "FileBackend", "SQLiteBackend", "Telemetry", "Workers",
+                "Practice", "HTTPServer", "JSON", "Zlib", "Storage", "FileBackend", "SQLiteBackend", "Telemetry",
+                "Workers",
                 "TestSupport",
             ]),
         tests("Documentation", ["sealift"]),
