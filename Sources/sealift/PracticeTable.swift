@@ -89,8 +89,9 @@ struct PracticeTableRun {
         let cancellation = CancellationToken()
         cancellation.onCancel { stop.change { $0 = true } }
         // Watched before anything else, so that every thread leaves the signals to the watch.
-        let watch = SignalWatch { _, count in
-            guard count == 1 else { _exit(130) }
+        let watch = SignalWatch { signal, count in
+            // Supervisors may send SIGTERM to the process and to its group; only an impatient user is taken at his word.
+            if count > 1, signal == SIGINT { _exit(130) }
             cancellation.cancel()
         }
         defer { withExtendedLifetime(watch) {} }
