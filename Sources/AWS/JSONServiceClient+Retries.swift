@@ -83,8 +83,7 @@ extension JSONServiceClient {
         call.failures += 1
         var delay = Duration.zero
         if reason != .clockSkew && reason != .expiredCredentials {
-            delay = policy.delay(
-                afterFailures: call.failures, reason: reason, isBudgetSpent: !budget.takeRetry())
+            delay = policy.delay(afterFailures: call.failures, isBudgetSpent: !budget.takeRetry())
         }
         onRetry(RetryEvent(action: call.action, reason: reason, attempts: call.attempts, delay: delay))
         if delay > .zero { time.wait(delay, isCancelled) }

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Keeps one direction of one table's traffic below a limit, and below what the table takes.
@@ -32,6 +33,11 @@ package final class RateController: Sendable {
     private static let throttleInterval = Duration.milliseconds(500)
     private static let measuringInterval = Duration.milliseconds(500)
     private static let leastRate = 1.0
+    /// Part of the best rate of late that is never gone below: throttles that have nothing to do with the rate, as a
+    /// service has on a bad day, must not bring everything to a standstill.
+    private static let leastPart = 0.5
+    /// Seconds in which the memory of the best rate halves.
+    private static let bestHalfLife = 60.0
     /// Unused units are kept for this long, in seconds.
     private static let burstSeconds = 1.0
     /// A wait looks again this often: rates change meanwhile.
@@ -48,6 +54,12 @@ package final class RateController: Sendable {
         var measured = 0.0
         var measuring = 0.0
         var measuringSince: Duration
+        /// Requests under way, and when the last one ended: time without any says nothing about a rate.
+        var underWay = 0
+        var idleSince = Duration.zero
+        /// The best of the measured rates, and when it was.
+        var best = 0.0
+        var bestAt = Duration.zero
         /// The curve, once there was a throttle: the rate it came at, and when.
         var peak: Double?
         var lastThrottle = Duration.zero
@@ -83,6 +95,7 @@ package final class RateController: Sendable {
     /// - Returns: To be given to ``consumed(_:for:)`` or ``abandoned(_:)`` once the request is over.
     package func acquire() -> Permit {
         let start = time.elapsed()
+        begin(at: start)
         var hasWaited = false
         while true {
             let now = time.elapsed()
@@ -105,11 +118,27 @@ package final class RateController: Sendable {
         }
     }
 
+    private func begin(at now: Duration) {
+        state.withLock { state in
+            if state.underWay == 0, now - state.idleSince > Self.measuringInterval {
+                state.measuring = 0
+                state.measuringSince = now
+            }
+            state.underWay += 1
+        }
+    }
+
+    private static func end(_ state: inout State, at now: Duration) {
+        state.underWay -= 1
+        state.idleSince = now
+    }
+
     /// Debits what a request consumed (`ReturnConsumedCapacity`).
     package func consumed(_ units: Double, for permit: Permit) {
         guard units.isFinite, units >= 0 else { return abandoned(permit) }
         let now = time.elapsed()
         state.withLock { state in
+            Self.end(&state, at: now)
             state.statistics.units += units
             state.expected += (units - state.expected) * 0.2
             state.balance -= units - permit.units
@@ -120,13 +149,21 @@ package final class RateController: Sendable {
                 state.measured = state.measured == 0 ? current : state.measured * 0.2 + current * 0.8
                 state.measuring = 0
                 state.measuringSince = now
+                if state.measured >= Self.best(state, now) {
+                    state.best = state.measured
+                    state.bestAt = now
+                }
             }
         }
     }
 
     /// A request ended without consuming anything.
     package func abandoned(_ permit: Permit) {
-        state.withLock { $0.balance += permit.units }
+        let now = time.elapsed()
+        state.withLock { state in
+            Self.end(&state, at: now)
+            state.balance += permit.units
+        }
     }
 
     /// The service wants less load. Its request may be tried again without another permit, after its own wait.
@@ -135,10 +172,9 @@ package final class RateController: Sendable {
         state.withLock { state in
             state.statistics.throttles += 1
             if state.peak != nil, now - state.lastThrottle < Self.throttleInterval { return }
-            let before = rate(state, now)
-            let passed = max((now - state.measuringSince) / .seconds(1), 0.001)
-            let measured = state.measured > 0 ? state.measured : state.measuring / passed
-            state.peak = max(min(measured, before ?? measured), Self.leastRate)
+            // Before anything is measured there is no rate to come down from: the retries' own waits have to do.
+            guard state.measured > 0 else { return }
+            state.peak = max(min(state.measured, rate(state, now) ?? state.measured), Self.leastRate)
             state.lastThrottle = now
             state.refilled = now
             state.balance = min(state.balance, 0)
@@ -150,8 +186,14 @@ package final class RateController: Sendable {
         guard let peak = state.peak else { return limit }
         let seconds = (now - state.lastThrottle) / .seconds(1)
         let distance = (seconds - Self.recovery) / Self.recovery
-        let adaptive = max(peak * (1 + (1 - Self.decrease) * distance * distance * distance), Self.leastRate)
+        let curve = peak * (1 + (1 - Self.decrease) * distance * distance * distance)
+        let adaptive = max(curve, Self.best(state, now) * Self.leastPart, Self.leastRate)
         return limit.map { min($0, adaptive) } ?? adaptive
+    }
+
+    /// The best rate of late, faded with its age.
+    private static func best(_ state: State, _ now: Duration) -> Double {
+        state.best * pow(0.5, ((now - state.bestAt) / .seconds(1)) / bestHalfLife)
     }
 
     private func refill(_ state: inout State, _ rate: Double, _ now: Duration) {

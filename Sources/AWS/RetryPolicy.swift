@@ -64,11 +64,11 @@ package struct RetryPolicy: Sendable {
 
     /// The wait before the next attempt, when `failures` attempts have failed.
     ///
-    /// - Parameter isBudgetSpent: Then the limit is the largest at once; for throttles, which the rate of requests answers
-    ///   too, a tenth of it at least.
-    func delay(afterFailures failures: Int, reason: RetryReason, isBudgetSpent: Bool) -> Duration {
+    /// - Parameter isBudgetSpent: Then the limit is a twentieth of the largest at least: a service that fails one request
+    ///   in three for hours is asked more slowly, and still asked.
+    func delay(afterFailures failures: Int, isBudgetSpent: Bool) -> Duration {
         let doublings = min(max(failures - 1, 0), 30)
-        let least = isBudgetSpent ? maximumDelay / (reason == .throttled ? 10 : 1) : .zero
+        let least = isBudgetSpent ? maximumDelay / 20 : .zero
         return max(min(firstDelay * (1 << doublings), maximumDelay), least) * random()
     }
 }
@@ -76,7 +76,7 @@ package struct RetryPolicy: Sendable {
 /// Retries that all calls of a client share, so that a service in trouble is not asked ever more often.
 ///
 /// Sizes are those of the SDKs' standard retry mode. Where an SDK fails at once when the tokens are spent, a migration of
-/// hours waits: it then takes the longest waits.
+/// hours waits: it then takes longer waits.
 final class RetryBudget: Sendable {
     private static let capacity = 500
     private static let cost = 5

@@ -11,6 +11,7 @@ package final class MigrationRun {
     private let drivers: [BackendDriver]
     private let options: MigrationOptions
     private let context: RunContext
+    private let isCleaningUp = OnceSet()
 
     package init(
         configuration: ConfigurationFile, drivers: [BackendDriver], options: MigrationOptions, context: RunContext
@@ -42,7 +43,9 @@ package final class MigrationRun {
     package func run(tell: (MigrationSummary) -> Void) throws(MigrationFailure) {
         let (sourceConfiguration, destinationConfiguration, clusterAddress) = try readConfiguration()
         var remarks = try checkOptions(sourceConfiguration, destinationConfiguration)
-        let isCancelled: @Sendable () -> Bool = { [cancellation = context.cancellation] in cancellation.isCancelled }
+        let isCancelled: @Sendable () -> Bool = { [cancellation = context.cancellation, isCleaningUp] in
+            cancellation.isCancelled && !isCleaningUp.isSet
+        }
         let source = try sourceConfiguration.open(
             drivers, .source(writesMarker: !options.hasReadOnlySource && !options.isDryRun), isCancelled: isCancelled)
         defer { source.close() }
@@ -137,7 +140,11 @@ package final class MigrationRun {
         try journal?.expect(marker: marker)
         try markers.set(marker)
         do {
-            defer { markers.clearSource(context.logger) }
+            defer {
+                // A run that was told to stop still has to let go of the source.
+                isCleaningUp.set()
+                markers.clearSource(context.logger)
+            }
             let copy = MigrationCopy(
                 source: source, destination: destination, options: options, context: context, state: state,
                 journal: journal)
@@ -249,4 +256,13 @@ package final class MigrationRun {
         summary.guide = preflight.destination.serverGuide(largestEntry: summary.totals.largestEntry)
         return summary
     }
+}
+
+/// A flag that is set once, by any thread.
+private final class OnceSet: Sendable {
+    private let flag = Atomic(false)
+
+    var isSet: Bool { flag.load(ordering: .acquiring) }
+
+    func set() { flag.store(true, ordering: .releasing) }
 }

@@ -8,9 +8,9 @@ final class PracticeServer {
     private let sandbox: Sandbox
 
     /// Starts a server on a free port and waits until it listens.
-    init(_ sandbox: Sandbox, _ flags: [String]) throws {
+    init(_ sandbox: Sandbox, _ flags: [String], address: String = "127.0.0.1:0") throws {
         self.sandbox = sandbox
-        started = try sandbox.start(["practice-table", "-address", "127.0.0.1:0"] + flags)
+        started = try sandbox.start(["practice-table", "-address", address] + flags)
         let marker = "Practice table listening on "
         while true {
             let output = try text(of: started.output)

@@ -14,7 +14,10 @@ extension DynamoDBBackend {
         var waited = 0.0
         while waited < Double(Self.creationSeconds) {
             remember(try table.describe())
-            if knownDescription?.status == "ACTIVE" { return }
+            if let made = knownDescription, made.status == "ACTIVE" {
+                if let problem = Self.schemaProblem(made, location) { throw StorageError(.configuration, problem) }
+                return
+            }
             waited += try table.transport.pause(seconds: waited < 5 ? 0.25 : 2)
         }
         throw StorageError(

@@ -119,7 +119,7 @@ final class TableTransport: Sendable {
     /// Makes one request.
     ///
     /// - Parameter read: Sees the reply, which is borrowed for the call.
-    /// - Throws: `.missingStore` if there is no such table; what the service or the way to it refuses otherwise.
+    /// - Throws: `.missingStore` if there is no such table, `.inUse` if it is being made or changed; what the service or the way to it refuses otherwise.
     func call<Result>(
         _ action: StaticString, _ capacity: Capacity, _ body: JSONWriter,
         _ read: (JSONNode) throws(StorageError) -> Result
@@ -172,31 +172,21 @@ final class TableTransport: Sendable {
     }
 
     private func storageError(_ error: AWSError) -> StorageError {
+        let place = "DynamoDB table \"\(table)\" at \(endpoint)"
         switch error.code {
         case .cancelled: return .cancelled
         case .noSuchResource:
             return StorageError(
                 .missingStore,
-                "DynamoDB table \"\(table)\" at \(endpoint) does not exist (any more): \(error). If it was deleted during "
+                "\(place) does not exist (any more): \(error). If it was deleted during "
                     + "a run, restore it from a backup and run again.")
+        case .resourceInUse: return StorageError(.inUse, "\(place): \(error)")
         case .accessDenied:
-            return StorageError(
-                .io,
-                "DynamoDB table \"\(table)\": the credentials may not do this: \(error). Grant dynamodb:\(error.action) on "
-                    + "the table to them, or use others.")
-        case .credentials, .expiredCredentials:
-            return StorageError(
-                .io,
-                "DynamoDB table \"\(table)\": \(error). Renew the credentials and run again: what was read is kept.")
+            return StorageError(.io, "\(place): \(error) The action is dynamodb:\(error.action).")
+        case .expiredCredentials: return StorageError(.io, "\(place): \(error) What was read so far is kept.")
         case .throttled:
-            return StorageError(
-                .io,
-                "DynamoDB table \"\(table)\" throttles every request: \(error). Raise its capacity, or lower the rate with "
-                    + "max_rcu or max_wcu, and run again.")
-        case .network:
-            return StorageError(
-                .io, "\(endpoint) cannot be reached: \(error). Look at endpoint, region and network, and run again.")
-        default: return StorageError(.io, "DynamoDB table \"\(table)\": \(error)")
+            return StorageError(.io, "\(place): \(error) max_rcu and max_wcu in the configuration lower the rate.")
+        default: return StorageError(.io, "\(place): \(error)")
         }
     }
 }

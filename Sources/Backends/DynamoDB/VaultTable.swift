@@ -30,7 +30,7 @@ final class VaultTable: Sendable {
         }
     }
 
-    /// Creates the table with the stock schema.
+    /// Creates the table with the stock schema; success if there is one of that name already.
     func create(_ creation: DynamoDBSettings.Creation) throws(StorageError) {
         let body = request { body in
             body.name("KeySchema")
@@ -57,7 +57,12 @@ final class VaultTable: Sendable {
                 body.endObject()
             }
         }
-        try transport.call("CreateTable", .none, body) { _ in }
+        do throws(StorageError) {
+            try transport.call("CreateTable", .none, body) { _ in }
+        } catch {
+            // A request whose answer was lost is made again, and finds what it has made.
+            guard error.code == .inUse else { throw error }
+        }
     }
 
     /// One item; `read` is handed it, or `nil` if there is none.

@@ -1,0 +1,152 @@
+import Foundation
+import Testing
+
+/// Runs from a table that are killed, told to stop or cut off by the service, and taken up again.
+@Suite(.serialized) struct DynamoDBResumeTests {
+    private static let entries = 24_000
+
+    /// A table of about 24 pages of 1 MB and a migration of it, reading two segments at a time.
+    private struct Trial {
+        let sandbox: Sandbox
+        let database: String
+        let destination: Store
+        let digest: String
+        var server: PracticeServer
+
+        init(_ destination: String, faults: String = "") throws {
+            sandbox = try Sandbox()
+            database = "\(sandbox.path)/table.sqlite"
+            let items = try sandbox.write("items.jsonl", TableItems.many(DynamoDBResumeTests.entries, seed: 31).text)
+            let plain = try PracticeServer(sandbox, ["-path", database, "-import", items])
+            digest = try sandbox.digest(of: plain.store())
+            try plain.stop()
+            server = try Self.serve(sandbox, database, faults)
+            self.destination =
+                destination == "raft" ? .raft("\(sandbox.path)/dst") : .sqlite("\(sandbox.path)/dst.db")
+        }
+
+        private static func serve(_ sandbox: Sandbox, _ database: String, _ faults: String) throws -> PracticeServer {
+            let flags = faults.isEmpty ? [] : ["-fault", faults]
+            return try PracticeServer(sandbox, ["-path", database] + flags)
+        }
+
+        /// Serves the same table again, at the same address: that is a part of the store's identity.
+        mutating func serveAgain(faults: String = "") throws {
+            let port = server.endpoint.split(separator: ":").last.map(String.init) ?? ""
+            try server.stop()
+            let flags = faults.isEmpty ? [] : ["-fault", faults]
+            server = try PracticeServer(sandbox, ["-path", database] + flags, address: "127.0.0.1:\(port)")
+        }
+
+        var words: [String] {
+            get throws {
+                [
+                    "operator", "migrate", "-max-parallel", "2", "-format=json", "-config",
+                    try sandbox.configuration(server.store(), destination),
+                ]
+            }
+        }
+
+        /// The pages that the server has given away so far.
+        var scans: Int { get throws { try server.counts().requests["Scan"] ?? 0 } }
+
+        /// Starts a run and waits until the server has answered that many more scans, or the run is over.
+        func startUntil(scans more: Int) throws -> Sandbox.Started {
+            let before = try scans
+            let started = try sandbox.start(words)
+            while try scans < before + more, !started.program.ends(within: 3) {}
+            return started
+        }
+
+        /// Runs to the end and compares.
+        func complete() throws -> Result {
+            let outcome = try sandbox.sealift(words)
+            try #require(outcome.code == 0, "\(outcome.errors)")
+            let last = try #require(outcome.outputLines.last)
+            let result = try JSONDecoder().decode(Result.self, from: Data(last.utf8))
+            #expect(result.keyspace_digest == digest)
+            #expect(try sandbox.digest(of: destination) == digest)
+            return result
+        }
+    }
+
+    private struct Result: Decodable {
+        var keyspace_digest: String
+        var entries_read_before: Int
+        var continued: Bool
+    }
+
+    @Test(arguments: ["raft", "sqlite"])
+    func whatAKilledRunHadReadIsNotReadAgain(_ destination: String) throws {
+        let trial = try Trial(destination)
+        var random = SeededGenerator(32)
+        var kills = 0
+        for _ in 0..<8 {
+            let started = try trial.startUntil(scans: Int.random(in: 2...5, using: &random))
+            started.program.send(SIGKILL)
+            let outcome = try started.outcome()
+            try #require(outcome.code == -SIGKILL || outcome.code == 0, "\(outcome.errors)")
+            if outcome.code == 0 { break }
+            kills += 1
+        }
+        let result = try trial.complete()
+        #expect(kills >= 4 && result.entries_read_before > 0)
+        // Each run has at most two pages under way, and two batches of a page may wait for the disk, when it is killed.
+        let pages = 30
+        let scans = try trial.scans
+        #expect(scans <= pages + kills * 4, "\(scans) scans, \(kills) kills")
+        // The marker is gone from the source, and the journal from the state folder.
+        #expect(try trial.sandbox.migrate("\(trial.sandbox.path)/migrate.hcl", ["-reset"]).code == 0)
+    }
+
+    @Test func anInterruptedRunIsTakenUpOnlyIfTheSourceIsVouchedFor() throws {
+        let trial = try Trial("raft")
+        for vouches in [false, true] {
+            let started = try trial.startUntil(scans: 6)
+            started.program.send(SIGINT)
+            let outcome = try started.outcome()
+            try #require(outcome.code == 130, "\(outcome.errors)")
+            #expect(outcome.errors.contains("-source-unchanged"), "\(outcome.errors)")
+            let flags = vouches ? ["-source-unchanged"] : []
+            let second = try trial.sandbox.sealift(trial.words + flags)
+            try #require(second.code == 0, "\(second.errors)")
+            let last = try #require(second.outputLines.last)
+            let result = try JSONDecoder().decode(Result.self, from: Data(last.utf8))
+            #expect(result.keyspace_digest == trial.digest)
+            #expect((result.entries_read_before > 0) == vouches)
+            #expect(second.errors.contains("is read again") != vouches, "\(second.errors)")
+            try trial.sandbox.shell("rm -rf '\(trial.destination.path)'")
+        }
+    }
+
+    @Test func expiredCredentialsEndARunThatIsTakenUp() throws {
+        var trial = try Trial("raft", faults: "expired-after=16")
+        let outcome = try trial.sandbox.sealift(trial.words)
+        #expect(outcome.code == 2)
+        #expect(
+            outcome.errors.contains("have ended") && outcome.errors.contains("Renew these credentials"),
+            "\(outcome.errors)")
+        #expect(!exists(trial.destination.path))
+        try trial.serveAgain()
+        let result = try trial.complete()
+        #expect(result.entries_read_before > 0)
+    }
+
+    @Test func aTableThatIsDeletedEndsARunAndItsSuccessorIsReadAnew() throws {
+        var trial = try Trial("raft", faults: "delete-table-after=16")
+        let outcome = try trial.sandbox.sealift(trial.words)
+        #expect(outcome.code == 2)
+        #expect(outcome.errors.contains("does not exist (any more)"), "\(outcome.errors)")
+        #expect(!exists(trial.destination.path))
+        try trial.serveAgain()
+        let gone = try trial.sandbox.sealift(trial.words)
+        #expect(gone.code == 2 && gone.errors.contains("A source is never created"), "\(gone.errors)")
+        let items = "\(trial.sandbox.path)/items.jsonl"
+        let port = trial.server.endpoint.split(separator: ":").last.map(String.init) ?? ""
+        try trial.server.stop()
+        trial.server = try PracticeServer(
+            trial.sandbox, ["-path", trial.database, "-import", items], address: "127.0.0.1:\(port)")
+        let result = try trial.complete()
+        #expect(result.entries_read_before == 0)
+    }
+}
