@@ -67,7 +67,7 @@ let package = Package(
             ["Storage", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem"]),
         room(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
-            ["Storage", "Workers", "JSON", "AWS", "HTTPClient"]),
+            ["Storage", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient"]),
 
         // Floor 4: the migration itself.
         room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB"]),
@@ -111,7 +111,10 @@ let package = Package(
             ]),
         tests(
             "DynamoDBBackend",
-            ["DynamoDBBackend", "Storage", "JSON", "Workers", "InMemoryBackend", "StorageTestKit", "TestSupport"]),
+            [
+                "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "StorageTestKit",
+                "TestSupport",
+            ]),
         tests(
             "Migration",
             ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),

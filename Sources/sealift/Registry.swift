@@ -12,6 +12,7 @@ let backendDrivers: [BackendDriver] = [
     FileBackend.driver(kind: "file_transactional"),
     SQLiteBackend.driver(),
     DynamoDBBackend.driver(),
+    DynamoDBExport.driver(),
     InMemoryBackend.driver(),
     InMemoryBackend.driver(kind: "inmem_ha"),
     InMemoryBackend.driver(kind: "inmem_transactional"),

@@ -40,12 +40,15 @@ package final class DynamoDBBackend: StorageBackend {
     /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html).
     static let itemBytes = 409_600 - 12
 
-    package var limits: StorageLimits {
+    package var limits: StorageLimits { Self.tableLimits }
+
+    /// What a table with the stock schema can hold.
+    static var tableLimits: StorageLimits {
         var limits = StorageLimits()
         limits.directoryBytes = 2048
         limits.nameBytes = 1024
         // At the root a space stands for the Path, below it no slash is kept: one byte either way.
-        limits.entryBytes = Self.itemBytes - 1
+        limits.entryBytes = itemBytes - 1
         limits.allowsEmptyKey = false
         limits.cleansKeys = true
         limits.requiresUTF8 = true

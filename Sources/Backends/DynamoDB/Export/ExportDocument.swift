@@ -1,0 +1,162 @@
+import JSON
+import Storage
+
+/// The objects of one file: takes the items out of them and checks what they say of themselves.
+struct ExportDocument {
+    /// What the objects of a file are.
+    private enum Form {
+        case lines
+        case pages
+    }
+
+    /// What is known of the object at hand.
+    private struct Object {
+        var line = 1
+        var items = 0
+        var isPage = false
+        var hasItem = false
+        var count: Int?
+        var scanned: Int?
+        var goesOn = false
+        var otherMember: String?
+    }
+
+    private let file: ExportFile
+    private let parser: JSONParser
+    private var splitter = ItemSplitter()
+    private var form: Form?
+    private var object = Object()
+    /// The last page says that another one follows.
+    private var pageIsMissing = false
+    private var items = 0
+    private var isStopped = false
+
+    init(_ file: ExportFile, _ parser: JSONParser) {
+        self.file = file
+        self.parser = parser
+    }
+
+    /// Reads the next piece of the file's text.
+    ///
+    /// - Returns: `false` as soon as `deliver` did.
+    mutating func read(
+        _ text: UnsafeRawBufferPointer, _ deliver: (ExportFileReader.Item) throws(StorageError) -> Bool
+    ) throws(StorageError) -> Bool {
+        // The splitter changes while it calls back: it stands apart for that time.
+        var splitter = splitter
+        defer { self.splitter = splitter }
+        let path = file.path
+        try splitter.read(text, problem: { Self.damage(path, $0.line, $0.message) }) {
+            event, line throws(StorageError) in
+            guard !isStopped else { return }
+            try take(event, line, deliver)
+        }
+        return !isStopped
+    }
+
+    private static func damage(_ path: String, _ line: Int, _ message: String) -> StorageError {
+        StorageError(.damagedStore, "\(path):\(line): \(message). Download or make the file again.")
+    }
+
+    private mutating func take(
+        _ event: ItemSplitter.Event, _ line: Int, _ deliver: (ExportFileReader.Item) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        switch event {
+        case .objectBegins:
+            object = Object()
+            object.line = line
+        case .listBegins: object.isPage = true
+        case .item(let bytes, let isListed):
+            if !isListed { object.hasItem = true }
+            let node = try parse(bytes, line)
+            guard node.kind == .object else { throw Self.damage(file.path, line, "an item is not an object") }
+            object.items += 1
+            items += 1
+            let item = ExportFileReader.Item(node: node, index: items - 1, line: line, isListed: isListed)
+            isStopped = try !deliver(item)
+        case .member(let name, let bytes): try take(member: name, try parse(bytes, line), line)
+        case .objectEnds: try finishObject()
+        }
+    }
+
+    private func parse(_ bytes: UnsafeRawBufferPointer, _ line: Int) throws(StorageError) -> JSONNode {
+        do throws(JSONError) {
+            return try parser.parse(bytes)
+        } catch {
+            throw Self.damage(file.path, line, "this is not JSON (\(error))")
+        }
+    }
+
+    private mutating func take(member name: [UInt8], _ value: JSONNode, _ line: Int) throws(StorageError) {
+        switch String(decoding: name, as: UTF8.self) {
+        case "NewImage", "OldImage", "Keys", "Metadata":
+            throw StorageError(.unsupported, "\(file.path):\(line): \(ExportManifest.incrementalAdvice)")
+        case "Items": throw Self.damage(file.path, line, "Items is not a list")
+        case "Count": object.count = value.integer
+        case "ScannedCount": object.scanned = value.integer
+        case "LastEvaluatedKey", "NextToken": object.goesOn = value.kind != .null
+        case "ConsumedCapacity", "ResponseMetadata": break
+        default: object.otherMember = "\(StorageKey(name))"
+        }
+    }
+
+    private mutating func finishObject() throws(StorageError) {
+        let line = object.line
+        if let other = object.otherMember {
+            throw Self.damage(file.path, line, "no export and no scan writes a member \(other)")
+        }
+        guard object.isPage != object.hasItem else {
+            let isCount = object.count != nil && !object.isPage
+            throw Self.damage(
+                file.path, line,
+                isCount
+                    ? "there is a Count and no Items, as of a scan that only counted (--select COUNT)"
+                    : "an object has neither \"Item\" nor \"Items\", or both")
+        }
+        let form: Form = object.hasItem ? .lines : .pages
+        guard self.form == nil || self.form == form else {
+            throw Self.damage(file.path, line, "lines of an export and the output of a scan are mixed")
+        }
+        self.form = form
+        switch form {
+        case .lines:
+            guard object.items == 1, object.count == nil else {
+                throw Self.damage(file.path, line, "a line of an export has more than one Item")
+            }
+        case .pages: try finishPage(line)
+        }
+    }
+
+    private mutating func finishPage(_ line: Int) throws(StorageError) {
+        guard let count = object.count, count == object.items else {
+            let said = object.count.map(String.init) ?? "nothing"
+            throw Self.damage(
+                file.path, line, "the scan's output says Count \(said) and has \(object.items) items")
+        }
+        if let scanned = object.scanned, scanned != count {
+            throw StorageError(
+                .damagedStore,
+                "\(file.path):\(line): the scan looked at \(scanned) items and gave \(count): a filter left out the rest. "
+                    + "Scan again without --filter-expression.")
+        }
+        pageIsMissing = object.goesOn
+    }
+
+    /// Checks what can only be known at the end.
+    func finish() throws(StorageError) {
+        guard splitter.isBetweenObjects else {
+            throw Self.damage(file.path, splitter.line, "the file ends in the middle of an object")
+        }
+        guard !pageIsMissing else {
+            throw StorageError(
+                .damagedStore,
+                "\(file.path):\(object.line): the scan is not complete: its last page has a LastEvaluatedKey or "
+                    + "NextToken. Scan again without --max-items and --no-paginate, or append the pages that follow.")
+        }
+        if let expected = file.manifest?.itemCount, expected != items {
+            throw StorageError(
+                .damagedStore,
+                "\(file.path) has \(items) items, the manifest says \(expected). Download the export again.")
+        }
+    }
+}

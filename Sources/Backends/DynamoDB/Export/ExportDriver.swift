@@ -1,0 +1,25 @@
+package import Storage
+
+extension DynamoDBExport {
+    /// The driver for storage blocks.
+    package static func driver() -> BackendDriver {
+        BackendDriver(
+            kind: "dynamodb_export",
+            summary: "A downloaded export of a DynamoDB table, or the output of aws dynamodb scan; only as a source.",
+            options: [
+                BackendOption(
+                    "path", "The export's folder, one of its data files, or a file with the output of a scan.")
+            ]
+        ) { settings, purpose throws(StorageError) in
+            guard case .source = purpose else {
+                throw StorageError(
+                    .configuration, "dynamodb_export can only be a source: an export is not written to.",
+                    place: settings.place)
+            }
+            guard let path = settings.string("path"), !path.isEmpty else {
+                throw StorageError(.configuration, "'path' must be set", place: settings.place)
+            }
+            return try DynamoDBExport(path: path, isCancelled: settings.isCancelled)
+        }
+    }
+}
