@@ -7,8 +7,14 @@ struct MarkerKeeper {
     private let destination: any StorageBackend
     private let job: String
     private let writesToSource: Bool
+    private let stop: StopRequest
 
-    init(source: any StorageBackend, destination: any StorageBackend, job: String, options: MigrationOptions) {
+    /// - Parameter stop: What the two stores ask.
+    init(
+        source: any StorageBackend, destination: any StorageBackend, job: String, options: MigrationOptions,
+        stop: StopRequest
+    ) {
+        self.stop = stop
         self.source = source
         self.destination = destination
         self.job = job
@@ -40,6 +46,7 @@ struct MarkerKeeper {
         do throws(StorageError) {
             value = try store.get(.migrationMarker)
         } catch {
+            if error.code == .cancelled { throw MigrationFailure.interrupted }
             throw MigrationFailure.migrating("error checking migration status: \(error)")
         }
         guard let value else { return false }
@@ -64,6 +71,8 @@ struct MarkerKeeper {
         do throws(StorageError) {
             if writesToSource { try source.put(.migrationMarker, value) }
         } catch {
+            // The request may have been carried out all the same.
+            if error.code == .cancelled { throw Self.interrupted(adding: unsetSource()) }
             throw MigrationFailure.migrating(
                 "error setting migration lock: \(error)\nIf the source may only be read, stop every server on it and add "
                     + "-read-only-source.")
@@ -72,8 +81,24 @@ struct MarkerKeeper {
         do throws(StorageError) {
             try destination.put(.migrationMarker, value)
         } catch {
-            throw MigrationFailure.migrating("error writing entry: \(error)\(unsetSource())")
+            let more = unsetSource()
+            if error.code == .cancelled { throw Self.interrupted(adding: more) }
+            throw MigrationFailure.migrating("error writing entry: \(error)\(more)")
         }
+    }
+
+    /// Makes sure, before a destination is released, that the source was guarded from the first read to the last.
+    ///
+    /// - Parameter value: What ``set(_:)`` wrote.
+    func checkSource(_ value: [UInt8]) throws {
+        guard writesToSource, try source.get(.migrationMarker) != value else { return }
+        throw MigrationFailure.migrating(
+            "the migration marker of this run was removed from \(source.location), or replaced, while it was read: a "
+                + "server may have written to it. Stop every server on it, see that nobody uses -reset, and run again.")
+    }
+
+    private static func interrupted(adding more: String) -> MigrationFailure {
+        MigrationFailure(.interrupted, MigrationFailure.interrupted.message + more)
     }
 
     /// Takes the source's marker back when the destination refused its own.
@@ -82,7 +107,7 @@ struct MarkerKeeper {
     private func unsetSource() -> String {
         guard writesToSource else { return "" }
         do throws(StorageError) {
-            try source.delete(.migrationMarker)
+            try stop.whileCleaning { () throws(StorageError) in try source.delete(.migrationMarker) }
             return ""
         } catch {
             return "\nThe source's migration marker could not be removed either (\(error)); run with -reset."
@@ -93,7 +118,7 @@ struct MarkerKeeper {
     func clearDestination() throws {
         guard destination.capabilities.usesMigrationMarker else { return }
         do throws(StorageError) {
-            try destination.delete(.migrationMarker)
+            try stop.whileCleaning { () throws(StorageError) in try destination.delete(.migrationMarker) }
         } catch {
             throw MigrationFailure.migrating(
                 "the destination is complete, but its migration marker cannot be removed: \(error)")
@@ -104,7 +129,7 @@ struct MarkerKeeper {
     func clearSource(_ logger: Logger) {
         guard writesToSource else { return }
         do throws(StorageError) {
-            try source.delete(.migrationMarker)
+            try stop.whileCleaning { () throws(StorageError) in try source.delete(.migrationMarker) }
         } catch {
             logger.error(
                 "the source's migration marker could not be removed; run with -reset", ["error": .string("\(error)")])

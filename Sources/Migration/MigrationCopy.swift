@@ -13,6 +13,8 @@ struct MigrationCopy {
     let state: StateFolder
     /// Where a source that is read over a network is read into first.
     let journal: SourceJournal?
+    /// Throws if somebody may have written to the source meanwhile.
+    let checkSource: () throws -> Void
 
     /// Runs to a proven destination under its final name.
     ///
@@ -36,6 +38,7 @@ struct MigrationCopy {
         summary.comparison = try compareWhileSyncing(loader, manifest, summary.totals)
         guard summary.comparison.isAllSame else { throw differences(summary.comparison) }
         try checkCancelled()
+        try checkSource()
         context.counters.enter(.finishing)
         try state.write(StateFolder.provenName, Array("\(summary.keyspaceDigest)\n".utf8))
         try loader.publish()
@@ -156,6 +159,8 @@ struct MigrationCopy {
         defer { if written !== destination { written.close() } }
         var scanOptions = scanOptions(notes: nil)
         scanOptions.writesManifestLines = true
+        // What is left out is left out of the source; at the destination everything counts.
+        scanOptions.unlisted = .keep
         let scan = CountingScan(DigestedScan(written, scanOptions), context.counters)
         defer { scan.stop() }
         var told = 0

@@ -1,3 +1,4 @@
+import Glibc
 package import Storage
 import Synchronization
 import Telemetry
@@ -11,7 +12,7 @@ package final class MigrationRun {
     private let drivers: [BackendDriver]
     private let options: MigrationOptions
     private let context: RunContext
-    private let isCleaningUp = OnceSet()
+    private let stop: StopRequest
 
     package init(
         configuration: ConfigurationFile, drivers: [BackendDriver], options: MigrationOptions, context: RunContext
@@ -20,6 +21,7 @@ package final class MigrationRun {
         self.drivers = drivers
         self.options = options
         self.context = context
+        self.stop = StopRequest(context.cancellation)
     }
 
     /// Removes the migration marker from the source.
@@ -43,9 +45,7 @@ package final class MigrationRun {
     package func run(tell: (MigrationSummary) -> Void) throws(MigrationFailure) {
         let (sourceConfiguration, destinationConfiguration, clusterAddress) = try readConfiguration()
         var remarks = try checkOptions(sourceConfiguration, destinationConfiguration)
-        let isCancelled: @Sendable () -> Bool = { [cancellation = context.cancellation, isCleaningUp] in
-            cancellation.isCancelled && !isCleaningUp.isSet
-        }
+        let isCancelled: @Sendable () -> Bool = { [stop] in stop.isSet }
         let source = try sourceConfiguration.open(
             drivers, .source(writesMarker: !options.hasReadOnlySource && !options.isDryRun), isCancelled: isCancelled)
         defer { source.close() }
@@ -97,7 +97,7 @@ package final class MigrationRun {
         let preflight = Preflight(source: source, destination: destination, options: options, context: context)
         try preflight.refuseSameStore()
         let job = try StateFolder.fingerprint(source: source.identity, destination: destination.identity)
-        let markers = MarkerKeeper(source: source, destination: destination, job: job, options: options)
+        let markers = MarkerKeeper(source: source, destination: destination, job: job, options: options, stop: stop)
         if options.isDryRun {
             let isContinuation = try markers.check()
             return tell(try dryRun(preflight, isContinuation: isContinuation, remarks: remarks))
@@ -122,6 +122,7 @@ package final class MigrationRun {
         if state.hasProvenRun, try confirm(source, destination, destinationConfiguration, state, into: &done) {
             try markers.clearDestination()
             markers.clearSource(context.logger)
+            EntryJournal.remove(at: SourceJournal.path(in: state))
             return try conclude(&done, destination, state, tell: tell)
         }
         state.remove(StateFolder.provenName)
@@ -134,20 +135,16 @@ package final class MigrationRun {
         }
         var summary = makeSummary(source, destination, remarks: remarks + findings.remarks)
         summary.isContinuation = isContinuation
-        let journal = try openJournal(source, job, state)
+        let journal = try openJournal(source, job, state, isSourceInUse: findings.isSourceInUse)
         defer { journal?.journal.close() }
         let marker = markers.newMarker()
         try journal?.expect(marker: marker)
         try markers.set(marker)
         do {
-            defer {
-                // A run that was told to stop still has to let go of the source.
-                isCleaningUp.set()
-                markers.clearSource(context.logger)
-            }
+            defer { markers.clearSource(context.logger) }
             let copy = MigrationCopy(
                 source: source, destination: destination, options: options, context: context, state: state,
-                journal: journal)
+                journal: journal, checkSource: { try markers.checkSource(marker) })
             try copy.run(replacesEntries: isContinuation || options.start != nil, into: &summary)
             try markers.clearDestination()
         } catch {
@@ -161,23 +158,25 @@ package final class MigrationRun {
 
     /// The journal of a source that is read over a network and in no order.
     private func openJournal(
-        _ source: any StorageBackend, _ job: String, _ state: StateFolder
+        _ source: any StorageBackend, _ job: String, _ state: StateFolder, isSourceInUse: Bool
     ) throws -> SourceJournal? {
         guard source.capabilities.isRemote, !source.capabilities.ascendingScan else { return nil }
         return try SourceJournal(
             source, partitionCount: options.maximumParallel, job: job, in: state, options: options,
-            logger: context.logger)
+            isSourceInUse: isSourceInUse, logger: context.logger)
     }
 
     /// Leaves the journal to the next run, and says so.
     private func keep(_ journal: SourceJournal?, after error: any Error) {
-        guard let journal = journal?.journal else { return }
+        guard let journal else { return }
+        if journal.isSourceInUse { return journal.journal.remove() }
+        let entries = journal.journal
         // What was compared and differs may have been changed by a failing disk below the journal.
-        if let failure = error as? MigrationFailure, failure.kind == .differences { return journal.remove() }
-        guard journal.entryCount > 0 else { return }
+        if let failure = error as? MigrationFailure, failure.kind == .differences { return entries.remove() }
+        guard entries.entryCount > 0 else { return }
         context.logger.info(
             "what was read is kept and taken up with -source-unchanged, or while the source carries this run's marker",
-            ["entries": .integer(journal.entryCount)])
+            ["entries": .integer(entries.entryCount)])
     }
 
     private func conclude(
@@ -216,6 +215,11 @@ package final class MigrationRun {
         summary.isContinuation = true
         summary.totals = result.totals
         summary.comparison = result.counts
+        summary.leftOut = result.leftOut
+        summary.notes = result.notes
+        summary.noteExamples = result.noteExamples
+        summary.unlistedPath = access(state.unlistedPath, F_OK) == 0 ? state.unlistedPath : nil
+        summary.sourceActivity = source.activity()
         summary.keyspaceDigest = result.sourceDigest
         summary.seconds = result.seconds
         summary.copySeconds = 0
@@ -256,13 +260,4 @@ package final class MigrationRun {
         summary.guide = preflight.destination.serverGuide(largestEntry: summary.totals.largestEntry)
         return summary
     }
-}
-
-/// A flag that is set once, by any thread.
-private final class OnceSet: Sendable {
-    private let flag = Atomic(false)
-
-    var isSet: Bool { flag.load(ordering: .acquiring) }
-
-    func set() { flag.store(true, ordering: .releasing) }
 }

@@ -14,6 +14,8 @@ struct Preflight {
     struct Findings {
         var obstacles: [String] = []
         var remarks: [String] = []
+        /// Whether a server is at work on the source, which the user allows.
+        var isSourceInUse = false
 
         func adding(_ more: [String]) -> Findings {
             var all = self
@@ -46,6 +48,7 @@ struct Preflight {
         var findings = Findings()
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         for finding in try source.sourceFindings() {
+            if finding.kind == .obstacle(.inUse) { findings.isSourceInUse = true }
             if case .obstacle(let code) = finding.kind, code != .inUse || !options.allowsSourceInUse {
                 findings.obstacles.append(finding.message)
             } else {

@@ -6,10 +6,12 @@ import Telemetry
 /// read again.
 ///
 /// It is only trusted while nothing can have been written to the source since: if the source still carries the very
-/// migration marker that the earlier run set, which keeps every server from starting, or if the user vouches for it.
+/// migration marker that the earlier run set, which keeps every server from starting, or if the user vouches for it. What
+/// was read beside a server at work is never trusted: the marker does not stop a server that runs already.
 final class SourceJournal {
     private static let markerNote = "marker"
     private static let earlierMarkerNote = "earlier marker"
+    private static let inUseNote = "in use"
     private static let version = "sealift journal 1"
 
     let journal: EntryJournal
@@ -18,21 +20,25 @@ final class SourceJournal {
     let entriesReadBefore: Int
     /// The source's marker when the journal was found to be trusted.
     private let trustedMarker: [UInt8]?
+    /// Whether a server is at work on the source while it is read; then the journal is of no use to another run.
+    let isSourceInUse: Bool
 
     /// Opens the journal in the state folder, or begins it anew.
     ///
     /// - Parameters:
     ///   - partitionCount: How many partitions a new journal is to have.
     ///   - job: The fingerprint of the two stores.
+    ///   - isSourceInUse: Whether a server is at work on the source now.
     init(
         _ source: any StorageBackend, partitionCount: Int, job: String, in state: StateFolder,
-        options: MigrationOptions, logger: Logger
+        options: MigrationOptions, isSourceInUse: Bool, logger: Logger
     ) throws {
+        self.isSourceInUse = isSourceInUse
         let path = Self.path(in: state)
         let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n".utf8)
         let opened = try Self.open(path, logger)
         let marker = opened.header == nil ? nil : try source.get(.migrationMarker)
-        if let refusal = Self.refusal(of: opened, header, marker, options) {
+        if let refusal = Self.refusal(of: opened, header, marker, options, isSourceInUse) {
             if opened.entryCount > 0 {
                 logger.warn("what an earlier run had read is read again", ["because": .string(refusal)])
             }
@@ -64,10 +70,13 @@ final class SourceJournal {
 
     /// Why a journal is not to be trusted; `nil` if it is.
     private static func refusal(
-        of journal: EntryJournal, _ header: [UInt8], _ marker: [UInt8]?, _ options: MigrationOptions
+        of journal: EntryJournal, _ header: [UInt8], _ marker: [UInt8]?, _ options: MigrationOptions,
+        _ isSourceInUse: Bool
     ) -> String? {
         guard let found = journal.header else { return "there is none" }
         guard found == header else { return "the source is not the store that was read then" }
+        if isSourceInUse { return "a server is at work on the source" }
+        if journal.note(inUseNote) != nil { return "a server was at work on the source while it was read" }
         if options.isSourceUnchanged { return nil }
         if let marker, marker == journal.note(markerNote) || marker == journal.note(earlierMarkerNote) { return nil }
         return
@@ -77,6 +86,7 @@ final class SourceJournal {
 
     /// Notes the marker that is about to be set on the source.
     func expect(marker: [UInt8]) throws(StorageError) {
+        guard !isSourceInUse else { return try journal.setNote(Self.inUseNote, [1]) }
         // A kill between the note and the marker leaves the earlier one on the source.
         if let trustedMarker { try journal.setNote(Self.earlierMarkerNote, trustedMarker) }
         try journal.setNote(Self.markerNote, marker)

@@ -24,12 +24,16 @@ package struct StoreCheck {
         package var seconds = 0.0
         /// Entries that could not be read, with the reason; the first of them.
         package var unreadable: [String] = []
+        /// What else was found in the source, by kind, and the first of it.
         package var notes: [ScanNote.Reason: Int] = [:]
+        package var noteExamples: [ScanNote] = []
+        /// Entries of the source that were left out on purpose, by reason.
+        package var leftOut: [String: Int] = [:]
     }
 
     /// - Parameters:
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
-    ///   - unlisted: What becomes of entries that a store's own listing cannot see.
+    ///   - unlisted: What becomes of entries that the source's own listing cannot see.
     package init(
         source: any StorageBackend, destination: any StorageBackend, start: StorageKey?, context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep
@@ -54,8 +58,10 @@ package struct StoreCheck {
         context.counters.restart(.comparing)
         let unreadable = UnreadableEntries()
         let notes = ScanNotes()
-        let left = try DigestingSource(scan(source, unreadable, notes), context.counters)
-        let right = try DigestingSource(scan(destination, unreadable, notes), nil)
+        let filter = EntryFilter(start: start)
+        let left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
+        let right = try DigestingSource(
+            scan(destination, unreadable, EntryFilter(start: start), ScanNotes(), .keep), nil)
         defer {
             left.stop()
             right.stop()
@@ -74,18 +80,21 @@ package struct StoreCheck {
         result.seconds = (clock.now - begin) / .seconds(1)
         result.unreadable = unreadable.messages
         result.notes = notes.counts
+        result.noteExamples = notes.examples
+        result.leftOut = filter.leftOut
         return result
     }
 
     private func scan(
-        _ store: any StorageBackend, _ unreadable: UnreadableEntries, _ notes: ScanNotes
+        _ store: any StorageBackend, _ unreadable: UnreadableEntries, _ filter: EntryFilter, _ notes: ScanNotes,
+        _ unlisted: ListingWalk.Treatment
     ) -> DigestedScan {
         var options = DigestedScan.Options()
         options.request.readers = readers
         options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         options.request.passesOver = { unreadable.add($0) }
         options.request.note = { notes.add($0) }
-        options.filter = EntryFilter(start: start)
+        options.filter = filter
         options.writesManifestLines = true
         options.spillFolder = spillFolder
         options.unlisted = unlisted

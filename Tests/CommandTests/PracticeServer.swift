@@ -5,7 +5,7 @@ import Testing
 final class PracticeServer {
     let endpoint: String
     private let started: Sandbox.Started
-    private let sandbox: Sandbox
+    let sandbox: Sandbox
 
     /// Starts a server on a free port and waits until it listens.
     init(_ sandbox: Sandbox, _ flags: [String], address: String = "127.0.0.1:0") throws {

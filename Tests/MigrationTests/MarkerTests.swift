@@ -3,6 +3,7 @@ import InMemoryBackend
 import Storage
 import TestSupport
 import Testing
+import Workers
 
 @testable import Migration
 
@@ -64,7 +65,9 @@ import Testing
     ) -> MarkerKeeper {
         var options = MigrationOptions()
         options.hasReadOnlySource = readOnly
-        return MarkerKeeper(source: source, destination: destination, job: "ours", options: options)
+        return MarkerKeeper(
+            source: source, destination: destination, job: "ours", options: options,
+            stop: StopRequest(CancellationToken()))
     }
 
     @Test func anEarlierRunOfThisJobIsTakenUpAndEverythingElseRefused() throws {
