@@ -8,10 +8,14 @@ package struct StorageLimits: Sendable {
     package var valueBytes: Int?
     /// Longest key up to its last `/`, without that, bytes.
     package var directoryBytes: Int?
+    /// Longest part of a key between two `/`, its name not counted, bytes.
+    package var directoryNameBytes: Int?
     /// Longest part of a key behind its last `/`, bytes.
     package var nameBytes: Int?
     /// Most bytes of key and value together.
     package var entryBytes: Int?
+    /// Bytes that an entry without a directory counts more than its key and value.
+    package var rootEntryBytes = 0
     /// Whether keys must be valid UTF-8.
     package var requiresUTF8 = false
     /// Keys that mean something else to this backend, with the reason.
@@ -44,8 +48,11 @@ package struct StorageLimits: Sendable {
         if let valueBytes, valueCount > valueBytes {
             return "the value has \(valueCount) bytes, at most \(valueBytes) can be kept"
         }
-        if let entryBytes, key.count + valueCount > entryBytes {
-            return "key and value have \(key.count + valueCount) bytes, at most \(entryBytes) can be kept"
+        if let entryBytes {
+            let most = entryBytes - (key.contains(UInt8(ascii: "/")) ? 0 : rootEntryBytes)
+            if key.count + valueCount > most {
+                return "key and value have \(key.count + valueCount) bytes, at most \(most) can be kept"
+            }
         }
         if let objection = partObjection(to: key) { return objection }
         if forbidsZeroByte, key.contains(0) { return "a key with a zero byte cannot be named" }
@@ -79,10 +86,17 @@ package struct StorageLimits: Sendable {
 
     private func partObjection(to key: UnsafeRawBufferPointer) -> String? {
         if requiresUTF8, !Self.isUTF8(key) { return "the key is not valid UTF-8" }
-        if directoryBytes != nil || nameBytes != nil {
+        if directoryBytes != nil || nameBytes != nil || directoryNameBytes != nil {
             let slash = key.lastIndex(of: UInt8(ascii: "/"))
             if let directoryBytes, let slash, slash > directoryBytes {
                 return "the directory of the key has \(slash) bytes, at most \(directoryBytes) can be kept"
+            }
+            if let directoryNameBytes, let slash,
+                let longest = Self.longestSegment(UnsafeRawBufferPointer(rebasing: key[..<slash])),
+                longest > directoryNameBytes
+            {
+                return
+                    "the name of a directory of the key has \(longest) bytes, at most \(directoryNameBytes) can be kept"
             }
             let name = key.count - (slash.map { $0 + 1 } ?? 0)
             if let nameBytes, name > nameBytes {
@@ -101,7 +115,7 @@ package struct StorageLimits: Sendable {
     /// Whether any limit needs the keys to be looked at before writing starts.
     package var concernsKeys: Bool {
         segmentBytes != nil || cleansKeys || forbidsParentReferences || forbidsZeroByte || marksEntriesWithUnderscore
-            || directoryBytes != nil || nameBytes != nil || requiresUTF8
+            || directoryBytes != nil || nameBytes != nil || directoryNameBytes != nil || requiresUTF8
     }
 
     /// The keys that cannot exist beside this one, in a backend that marks entries with an underscore.

@@ -137,7 +137,7 @@ import Testing
     @Test func whatATableCannotHoldIsListedBeforeTheFirstWrite() throws {
         let sandbox = try Sandbox()
         let server = try PracticeServer(sandbox, [])
-        let limit = 409_600 - 12 - 1 - "big/just".utf8.count
+        let limit = 409_600 - 12 + 1 - "big/just".utf8.count
         let source = try sandbox.makeSQLiteStore(
             "src.db",
             SampleEntry.initialised + [
@@ -145,6 +145,7 @@ import Testing
                 SampleEntry("big/over", [UInt8](repeating: 1, count: limit + 1)), SampleEntry("a//b"),
                 SampleEntry("a/b"),
                 SampleEntry(String(repeating: "n", count: 1025)),
+                SampleEntry(String(repeating: "s", count: 1024) + "/x"),
                 SampleEntry(String(repeating: "d/", count: 1030) + "x"), SampleEntry("core/_lock"),
             ])
         let configuration = try sandbox.configuration(
@@ -152,8 +153,9 @@ import Testing
         let refused = try sandbox.migrate(configuration)
         #expect(refused.code == 2)
         for part in [
-            "5 entries cannot be kept", "big/over: key and value", "a//b: the key would be kept under another name",
+            "6 entries cannot be kept", "big/over: key and value", "a//b: the key would be kept under another name",
             "last segment of the key has 1025 bytes", "directory of the key has 2059 bytes",
+            "name of a directory of the key has 1024 bytes",
             "core/_lock: the key is the place",
         ] {
             #expect(refused.errors.contains(part), "\(part): \(refused.errors)")

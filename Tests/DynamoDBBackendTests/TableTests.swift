@@ -62,8 +62,11 @@ import Testing
         let store = try fresh()
         try store.put("core/keyring", [1])
         let now = store.table.transport.serverTime
-        for (expires, isLive) in [(now - 60, false), (now + 60, true)] {
-            _ = try store.table.write([item("core", "_lock", lock.replacing("%", with: "\(expires)000000001"))])
+        for (expires, isLive) in [
+            ("\(now - 60)000000001", false), ("\(now + 60)000000001", true), ("1.5E+18", false), ("4E+18", true),
+            ("9E+30", true),
+        ] {
+            _ = try store.table.write([item("core", "_lock", lock.replacing("%", with: expires))])
             for findings in [try store.sourceFindings(), try store.destinationFindings()] {
                 #expect(findings.contains { $0.kind == .obstacle(.inUse) } == isLive)
                 guard isLive else { continue }
@@ -120,6 +123,22 @@ import Testing
         #expect(made.provisionedRead == (creation == "provisioned" ? 11 : nil))
         #expect(made.provisionedWrite == (creation == "provisioned" ? 12 : nil))
         #expect(try store.incarnation() != fresh().incarnation())
+    }
+
+    @Test func aTableThatWasMadeIsWrittenAtItsShare() throws {
+        let store = try open(
+            DynamoDBHarness.freshTable(), .destination(DestinationContext()),
+            ["create_table": "provisioned", "write_capacity": "100", "max_write_share": "0.5"])
+        try store.put("a", [1])
+        #expect(store.table.transport.rate(.write) == 50)
+    }
+
+    @Test func anItemThatReadsAsADirectoryIsNamed() throws {
+        let store = try fresh()
+        try store.put("good", [1])
+        _ = try store.table.write([item("/", ".", #", "Value":{"B":"AQ=="}"#)])
+        let error = #expect(throws: StorageError.self) { try store.contents() }
+        #expect(error?.code == .damagedEntry && error?.key == "/")
     }
 
     @Test func anotherTablesSchemaIsRefused() throws {

@@ -9,13 +9,19 @@ struct ActiveLock: Sendable {
 
     /// Who holds it, escaped.
     let holder: String
-    /// Nanoseconds since 1970; `nil` in very old locks, which say nothing about a living server.
+    /// Nanoseconds since 1970; `nil` in very old locks, which say nothing about a living server. A time that cannot be
+    /// read has not passed.
     let expires: Int?
 
     init?(_ item: JSONNode) {
-        expires = item["Expires"]?["N"]?.text.flatMap { Int($0) }
+        expires = item["Expires"].map { $0["N"]?.text.flatMap(Self.nanoseconds) ?? .max }
         holder = Self.text(item["Identity"]) ?? Self.text(item["Value"]) ?? "unknown"
         if expires == nil, item["Identity"] == nil { return nil }
+    }
+
+    /// The service writes whole numbers out; others may not.
+    private static func nanoseconds(_ text: String) -> Int? {
+        Int(text) ?? Double(text).flatMap { Int(exactly: $0.rounded()) }
     }
 
     /// Identity and Value are texts, kept as binary.

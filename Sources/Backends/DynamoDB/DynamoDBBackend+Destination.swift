@@ -7,7 +7,8 @@ extension DynamoDBBackend {
     /// Makes the table if it is not there and the settings ask for it.
     func createIfMissing() throws(StorageError) {
         if try tableDescription()?.status == "ACTIVE" { return }
-        if knownDescription == nil {
+        let isMissing = knownDescription == nil
+        if isMissing {
             guard let creation = settings.creation else { throw missingTable }
             try table.create(creation)
         }
@@ -16,6 +17,8 @@ extension DynamoDBBackend {
             remember(try table.describe())
             if let made = knownDescription, made.status == "ACTIVE" {
                 if let problem = Self.schemaProblem(made, location) { throw StorageError(.configuration, problem) }
+                // Shares of the capacity could not be known before.
+                if isMissing { table.transport.setRates(made, settings) }
                 return
             }
             waited += try table.transport.pause(seconds: waited < 5 ? 0.25 : 2)

@@ -57,6 +57,9 @@ extension DynamoDBBackend {
         return DynamoDBWriteEstimator(limit: settings.writeRate, provisioned: provisioned)
     }
 
+    /// Some thirty thousand years: a rate may be set as near to nothing as one likes.
+    private static let maximumSeconds = 1e12
+
     static func rateLines(
         provisioned: Int?, onDemand: Int, limit: DynamoDBSettings.CapacityLimit, planned: Double, units: Int
     ) -> [ServicePlan.Line] {
@@ -65,7 +68,7 @@ extension DynamoDBBackend {
         var bounds: [String] = []
         if let share = limit.share { bounds.append("a share of \(share)") }
         if let units = limit.units { bounds.append("at most \(units) units a second") }
-        let seconds = (Double(units) / planned).rounded(.up)
+        let seconds = min((Double(units) / planned).rounded(.up), maximumSeconds)
         return [
             ServicePlan.Line(
                 "Capacity", capacity + (bounds.isEmpty ? "" : "; to be used: " + bounds.joined(separator: ", "))),
@@ -92,8 +95,10 @@ final class DynamoDBWriteEstimator: WriteEstimator {
         for index in 0..<batch.count {
             let key = batch.key(index)
             entries += 1
+            let slashOrSpace = key.contains(UInt8(ascii: "/")) ? -1 : 1
             entryUnits += CapacityRules.roundedUp(
-                key.count + batch.valueCount(index) + CapacityRules.nameBytes, CapacityRules.bytesPerWriteUnit)
+                key.count + slashOrSpace + batch.valueCount(index) + CapacityRules.nameBytes,
+                CapacityRules.bytesPerWriteUnit)
             let slash = key.lastIndex(of: UInt8(ascii: "/")) ?? 0
             let next = key[..<slash]
             guard !next.elementsEqual(directory) else { continue }

@@ -47,8 +47,11 @@ package final class DynamoDBBackend: StorageBackend {
         var limits = StorageLimits()
         limits.directoryBytes = 2048
         limits.nameBytes = 1024
-        // At the root a space stands for the Path, below it no slash is kept: one byte either way.
-        limits.entryBytes = itemBytes - 1
+        // A directory's marker keeps its slash.
+        limits.directoryNameBytes = 1023
+        // Below the root the slash before the name is not kept; at the root a space stands for the Path.
+        limits.entryBytes = itemBytes + 1
+        limits.rootEntryBytes = 2
         limits.allowsEmptyKey = false
         limits.cleansKeys = true
         limits.requiresUTF8 = true
@@ -79,7 +82,11 @@ package final class DynamoDBBackend: StorageBackend {
 
     package func estimatedEntries() -> Int? { knownDescription.flatMap { $0.items > 0 ? $0.items : nil } }
 
-    package func incarnation() throws(StorageError) -> String { try tableDescription()?.incarnation ?? "" }
+    package func incarnation() throws(StorageError) -> String {
+        let table = try tableDescription()?.incarnation ?? ""
+        // What was read eventually consistently is no beginning for a run that is to be consistent.
+        return settings.readsConsistently ? table : "\(table) eventually consistent"
+    }
 
     package func activity() -> StoreActivity? { table.transport.activity }
 

@@ -86,6 +86,8 @@ final class DynamoDBLoader: BulkLoader {
         let batch = work.batch
         let groups = (batch.count + VaultTable.batchWrites - 1) / VaultTable.batchWrites
         for first in 0..<groups {
+            // After another writer's error, or when the load was given up, nothing more is worth writing.
+            if failure.withLock({ $0 }) != nil { return }
             // Every groups-th entry: neighbours go into different requests.
             let items = stride(from: first, to: batch.count, by: groups).map { index in
                 PutRequest.entry(ItemKey(entry: batch.key(index)), batch.value(index))

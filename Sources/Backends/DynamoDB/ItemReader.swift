@@ -81,6 +81,13 @@ struct ItemReader {
         do throws(StorageError) {
             return try key.withBytes { key throws(StorageError) in
                 guard request.partition.contains(key) else { return false }
+                if parts.kind == .entry, key.last == UInt8(ascii: "/") {
+                    throw StorageError(
+                        .damagedEntry,
+                        "an item with Path \(escapedKey(parts.path)) and Key \(escapedKey(parts.name)) reads as the "
+                            + "directory \(escapedKey(key)). No Vault wrote it: remove it and run again.",
+                        key: StorageKey(copying: key))
+                }
                 guard parts.kind == .entry, request.content == .entries else {
                     batch.append(key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
                     return true

@@ -21,12 +21,12 @@ struct TableDescription: Sendable {
     init(_ reply: JSONNode) {
         let table = reply["Table"] ?? reply["TableDescription"]
         status = table?["TableStatus"]?.text ?? ""
-        items = table?["ItemCount"]?.integer ?? 0
-        bytes = table?["TableSizeBytes"]?.integer ?? 0
+        items = Self.count(table?["ItemCount"])
+        bytes = Self.count(table?["TableSizeBytes"])
         let throughput = table?["ProvisionedThroughput"]
         let isOnDemand = table?["BillingModeSummary"]?["BillingMode"]?.isString("PAY_PER_REQUEST") == true
-        provisionedRead = isOnDemand ? nil : throughput?["ReadCapacityUnits"]?.integer.flatMap { $0 > 0 ? $0 : nil }
-        provisionedWrite = isOnDemand ? nil : throughput?["WriteCapacityUnits"]?.integer.flatMap { $0 > 0 ? $0 : nil }
+        provisionedRead = isOnDemand ? nil : Self.units(throughput?["ReadCapacityUnits"])
+        provisionedWrite = isOnDemand ? nil : Self.units(throughput?["WriteCapacityUnits"])
         let created = table?["CreationDateTime"]?.double.map { "\($0)" } ?? ""
         incarnation = "\(table?["TableArn"]?.text ?? "") \(table?["TableId"]?.text ?? "") \(created)"
         var types: [String: String] = [:]
@@ -37,5 +37,17 @@ struct TableDescription: Sendable {
             let name = element["AttributeName"]?.text ?? ""
             return "\(name):\(element["KeyType"]?.text ?? ""):\(types[name] ?? "")"
         }
+    }
+
+    /// More than any table has; what a server says is calculated with.
+    private static let maximumCount = 1 << 52
+
+    private static func count(_ number: JSONNode?) -> Int {
+        max(0, min(number?.integer ?? 0, maximumCount))
+    }
+
+    private static func units(_ number: JSONNode?) -> Int? {
+        let units = count(number)
+        return units > 0 ? units : nil
     }
 }

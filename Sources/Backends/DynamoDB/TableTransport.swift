@@ -62,9 +62,12 @@ final class TableTransport: Sendable {
                 ServiceEndpoint(service: "dynamodb", region: settings.region)
             }
         guard let address else {
+            // What stands before an @ may be a password.
+            let shown = (settings.endpoint ?? "").split(separator: "@").last.map(String.init) ?? ""
             throw StorageError(
                 .configuration,
-                "endpoint \"\(StorageKey(settings.endpoint ?? ""))\" is no URL of a service, such as http://127.0.0.1:8000.",
+                "endpoint \"\(StorageKey(shown))\" is no URL of a service without a user's name, such as "
+                    + "http://127.0.0.1:8000.",
                 place: block.place(of: "endpoint"))
         }
         let isCancelled = block.isCancelled
@@ -99,6 +102,9 @@ final class TableTransport: Sendable {
             read: RateController(limit: read, isCancelled: isCancelled),
             write: RateController(limit: write, isCancelled: isCancelled))
     }
+
+    /// Units a second that may be used now; `nil` if nothing limits them.
+    func rate(_ capacity: Capacity) -> Double? { counts.control(capacity)?.statistics.rate }
 
     private static func isWrite(_ action: String) -> Bool {
         action == "BatchWriteItem" || action == "DeleteItem" || action == "PutItem"

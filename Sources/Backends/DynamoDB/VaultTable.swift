@@ -112,7 +112,10 @@ final class VaultTable: Sendable {
     func page(
         _ page: PageRequest, _ read: (JSONElements, ItemKey?) throws(StorageError) -> Void
     ) throws(StorageError) -> ItemKey? {
-        let body = request { body in Self.write(page, to: &body, consistent: readsConsistently) }
+        let body = request { body in
+            // A query decides whether a directory is empty, and a reader of lists wants what was just written.
+            Self.write(page, to: &body, consistent: readsConsistently || page.path != nil)
+        }
         return try transport.call(page.path == nil ? "Scan" : "Query", .read, body) {
             reply throws(StorageError) -> ItemKey? in
             guard let items = reply["Items"], items.kind == .array else {
