@@ -112,8 +112,8 @@ let package = Package(
         tests(
             "DynamoDBBackend",
             [
-                "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "StorageTestKit",
-                "TestSupport",
+                "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "Practice",
+                "HTTPServer", "Telemetry", "StorageTestKit", "TestSupport",
             ]),
         tests(
             "Migration",

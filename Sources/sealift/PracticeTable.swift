@@ -24,10 +24,11 @@ let practiceTableCommand = CommandSpec(
         .init("A table in memory:", "sealift practice-table -address 127.0.0.1:8000"),
         .init(
             "What a Vault's file storage would be on DynamoDB, kept in a file:",
-            "sealift practice-table -path table.sqlite -import /var/lib/vault/data"),
+            "sealift practice-table -address 127.0.0.1:8000 -path table.sqlite -import /opt/vault/data"),
         .init(
             "A bad day:",
-            "sealift practice-table -import items.jsonl.gz -fault throttle=0.2,http500=0.05,drop=0.02,seed=7"),
+            "sealift practice-table -address 127.0.0.1:8000 -import /opt/vault/items.jsonl.gz "
+                + "-fault throttle=0.2,http500=0.05,drop=0.02,seed=7"),
     ],
     flags: [
         .string(

@@ -6,7 +6,7 @@ import Testing
         let readme = try Readme()
         let sandbox = try Sandbox()
         for file in readme.files { try sandbox.write(file.name, file.text) }
-        #expect(readme.files.map(\.name) == ["migrate.hcl", "rehearsal.hcl"])
+        #expect(readme.files.map(\.name) == ["migrate.hcl", "practice.hcl", "export.hcl", "rehearsal.hcl"])
         #expect(readme.commands.count >= 10)
         var digests: Set<String> = []
         for command in readme.commands {
@@ -30,10 +30,15 @@ import Testing
             let sandbox = try Sandbox()
             try sandbox.write("migrate.hcl", migrate.text)
             try sandbox.write("server.hcl", server)
-            // Everything but a migration looks at what one has left.
-            if !line.contains("operator migrate") { try sandbox.run("sealift operator migrate -config migrate.hcl") }
-            let outcome = try sandbox.run(line)
+            // Everything but a migration, its plan and a server looks at what a migration has left.
+            if ["operator migrate", "plan", "practice-table"].allSatisfy({ !line.contains($0) }) {
+                try sandbox.run("sealift operator migrate -config migrate.hcl")
+            }
+            // A server serves until it is told to stop.
+            let isServer = line.hasPrefix("sealift practice-table")
+            let outcome = try sandbox.run(isServer ? "timeout --preserve-status -s TERM 3 \(line)" : line)
             #expect(outcome.code == 0, "\(line): \(outcome.output)\(outcome.errors)")
+            #expect(!isServer || outcome.output.contains("listening on http://127.0.0.1:"))
         }
     }
 

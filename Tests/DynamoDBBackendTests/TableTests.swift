@@ -170,14 +170,19 @@ import Testing
         #expect(try store.get("almost")?.count == 404_000)
     }
 
-    @Test func fiftyThousandEntriesGoInAndOut() throws {
-        let store = try fresh()
+    /// moto sorts the whole table anew for every page, so that it is asked for fewer segments.
+    @Test(arguments: ["moto", "practice"])
+    func fiftyThousandEntriesGoInAndOut(_ service: String) throws {
+        let isMoto = service == "moto"
+        let endpoint = isMoto ? try PythonServer.moto.get().url : try PracticeService.shared.get().endpoint
+        let store = try openTable(DynamoDBHarness.freshTable(), endpoint, .destination(DestinationContext()))
         let entries = (0..<50_000).map { number in
             TestEntry(
                 StorageKey("d\(number % 40)/e\(number % 7)/k\(number)"), [UInt8(number & 255), UInt8(number >> 8)])
         }
         try store.fill(entries.sorted { $0.key < $1.key })
-        for count in [4] {
+        let wanted = entries.sorted { $0.key < $1.key }
+        for count in isMoto ? [4] : [1, 2, 3, 5, 8, 13, 32] {
             var found: [TestEntry] = []
             for partition in StoragePartition.segments(count) {
                 var request = ScanRequest()
@@ -187,7 +192,7 @@ import Testing
                     return true
                 }
             }
-            try requireContents(found.sorted { $0.key < $1.key }, entries, "\(count) segments")
+            #expect(found.sorted { $0.key < $1.key } == wanted, "\(count) segments")
         }
     }
 }
