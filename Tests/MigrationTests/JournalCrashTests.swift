@@ -124,6 +124,21 @@ import Workers
         }
     }
 
+    /// A limit on the address space leaves less to reserve than a journal would like.
+    @Test func littleAddressSpaceIsEnough() async throws {
+        let folder = Scratch.root.path
+        await #expect(processExitsWith: .success) { [folder = folder as String] in
+            var limits = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limits)
+            limits.rlim_cur = 20 << 30
+            setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limits)
+            let journal = try EntryJournal(scratchIn: folder)
+            try journal.begin(header: [], partitions: 1)
+            try JournalSource(seed: 1, count: 100).fill(journal, 0, seed: 1)
+            try #require(try contents(of: journal).count == 100)
+        }
+    }
+
     @Test(arguments: 1...3)
     func aDamagedFileIsRefusedOrAnsweredRightly(seed: Int) throws {
         try Scratch.withFolder { folder in

@@ -23,7 +23,7 @@ struct JournalContents {
         do throws(LMDBError) {
             contents = try LMDBContents(descriptor: descriptor, path: path)
         } catch {
-            throw JournalFile.translated(error, path, isDurable: true)
+            throw JournalFile.translated(error, path)
         }
         var hasSummary = false
         var hasHeader = false

@@ -16,8 +16,9 @@ import Synchronization
 /// Numbers in keys are big-endian. All values but records end in a check of 8 bytes, seeded with the one of their key.
 /// Records are appended and never changed; one transaction holds some of them, the cursors behind them, and the summary.
 final class JournalFile: Sendable {
-    /// Address space reserved for a file, 16 TiB.
+    /// Address space reserved for a file, 16 TiB; where a limit forbids that, as much as is allowed, 1 GiB at least.
     private static let maximumBytes = 1 << 44
+    private static let minimumBytes = 1 << 30
 
     private let environment: LMDBEnvironment
     let path: String
@@ -86,10 +87,14 @@ final class JournalFile: Sendable {
     private static func open(
         _ path: String, named name: String, isDurable: Bool
     ) throws(StorageError) -> LMDBEnvironment {
-        do throws(LMDBError) {
-            return try LMDBEnvironment(path: path, maximumBytes: maximumBytes, isDurable: isDurable)
-        } catch {
-            throw translated(error, name, isDurable: isDurable)
+        var bytes = maximumBytes
+        while true {
+            do throws(LMDBError) {
+                return try LMDBEnvironment(path: path, maximumBytes: bytes, isDurable: isDurable)
+            } catch {
+                bytes /= 4
+                guard error.code == ENOMEM, bytes >= minimumBytes else { throw translated(error, name) }
+            }
         }
     }
 
@@ -166,7 +171,7 @@ final class JournalFile: Sendable {
         } catch {
             // The library tells a write that the system cut short for lack of room as an I/O error.
             let isFull = error.isFull || (error.code == EIO && hasRoom(for: bytes) == false)
-            throw isFull ? noSpace(error) : Self.translated(error, path, isDurable: isDurable)
+            throw isFull ? noSpace(error) : Self.translated(error, path)
         }
     }
 
@@ -236,7 +241,7 @@ final class JournalFile: Sendable {
         StorageError(.inUse, "\(path) is open in another run. Wait for it to end.")
     }
 
-    static func translated(_ error: LMDBError, _ path: String, isDurable: Bool) -> StorageError {
+    static func translated(_ error: LMDBError, _ path: String) -> StorageError {
         if error.isDamage { return damaged(path, error.reason) }
         if error.isInUse { return inUse(path) }
         if error.isSystem { return StorageError.system("use", path, errno: error.code) }
