@@ -102,6 +102,21 @@ import Testing
         #expect(last == 1000)
     }
 
+    /// A throttle before anything was consumed says nothing of what the table takes.
+    @Test(arguments: [nil, 50.0])
+    func anEarlyThrottleLeavesTheRate(limit: Double?) throws {
+        let clock = VirtualClock()
+        let controller = RateController(limit: limit, time: clock.source)
+        let permit = controller.acquire()
+        clock.advance(.milliseconds(2))
+        controller.throttled()
+        clock.advance(.milliseconds(50))
+        controller.consumed(128, for: permit)
+        #expect(controller.statistics.throttles == 1)
+        let rate = controller.statistics.rate
+        #expect(limit == nil ? rate == nil : try #require(rate) >= 35)
+    }
+
     @Test func givesBackWhatWasNotConsumed() {
         let clock = VirtualClock()
         let controller = RateController(limit: 10, time: clock.source)
