@@ -15,10 +15,11 @@ func room(_ name: String, path: String? = nil, _ dependencies: [Target.Dependenc
     .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: house)
 }
 
-/// The tests of one room, in Tests/<name>Tests.
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// The tests of one room, in Tests/<name>Tests, beside files of theirs that are no Swift.
+func tests(_ name: String, _ dependencies: [Target.Dependency], beside files: [String] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: house)
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", exclude: files,
+        swiftSettings: house)
 }
 
 let package = Package(
@@ -125,7 +126,7 @@ let package = Package(
                 "Practice", "HTTPServer", "JSON", "Zlib", "Storage", "FileBackend", "SQLiteBackend", "Telemetry",
                 "Workers",
                 "TestSupport",
-            ]),
+            ], beside: ["conformance.py", "requests.txt", "signatures.py"]),
         tests("Documentation", ["sealift"]),
         tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
     ],

@@ -13,6 +13,6 @@ final class PracticeService: Sendable {
     init() throws {
         table = try PracticeTable(path: nil, logger: Logger(level: .error))
         server = try table.start(address: try SocketAddress("127.0.0.1:0"), allowsRemote: false)
-        endpoint = "http://\(server.address)"
+        endpoint = "http://127.0.0.1:\(server.port)"
     }
 }

@@ -148,7 +148,8 @@ import Testing
         let error = #expect(throws: HTTPError.self) {
             try HTTPClient().perform(HTTPRequest(method: "GET", url: "https://127.0.0.1:\(server.port)/echo"))
         }
-        #expect(error?.code == .tls || error?.code == .connectionLost)
+        // A server without TLS may also wait for the end of a line that never comes.
+        #expect([.tls, .connectionLost, .timedOut].contains(error?.code))
         try Scratch.withFolder { folder in
             let secure = try PythonServer("tls_server.py", "\(folder)/certificate")
             defer { secure.stop() }
