@@ -132,3 +132,11 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// What scripts/benchmark runs beside the program itself.
+if Context.environment["SEALIFT_BENCHMARKS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "PageBenchmark", dependencies: ["DynamoDBBackend", "JSON", "Migration", "Storage", "Zlib"],
+            path: "Tests/Benchmarks/PageBenchmark", swiftSettings: house))
+}

@@ -1,4 +1,3 @@
-import JSON
 package import Storage
 
 extension DynamoDBBackend {
@@ -29,8 +28,8 @@ extension DynamoDBBackend {
         page.segment = request.partition.segment
         page.limit = request.pageEntries
         page.keysOnly = request.content == .keys
-        page.start = try request.cursor.map { cursor throws(StorageError) in try Self.itemKey(cursor) }
-        var reader = ItemReader()
+        page.start = try request.cursor.map { cursor throws(StorageError) in try PageReader.place(of: cursor) }
+        var reader = PageReader(location: location)
         repeat {
             if request.isCancelled() { throw StorageError.cancelled }
             let next = try readPage(page, request, &reader, deliver)
@@ -41,12 +40,12 @@ extension DynamoDBBackend {
 
     /// Reads one page and delivers its entries, in several batches if there are many.
     private func readPage(
-        _ page: VaultTable.PageRequest, _ request: ScanRequest, _ reader: inout ItemReader,
+        _ page: VaultTable.PageRequest, _ request: ScanRequest, _ reader: inout PageReader,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) -> (start: ItemKey?, goesOn: Bool) {
         var batches: [EntryBatch] = []
         let next = try table.page(page) { items, next throws(StorageError) in
-            batches = try collect(items, next, request, &reader)
+            batches = try reader.batches(of: items, next, request)
         }
         for batch in batches {
             guard batch.count > 0 else {
@@ -57,47 +56,5 @@ extension DynamoDBBackend {
             guard try deliver(batch) else { return (nil, false) }
         }
         return (next, true)
-    }
-
-    /// Entries of a page in batches, each with the cursor behind it.
-    private func collect(
-        _ items: JSONElements, _ next: ItemKey?, _ request: ScanRequest, _ reader: inout ItemReader
-    ) throws(StorageError) -> [EntryBatch] {
-        var batches: [EntryBatch] = []
-        var batch = request.pool.take()
-        var last = ItemReader.Parts()
-        for item in items {
-            let parts: ItemReader.Parts
-            do throws(StorageError) {
-                parts = try ItemReader.parts(of: item)
-            } catch {
-                throw StorageError(error.code, "\(location): \(error.message)")
-            }
-            last = parts
-            guard parts.kind == .entry || (parts.kind == .marker && request.includesDirectoryMarkers) else { continue }
-            guard try reader.append(parts, to: batch, request), batch.isFull else { continue }
-            // Any item's key can be where a scan goes on, not only the last one of a page.
-            batch.cursor = Self.cursor(parts.place)
-            batches.append(batch)
-            batch = request.pool.take()
-        }
-        if batch.count > 0 { batch.cursor = Self.cursor(next ?? last.place) }
-        return batches + [batch]
-    }
-
-    /// A cursor is the Path's length as two bytes, high one first, the Path, and the Key.
-    private static func cursor(_ place: ItemKey) -> ScanCursor {
-        let count = UInt16(truncatingIfNeeded: place.path.count)
-        return ScanCursor([UInt8(count >> 8), UInt8(count & 255)] + place.path + place.name)
-    }
-
-    private static func itemKey(_ cursor: ScanCursor) throws(StorageError) -> ItemKey {
-        let bytes = cursor.bytes
-        guard bytes.count > 2 else { throw StorageError(.damagedStore, "a scan cursor has no key") }
-        let count = Int(bytes[0]) << 8 | Int(bytes[1])
-        guard bytes.count > 2 + count, count > 0 else {
-            throw StorageError(.damagedStore, "a scan cursor is cut short")
-        }
-        return ItemKey(path: Array(bytes[2..<(2 + count)]), name: Array(bytes[(2 + count)...]))
     }
 }

@@ -118,13 +118,19 @@ final class VaultTable: Sendable {
         }
         return try transport.call(page.path == nil ? "Scan" : "Query", .read, body) {
             reply throws(StorageError) -> ItemKey? in
-            guard let items = reply["Items"], items.kind == .array else {
-                throw StorageError(.io, "DynamoDB answered a page without Items. Is the endpoint a DynamoDB service?")
-            }
-            let next = try reply["LastEvaluatedKey"].map { last throws(StorageError) in try Self.itemKey(last) }
-            try read(items.elements, next)
+            let (items, next) = try Self.contents(ofPage: reply)
+            try read(items, next)
             return next
         }
+    }
+
+    /// The items of a page, borrowed, and where the next page begins; `nil` behind the last one.
+    static func contents(ofPage reply: JSONNode) throws(StorageError) -> (items: JSONElements, next: ItemKey?) {
+        guard let items = reply["Items"], items.kind == .array else {
+            throw StorageError(.io, "DynamoDB answered a page without Items. Is the endpoint a DynamoDB service?")
+        }
+        let next = try reply["LastEvaluatedKey"].map { last throws(StorageError) in try Self.itemKey(last) }
+        return (items.elements, next)
     }
 
     private static func write(_ page: PageRequest, to body: inout JSONWriter, consistent: Bool) {
