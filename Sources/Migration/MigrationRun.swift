@@ -123,7 +123,7 @@ package final class MigrationRun {
             try markers.clearDestination()
             markers.clearSource(context.logger)
             EntryJournal.remove(at: SourceJournal.path(in: state))
-            return try conclude(&done, destination, state, tell: tell)
+            return try conclude(&done, source, destination, state, tell: tell)
         }
         state.remove(StateFolder.provenName)
         let findings = try preflight.look(isContinuation: isContinuation)
@@ -149,11 +149,12 @@ package final class MigrationRun {
             try markers.clearDestination()
         } catch {
             keep(journal, after: error)
+            summary.sourceActivity = source.activity()
             writeReport(summary, failure: "\(error)", in: state)
             throw error
         }
         journal?.journal.remove()
-        try conclude(&summary, destination, state, tell: tell)
+        try conclude(&summary, source, destination, state, tell: tell)
     }
 
     /// The journal of a source that is read over a network and in no order.
@@ -180,10 +181,12 @@ package final class MigrationRun {
     }
 
     private func conclude(
-        _ summary: inout MigrationSummary, _ destination: any StorageBackend, _ state: StateFolder,
-        tell: (MigrationSummary) -> Void
+        _ summary: inout MigrationSummary, _ source: any StorageBackend, _ destination: any StorageBackend,
+        _ state: StateFolder, tell: (MigrationSummary) -> Void
     ) throws {
         summary.guide = destination.serverGuide(largestEntry: summary.totals.largestEntry)
+        // Markers have been asked for and taken back since the source was read.
+        summary.sourceActivity = source.activity()
         summary.destinationActivity = destination.activity()
         summary.manifestPath = state.manifestPath
         summary.reportPath = state.reportPath

@@ -1,8 +1,9 @@
 package import Storage
 
 extension DynamoDBBackend {
-    /// Bytes for which a segment of its own is worth while: a scan answers with 1 MB at a time.
-    private static let bytesPerSegment = 1 << 20
+    /// Bytes for which a segment of its own is worth while. A scan answers with 1 MB at a time, and each segment ends
+    /// with a page that is only half full on average.
+    private static let bytesPerSegment = 2 << 20
     /// Bytes of an item where only their number is known.
     private static let typicalItemBytes = 1 << 10
     /// The service's counts are hours old: a table may have grown since.
