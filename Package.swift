@@ -71,7 +71,7 @@ let package = Package(
             ["Storage", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient"]),
 
         // Floor 4: the migration itself.
-        room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB"]),
+        room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem"]),
         room(
             "Practice",
             ["AWS", "Digest", "Storage", "SQLiteBackend", "HTTPServer", "JSON", "Zlib", "Workers", "Telemetry"]),

@@ -80,6 +80,17 @@ package final class JSONServiceClient: Sendable {
         return Timestamp(seconds: time.now().seconds + offset)
     }
 
+    /// Closes connections and frees memory that no call uses now.
+    package func letIdleGo() {
+        let idle = shared.withLock { shared in
+            defer { shared.idleTools = [] }
+            return shared.idleTools
+        }
+        // Freed outside the lock.
+        withExtendedLifetime(idle) {}
+        http.letIdleGo()
+    }
+
     /// Calls an operation and waits for its answer, through as many attempts as the policy allows.
     ///
     /// - Parameters:

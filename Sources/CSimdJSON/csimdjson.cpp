@@ -88,7 +88,9 @@ int cs_json_parse(cs_json_parser *parser, const char *text, size_t length, size_
         parser->nodes.clear();
         // The depth of a parser is fixed with its memory.
         if (parser->parser.max_depth() != max_depth || parser->parser.capacity() < length) {
-            if (auto error = parser->parser.allocate(length < 4096 ? 4096 : length, max_depth)) { return error; }
+            // Room for somewhat longer texts: pages differ a little, and memory that is not touched costs nothing.
+            const size_t room = length < 4096 ? 4096 : length + length / 4;
+            if (auto error = parser->parser.allocate(room, max_depth)) { return error; }
         }
         element root;
         // The copy into padded memory is the parser's own.

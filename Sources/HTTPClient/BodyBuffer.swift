@@ -22,7 +22,8 @@ final class BodyBuffer: @unchecked Sendable {
     /// Makes room for a body of the announced size.
     func reserve(_ size: Int) {
         let size = min(size, Self.largestReserve)
-        if size > memory.count { grow(to: size) }
+        // Somewhat more, because the next answer may be a little longer.
+        if size > memory.count { grow(to: min(size + size / 4, Self.largestReserve)) }
     }
 
     func append(_ more: UnsafeRawBufferPointer) {

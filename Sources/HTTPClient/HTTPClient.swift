@@ -13,6 +13,12 @@ package final class HTTPClient: Sendable {
         self.configuration = configuration
     }
 
+    /// Closes connections and frees buffers that nobody uses now.
+    package func letIdleGo() {
+        handles.removeAll()
+        buffers.removeAll()
+    }
+
     /// Sends a request and receives the whole answer, whatever its status.
     ///
     /// - Parameters:

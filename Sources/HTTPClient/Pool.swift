@@ -14,6 +14,15 @@ final class Pool<Element: Sendable>: Sendable {
         elements.withLock { $0.popLast() }
     }
 
+    func removeAll() {
+        let idle = elements.withLock { elements in
+            defer { elements = [] }
+            return elements
+        }
+        // Freed outside the lock.
+        withExtendedLifetime(idle) {}
+    }
+
     func put(_ element: Element) {
         elements.withLock { if $0.count < capacity { $0.append(element) } }
     }

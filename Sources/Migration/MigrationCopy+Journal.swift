@@ -1,3 +1,4 @@
+import CSystem
 import Storage
 import Telemetry
 import Workers
@@ -29,6 +30,10 @@ extension MigrationCopy {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
         summary.sourceActivity = source.activity()
+        // Each thread had an answer, its parsed form and its batches; the building of the destination has other needs.
+        source.letIdleGo()
+        pool.letIdleGo()
+        cs_release_freed_memory()
     }
 
     /// Refuses, before anything is written, entries that the destination could not keep.

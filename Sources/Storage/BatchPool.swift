@@ -23,6 +23,16 @@ package final class BatchPool: Sendable {
         free.withLock { $0.popLast() } ?? EntryBatch(stamper: makeStamper?(), keepsValues: keepsValues)
     }
 
+    /// Frees the batches that wait to be used again.
+    package func letIdleGo() {
+        let idle = free.withLock { free in
+            defer { free = [] }
+            return free
+        }
+        // Freed outside the lock.
+        withExtendedLifetime(idle) {}
+    }
+
     /// Takes back a batch nobody uses any more.
     package func recycle(_ batch: EntryBatch) {
         guard batch.capacity <= Self.maximumCapacity else { return }

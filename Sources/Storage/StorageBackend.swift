@@ -65,6 +65,9 @@ package protocol StorageBackend: AnyObject, Sendable {
     /// - Parameter largestEntry: Bytes of key and value of the largest entry.
     func serverGuide(largestEntry: Int) -> ServerGuide?
 
+    /// Gives back memory and connections that are only kept for the next call; for after a long read.
+    func letIdleGo()
+
     /// Gives back files, locks and connections. Repeated calls do nothing.
     func close()
 }
@@ -79,6 +82,8 @@ extension StorageBackend {
     package func incarnation() throws(StorageError) -> String { "" }
 
     package func activity() -> StoreActivity? { nil }
+
+    package func letIdleGo() {}
 
     package func readPlan() throws(StorageError) -> ServicePlan? { nil }
 

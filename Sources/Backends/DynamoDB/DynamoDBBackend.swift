@@ -90,6 +90,8 @@ package final class DynamoDBBackend: StorageBackend {
 
     package func activity() -> StoreActivity? { table.transport.activity }
 
+    package func letIdleGo() { table.transport.letIdleGo() }
+
     package func close() { isClosed.withLock { $0 = true } }
 
     // MARK: single entries

@@ -122,6 +122,9 @@ final class TableTransport: Sendable {
     /// The service's time, in seconds since 1970, by the answer that came last.
     var serverTime: Int { client.serverNow.seconds }
 
+    /// Closes connections and frees memory that no request uses now.
+    func letIdleGo() { client.letIdleGo() }
+
     /// Makes one request.
     ///
     /// - Parameter read: Sees the reply, which is borrowed for the call.

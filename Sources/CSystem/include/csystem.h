@@ -1,4 +1,4 @@
-// Linux calls that the Swift Glibc module does not carry because they need _GNU_SOURCE or are variadic.
+// Linux calls that the Swift Glibc module does not carry: they need _GNU_SOURCE, are variadic, or lie in other headers.
 #ifndef SEALIFT_CSYSTEM_H
 #define SEALIFT_CSYSTEM_H
 
@@ -24,5 +24,8 @@ int cs_open_write(int directory, const char *name, unsigned mode);
 
 /// renameat2 with RENAME_NOREPLACE. 0, or -1 with errno (EEXIST if the target is there).
 int cs_rename_noreplace(const char *from, const char *to);
+
+/// Gives memory that was freed back to the system (malloc_trim), of all threads.
+void cs_release_freed_memory(void);
 
 #endif
