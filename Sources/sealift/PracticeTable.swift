@@ -180,8 +180,10 @@ struct PracticeTableRun {
             into: name, replaces: flags.boolean("replace"), capacity: read > 0 ? (read, write) : nil)
         let isCancelled: @Sendable () -> Bool = { cancellation.isCancelled }
         let result: ImportResult
+        var digest: String?
         do {
             let files = isFolder ? PracticeTable.exportFiles(in: source) : [source]
+            if isFolder { digest = try ImportCheck(folder: source, files: files).run(isCancelled: isCancelled) }
             if files.isEmpty {
                 let store = try FileBackend(path: source, mustExist: true)
                 defer { store.close() }
@@ -192,11 +194,18 @@ struct PracticeTableRun {
         } catch let error as StorageError where error.code == .cancelled {
             throw MigrationFailure(.interrupted, "Interrupted. The import is incomplete; run again with -replace.")
         }
+        guard result.items > 0 else {
+            throw StorageError(
+                .missingStore,
+                "\(source) holds neither a Vault's file storage nor items as DynamoDB JSON. Correct the path of -import."
+            )
+        }
         for reason in result.leftOut { console.printError("left out: \(reason)") }
         let leftOut = result.leftOutCount > 0 ? ", left out \(formatCount(result.leftOutCount))" : ""
         console.printResult(
             "Imported \(formatCount(result.items)) items (\(formatCount(result.items - result.markers)) entries, "
-                + "\(formatCount(result.markers)) markers, \(formatBytes(result.bytes))) into \(name)\(leftOut)")
+                + "\(formatCount(result.markers)) markers, \(formatBytes(result.bytes))) into \(name)\(leftOut)"
+                + (digest.map { "; they are those of its manifest, sha256:\($0)" } ?? ""))
     }
 
     private func announce(_ table: PracticeTable, _ server: HTTPServer) {
