@@ -4,6 +4,9 @@ import Telemetry
 import Workers
 
 extension MigrationCopy {
+    /// Threads that read over a network at once: each has an answer, its parsed form and batches at hand, about 7 MiB.
+    private static let maximumRemoteReaders = 24
+
     /// Reads what of the source is not in its journal yet.
     func read(into journal: SourceJournal, _ pool: BatchPool, _ summary: inout MigrationSummary) throws {
         summary.entriesReadBefore = journal.entriesReadBefore
@@ -20,7 +23,7 @@ extension MigrationCopy {
         request.pool = pool
         let reading = JournaledRead(
             store: source, journal: journal.journal, partitions: journal.partitions, request: request,
-            readers: readerCount)
+            readers: min(readerCount, Self.maximumRemoteReaders))
         do {
             try reading.run { batch in
                 counters.add(entries: batch.count, bytes: batch.byteCount)
