@@ -8,7 +8,9 @@ extension MigrationCopy {
     private static let maximumRemoteReaders = 24
 
     /// Reads what of the source is not in its journal yet.
-    func read(into journal: SourceJournal, _ pool: BatchPool, _ summary: inout MigrationSummary) throws {
+    func read(into journal: SourceJournal, _ pool: BatchPool, _ notes: ScanNotes, _ summary: inout MigrationSummary)
+        throws
+    {
         summary.entriesReadBefore = journal.entriesReadBefore
         if journal.entriesReadBefore > 0 {
             context.logger.info(
@@ -18,7 +20,7 @@ extension MigrationCopy {
         counters.restart(
             .reading, expectedEntries: source.estimatedEntries(), expectedBytes: source.estimatedBytes())
         counters.add(entries: journal.entriesReadBefore, bytes: journal.journal.byteCount)
-        var request = scanOptions(notes: nil).request
+        var request = scanOptions(notes: notes).request
         request.includesDirectoryMarkers = source.capabilities.keepsDirectoryMarkers
         request.pool = pool
         let reading = JournaledRead(

@@ -23,15 +23,16 @@ struct MigrationCopy {
         let clock = ContinuousClock()
         let begin = clock.now
         let pool = BatchPool.digesting(keepsValues: true)
+        let notes = ScanNotes(namesIn: state.unlistedPath)
         if let journal {
-            try read(into: journal, pool, &summary)
+            try read(into: journal, pool, notes, &summary)
             try refuseOffenders(in: journal, pool)
         }
         let loader = try destination.bulkLoader(
             LoadPlan(replacesEntries: replacesEntries, owner: options.owner, pool: pool))
         var isPublished = false
         defer { if !isPublished { loader.abandon() } }
-        let manifest = try copy(into: loader, pool, &summary)
+        let manifest = try copy(into: loader, pool, notes, &summary)
         try loader.finish()
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
@@ -66,9 +67,8 @@ struct MigrationCopy {
     var readerCount: Int { max(1, min(options.maximumParallel, 32)) }
 
     private func copy(
-        into loader: any BulkLoader, _ pool: BatchPool, _ summary: inout MigrationSummary
+        into loader: any BulkLoader, _ pool: BatchPool, _ notes: ScanNotes, _ summary: inout MigrationSummary
     ) throws -> ManifestWriter {
-        let notes = ScanNotes(namesIn: state.unlistedPath)
         var scanOptions = scanOptions(notes: notes)
         scanOptions.writesManifestLines = true
         scanOptions.pool = pool

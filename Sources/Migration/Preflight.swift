@@ -27,7 +27,10 @@ struct Preflight {
     /// Refuses a migration of a store onto itself, or into a folder within its own.
     func refuseSameStore() throws {
         let (left, right) = (source.identity, destination.identity)
-        if left == right {
+        // One table has many spellings of its endpoint, but one number.
+        let number = try source.incarnation()
+        let isOneTable = try !number.isEmpty && source.kind == destination.kind && number == destination.incarnation()
+        if left == right || isOneTable {
             throw MigrationFailure.migrating(
                 "source and destination are the same store (\(source.location)). Environment variables such as "
                     + "VAULT_RAFT_PATH apply to both sides; correct the paths.")

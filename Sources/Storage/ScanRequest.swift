@@ -111,6 +111,8 @@ package struct ScanNote: Hashable, Sendable {
         /// An entry `k.temp` beside an entry `k`: what a cut-off write of `k` leaves looks the same. It is read as the
         /// entry it also is to a server.
         case possiblyTemporary = "entry that may be a left-over temporary file"
+        /// A directory's marker with a value, which no server writes and none reads.
+        case markerWithValue = "directory marker with a value"
         /// The store's own listing hides names that begin with `_`: the entry's, or a directory's above it.
         case hiddenName = "entry that listing hides (a name begins with _)"
         /// No record names a directory above the entry, so that listing does not lead there.

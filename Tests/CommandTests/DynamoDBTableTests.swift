@@ -59,6 +59,7 @@ import Testing
         let unmarked = ["gone/x", "gone/deeper/y", "a/lost/z"]
         for key in listed + hidden { items.add(key) }
         for key in unmarked { items.add(key, marked: false) }
+        items.add("plain", "odd/", #"{"B":"AQ=="}"#)
         let server = try PracticeServer(sandbox, ["-import", try sandbox.write("items.jsonl", items.text)])
         let raft = Store.raft("\(sandbox.path)/raft")
         let outcome = try sandbox.migrate(try sandbox.configuration(server.store(), raft))
@@ -70,6 +71,7 @@ import Testing
             Set(try lines(of: text(of: "\(raft.path).sealift/unlisted.txt"))) == Set(hidden + unmarked))
         #expect(outcome.output.contains("\(hidden.count): entry that listing hides"))
         #expect(outcome.output.contains("\(unmarked.count): entry that listing does not reach"))
+        #expect(outcome.output.contains("1: directory marker with a value"))
 
         let other = Store.raft("\(sandbox.path)/listed")
         let second = try sandbox.migrate(
@@ -106,6 +108,17 @@ import Testing
             try sandbox.makeFileStore("src", SampleEntry.initialised), server.store(), name: "into.hcl")
         let taken = try sandbox.migrate(into)
         #expect(taken.code == 2 && taken.errors.contains("is in use"), "\(taken.errors)")
+    }
+
+    @Test func oneTableUnderTwoSpellingsIsOneStore() throws {
+        let sandbox = try Sandbox()
+        let server = try PracticeServer(sandbox, ["-import", "\(Self.fixture)/items.jsonl.gz"])
+        let other = server.endpoint.replacing("127.0.0.1", with: "localhost")
+        let configuration = try sandbox.configuration(
+            server.store(), .dynamodb("vault-dynamodb-backend", endpoint: other, [:]))
+        let outcome = try sandbox.migrate(configuration)
+        #expect(outcome.code == 2 && outcome.errors.contains("are the same store"), "\(outcome.errors)")
+        #expect(try server.counts().writeUnits == 0)
     }
 
     @Test func aStoreGoesThroughATableAndBack() throws {

@@ -6,7 +6,8 @@ extension DynamoDBBackend {
 
     /// Makes the table if it is not there and the settings ask for it.
     func createIfMissing() throws(StorageError) {
-        if try tableDescription()?.status == "ACTIVE" { return }
+        // A table whose capacity is being changed can be used as before.
+        if let status = try tableDescription()?.status, status == "ACTIVE" || status == "UPDATING" { return }
         let isMissing = knownDescription == nil
         if isMissing {
             guard let creation = settings.creation else { throw missingTable }

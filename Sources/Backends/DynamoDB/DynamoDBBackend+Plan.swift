@@ -82,6 +82,8 @@ final class DynamoDBWriteEstimator: WriteEstimator {
     private let limit: DynamoDBSettings.CapacityLimit
     private let provisioned: Int?
     private var entries = 0
+    /// Whether only numbers were told, and not the entries themselves.
+    private var isEstimate = false
     private var entryUnits = 0
     private var directories = 0
     private var directory: [UInt8] = []
@@ -122,6 +124,7 @@ final class DynamoDBWriteEstimator: WriteEstimator {
     }
 
     func add(entries count: Int, bytes: Int) {
+        isEstimate = true
         entries += count
         // On average, the begun unit of each entry is half used.
         entryUnits += bytes / CapacityRules.bytesPerWriteUnit + count / 2
@@ -133,7 +136,10 @@ final class DynamoDBWriteEstimator: WriteEstimator {
             limit.unitsPerSecond(provisioned: provisioned) ?? Double(provisioned ?? CapacityRules.onDemandWrites)
         let requests = CapacityRules.roundedUp(entries + directories, VaultTable.batchWrites)
         var lines = [
-            ServicePlan.Line("Items", "\(entries) entries and \(directories) directory markers"),
+            ServicePlan.Line(
+                "Items",
+                isEstimate
+                    ? "about \(entries), markers included" : "\(entries) entries and \(directories) directory markers"),
             ServicePlan.Line(
                 "Write units",
                 "\(units) = \(entryUnits) (entries, each rounded up to \(CapacityRules.bytesPerWriteUnit) bytes) + "

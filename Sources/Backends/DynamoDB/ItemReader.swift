@@ -78,6 +78,9 @@ struct ItemReader {
         _ parts: Parts, to batch: EntryBatch, _ request: ScanRequest
     ) throws(StorageError) -> Bool {
         ItemKey.storageKey(path: parts.path, name: parts.name, into: &key)
+        if parts.kind == .marker, parts.value?["B"] != nil {
+            request.note(ScanNote(.markerWithValue, at: "\(StorageKey(key))"))
+        }
         do throws(StorageError) {
             return try key.withBytes { key throws(StorageError) in
                 guard request.partition.contains(key) else { return false }

@@ -23,6 +23,8 @@ struct TableDefinition: Sendable, Equatable {
     let name: String
     /// Tells the table from a later one of the same name, and names its rows in the database.
     let number: Int
+    /// Numbers have 12 hexadecimal digits at most.
+    static let maximumNumber = 1 << 48
     let partitionKey: KeyAttribute
     let sortKey: KeyAttribute?
     var billing: Billing
