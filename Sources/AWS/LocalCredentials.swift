@@ -153,7 +153,9 @@ struct LocalCredentials {
                     expiry: root["Expiration"]?.text.flatMap(Timestamp.init(extended:)), source: source)
             }
             if let found { return found }
-        } catch {}
+        } catch {
+            // What cannot be parsed is told like what lacks its members: the text may hold secrets.
+        }
         throw CredentialsError("The answer for \(source) has no credentials in it.")
     }
 }
