@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs from a table that are killed, told to stop or cut off by the service, and taken up again.
@@ -97,6 +98,52 @@ import Testing
         #expect(scans <= pages + kills * 4, "\(scans) scans, \(kills) kills")
         // The marker is gone from the source, and the journal from the state folder.
         #expect(try trial.sandbox.migrate("\(trial.sandbox.path)/migrate.hcl", ["-reset"]).code == 0)
+    }
+
+    /// moto tells no counts, so the journal's growth says when a page is durable.
+    @Test func aKilledRunFromMotoIsTakenUp() throws {
+        let sandbox = try Sandbox()
+        let endpoint = try PythonServer.moto.get().url
+        let table = Store.dynamodb("kills", endpoint: endpoint, ["create_table": "on-demand"])
+        var entries = SampleEntry.initialised
+        for number in 0..<4000 {
+            entries.append(
+                SampleEntry("logical/\(number % 40)/\(number)", [UInt8](repeating: UInt8(number & 255), count: 3000)))
+        }
+        let source = try sandbox.makeFileStore("src", entries)
+        let filled = try sandbox.migrate(try sandbox.configuration(source, table, name: "fill.hcl"))
+        try #require(filled.code == 0, "\(filled.errors)")
+        let digest = try sandbox.digest(of: source)
+        let raft = Store.raft("\(sandbox.path)/dst")
+        let words = [
+            "operator", "migrate", "-max-parallel", "2", "-format=json", "-config",
+            try sandbox.configuration(table, raft),
+        ]
+        let journal = "\(raft.path).sealift/journal.lmdb"
+        func journaled() -> Int {
+            ((try? FileManager.default.attributesOfItem(atPath: journal))?[.size] as? Int) ?? 0
+        }
+        var kills = 0
+        var result: Result?
+        for round in 0..<5 where result == nil {
+            let before = journaled()
+            let started = try sandbox.start(words)
+            // The last runs are let go to the end.
+            while round < 3, journaled() < before + 1_500_000, !started.program.ends(within: 5) {}
+            if round < 3 { started.program.send(SIGKILL) }
+            let outcome = try started.outcome()
+            if outcome.code == -SIGKILL {
+                kills += 1
+                #expect(!exists(raft.path))
+                continue
+            }
+            try #require(outcome.code == 0, "\(outcome.errors)")
+            result = try JSONDecoder().decode(Result.self, from: Data(try #require(outcome.outputLines.last).utf8))
+        }
+        #expect(kills > 0)
+        #expect(result?.keyspace_digest == digest)
+        #expect((result?.entries_read_before ?? 0) > 0)
+        #expect(try sandbox.digest(of: raft) == digest)
     }
 
     @Test func anInterruptedRunIsTakenUpOnlyIfTheSourceIsVouchedFor() throws {
