@@ -110,6 +110,44 @@ import Testing
         #expect(taken.code == 2 && taken.errors.contains("is in use"), "\(taken.errors)")
     }
 
+    @Test func signaturesAreVerifiedAndSecretsStayOutOfSight() throws {
+        let sandbox = try Sandbox()
+        let secret = "a-secret-of-the-practice-table"
+        sandbox.environment["AWS_SECRET_ACCESS_KEY"] = secret
+        let server = try PracticeServer(
+            sandbox, ["-access-key", "AKIAPRACTICE", "-import", "\(Self.fixture)/items.jsonl.gz"])
+        let raft = Store.raft("\(sandbox.path)/raft")
+        for (secretKey, isRight) in [("another", false), (secret, true)] {
+            let keys = ["access_key": "AKIAPRACTICE", "secret_key": secretKey]
+            let source = server.store("vault-dynamodb-backend", keys)
+            let outcome = try sandbox.migrate(try sandbox.configuration(source, raft), ["-log-level=trace"])
+            #expect(outcome.code == (isRight ? 0 : 2), "\(outcome.errors)")
+            #expect(outcome.errors.contains("InvalidSignatureException") != isRight, "\(outcome.errors)")
+            #expect(!(outcome.output + outcome.errors).contains(secretKey))
+        }
+        let report = try text(of: "\(raft.path).sealift/report.json")
+        #expect(!report.contains(secret) && !report.contains("AKIAPRACTICE"))
+    }
+
+    @Test func ratesAreKeptTo() throws {
+        let sandbox = try Sandbox()
+        let server = try PracticeServer(sandbox, ["-import", "\(Self.fixture)/items.jsonl.gz"])
+        let source = server.store("vault-dynamodb-backend", ["max_rcu": "100"])
+        let outcome = try sandbox.migrate(
+            try sandbox.configuration(source, .raft("\(sandbox.path)/raft")), ["-format=json"])
+        try #require(outcome.code == 0, "\(outcome.errors)")
+        struct Result: Decodable {
+            struct Service: Decodable {
+                var read_units: Double
+                var seconds_held_back: Double
+            }
+            var source_service: Service
+        }
+        let last = try #require(outcome.outputLines.last)
+        let service = try JSONDecoder().decode(Result.self, from: Data(last.utf8)).source_service
+        #expect(service.read_units > 150 && service.seconds_held_back > 0)
+    }
+
     @Test func oneTableUnderTwoSpellingsIsOneStore() throws {
         let sandbox = try Sandbox()
         let server = try PracticeServer(sandbox, ["-import", "\(Self.fixture)/items.jsonl.gz"])
