@@ -89,6 +89,7 @@ let package = Package(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend"],
             path: "Tests/StorageTestKit", swiftSettings: house),
         room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
+        room("OpenBaoTestKit", path: "Tests/OpenBaoTestKit", ["HTTPClient", "JSON", "Digest", "TestSupport"]),
         tests("HCL", ["HCL"]),
         tests("Workers", ["Workers", "TestSupport"]),
         tests("Digest", ["Digest"]),
@@ -129,6 +130,7 @@ let package = Package(
             ], beside: ["conformance.py", "requests.txt", "signatures.py"]),
         tests("Documentation", ["sealift"]),
         tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
+        tests("Journey", ["sealift", "OpenBaoTestKit", "HTTPClient", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -31,12 +31,16 @@ package struct Fixture: Sendable, CustomStringConvertible {
     /// Unpacks the store as `data` in a folder of the test's own.
     package func unpack(into folder: String) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let archive = Self.tests.appending(path: "Fixtures/\(name)/data.tar.gz").path
-        try runProgram("/usr/bin/env", ["tar", "-xzf", archive, "-C", folder])
+        try runProgram("/usr/bin/env", ["tar", "-xzf", path("data.tar.gz"), "-C", folder])
+    }
+
+    /// The path of a file beside the store.
+    package func path(_ file: String) -> String {
+        Self.tests.appending(path: "Fixtures/\(name)/\(file)").path
     }
 
     /// The manifest's lines as bytes.
     package func manifest() throws -> [UInt8] {
-        try Scratch.bytes(Self.tests.appending(path: "Fixtures/\(name)/manifest.txt").path)
+        try Scratch.bytes(path("manifest.txt"))
     }
 }

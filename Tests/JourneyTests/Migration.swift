@@ -1,0 +1,47 @@
+import Foundation
+import OpenBaoTestKit
+
+/// Migrations between servers' folders by the built program.
+struct Migration {
+    private let folder: String
+
+    init(_ folder: String) { self.folder = folder }
+
+    /// A store of a configuration file.
+    enum Store {
+        case file(String)
+        case raft(String)
+        case sqlite(String)
+        case export(String)
+
+        func block(_ name: String) -> String {
+            let (kind, path) =
+                switch self {
+                case .file(let path): ("file", path)
+                case .raft(let path): ("raft", path)
+                case .sqlite(let path): ("sqlite", path)
+                case .export(let path): ("dynamodb_export", path)
+                }
+            return "\(name) \"\(kind)\" {\n  path = \"\(path)\"\n}\n"
+        }
+    }
+
+    /// Moves a store to where a node that has not been started yet will find its integrated storage.
+    func run(from source: Store, to node: Node) throws {
+        let block = "storage_destination \"raft\" {\n  path = \"\(node.data)\"\n  node_id = \"\(node.name)\"\n}\n"
+        try migrate(source, block + "cluster_addr = \"\(node.clusterAddress)\"\n", ["-practice"])
+    }
+
+    /// Moves a store to another that is no integrated storage.
+    func run(from source: Store, to destination: Store) throws {
+        try migrate(source, destination.block("storage_destination"), [])
+    }
+
+    private func migrate(_ source: Store, _ destination: String, _ flags: [String]) throws {
+        let file = "\(folder)/migrate.hcl"
+        let text = source.block("storage_source") + destination
+        try text.write(toFile: file, atomically: false, encoding: .utf8)
+        try BuiltProgram.run(["operator", "migrate", "-config", file] + flags, home: folder)
+        try BuiltProgram.run(["check", "-config", file], home: folder)
+    }
+}

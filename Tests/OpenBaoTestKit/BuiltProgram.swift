@@ -1,0 +1,25 @@
+import Foundation
+import TestSupport
+
+/// The program that was built with the tests.
+package enum BuiltProgram {
+    /// The folder that holds Package.swift.
+    package static let packageRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    private static let path: String = {
+        let tests = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        let places = [tests.path, "\(packageRoot)/.build/debug"].map { "\($0)/sealift" }
+        return places.first { access($0, X_OK) == 0 } ?? places[1]
+    }()
+
+    /// Runs it; it must succeed.
+    ///
+    /// - Parameter home: A folder that takes what it keeps of its runs.
+    /// - Returns: What it wrote, both streams together.
+    @discardableResult
+    package static func run(_ arguments: [String], home: String) throws -> String {
+        let environment = ["HOME": home, "XDG_STATE_HOME": "\(home)/state"]
+        return try runProgram("/usr/bin/env", ["-u", "VAULT_ADDR", path] + arguments, environment)
+    }
+}
