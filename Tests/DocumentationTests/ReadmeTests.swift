@@ -45,9 +45,9 @@ import Testing
     @Test func setUpCommandsAreRunByTheTestScript() throws {
         let readme = try Readme()
         let scripts = readme.examples.filter { $0.hasPrefix("scripts/") }
-        #expect(scripts == ["scripts/quickstart", "scripts/test"])
+        #expect(scripts == ["scripts/quickstart", "scripts/try-server", "scripts/test", "scripts/test --quick"])
         let test = try String(contentsOf: packageRoot.appending(path: "scripts/test"), encoding: .utf8)
-        #expect(test.contains("\nscripts/quickstart\n"))
+        #expect(test.contains("\nscripts/quickstart\n") && test.contains("\nscripts/try-server\n"))
     }
 
     @Test func referenceIsTheOneTheProgramPrints() throws {
