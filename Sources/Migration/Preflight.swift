@@ -67,6 +67,9 @@ struct Preflight {
                     (isMounting ? "error mounting 'storage_destination': " : "") + finding.message)
             }
         }
+        if findings.obstacles.isEmpty {
+            findings.remarks += try MountTableLayout.remarks(from: source, to: destination)
+        }
         if findings.obstacles.isEmpty, let problem = try occupancyProblem(isContinuation: isContinuation) {
             findings.obstacles.append(problem)
         }

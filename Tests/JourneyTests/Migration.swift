@@ -27,21 +27,26 @@ struct Migration {
     }
 
     /// Moves a store to where a node that has not been started yet will find its integrated storage.
-    func run(from source: Store, to node: Node) throws {
+    ///
+    /// - Returns: What the program said.
+    @discardableResult
+    func run(from source: Store, to node: Node) throws -> String {
         let block = "storage_destination \"raft\" {\n  path = \"\(node.data)\"\n  node_id = \"\(node.name)\"\n}\n"
-        try migrate(source, block + "cluster_addr = \"\(node.clusterAddress)\"\n", ["-practice"])
+        return try migrate(source, block + "cluster_addr = \"\(node.clusterAddress)\"\n", ["-practice"])
     }
 
     /// Moves a store to another that is no integrated storage.
-    func run(from source: Store, to destination: Store) throws {
-        try migrate(source, destination.block("storage_destination"), [])
+    @discardableResult
+    func run(from source: Store, to destination: Store) throws -> String {
+        return try migrate(source, destination.block("storage_destination"), [])
     }
 
-    private func migrate(_ source: Store, _ destination: String, _ flags: [String]) throws {
+    private func migrate(_ source: Store, _ destination: String, _ flags: [String]) throws -> String {
         let file = "\(folder)/migrate.hcl"
         let text = source.block("storage_source") + destination
         try text.write(toFile: file, atomically: false, encoding: .utf8)
-        try BuiltProgram.run(["operator", "migrate", "-config", file] + flags, home: folder)
+        let said = try BuiltProgram.run(["operator", "migrate", "-config", file] + flags, home: folder)
         try BuiltProgram.run(["check", "-config", file], home: folder)
+        return said
     }
 }

@@ -115,6 +115,8 @@ package final class Node {
         }
     }
 
+    package var isRunning: Bool { process?.isRunning ?? false }
+
     /// Stops it as an operator would.
     package func stop() { end(with: SIGTERM) }
 

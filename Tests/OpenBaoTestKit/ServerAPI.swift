@@ -72,6 +72,11 @@ package struct ServerFailure: Error, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
+/// Demands something of a journey: on its thread, the macros of Swift Testing do not know which test is running.
+package func demand(_ isSo: Bool, _ what: @autoclosure () -> String) throws {
+    guard isSo else { throw ServerFailure("it is not so: \(what())") }
+}
+
 /// Asks again and again until something is so.
 ///
 /// - Throws: ``ServerFailure`` if it is not so in time, with the last error if the question ended with one.
