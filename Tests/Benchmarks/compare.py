@@ -1,17 +1,12 @@
 """Runs Sealift and what it is compared with in turn and prints medians: see scripts/benchmark."""
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import time
+
+from measuring import block, remove, timed
 
 sealift, work, entries, runs = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-
-
-def block(side, kind, **options):
-    body = "".join(f'  {name} = "{value}"\n' for name, value in options.items())
-    return f'storage_{side} "{kind}" {{\n{body}}}\n'
 
 
 def configuration(name, source, destination):
@@ -19,27 +14,6 @@ def configuration(name, source, destination):
     with open(path, "w") as file:
         file.write(source + destination + 'cluster_addr = "https://10.0.0.11:8201"\n')
     return path
-
-
-def remove(*paths):
-    for path in paths:
-        shutil.rmtree(path, ignore_errors=True)
-        if os.path.exists(path):
-            os.unlink(path)
-
-
-def timed(command, clean):
-    """Seconds and the peak memory of the largest process, MiB. What it makes is removed before and afterwards, so that
-    both sides of a pair find the same free memory and disk."""
-    remove(*clean)
-    subprocess.run(["sync"], check=True)
-    begin = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.monotonic() - begin
-    if status != 0:
-        sys.exit(f"{command} ended with {status}")
-    return seconds, usage.ru_maxrss / 1024
 
 
 def migrate(config):
