@@ -146,7 +146,7 @@ struct Decoder {
                 done.insert(bytes)
             }
             let slot = map.slot(for: key.text)
-            try decode(value, into: &map.values[slot], name: "\(name).\(key.text)", inList: false)
+            try decode(value, into: &map.values[slot], name: "\(name).\(shownName(key.text))", inList: false)
         }
     }
 
@@ -208,7 +208,7 @@ extension Decoder {
         do throws(NumberFault) {
             return try parse(text)
         } catch {
-            throw numberDiagnostic(text, function: function, fault: error, range: node.range)
+            throw numberDiagnostic(function: function, fault: error, range: node.range)
         }
     }
 

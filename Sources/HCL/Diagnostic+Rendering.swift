@@ -9,7 +9,8 @@ extension Diagnostic {
     /// The diagnostic as text for a terminal: place and summary, the line with a mark below, the detail.
     ///
     /// Control characters, invisible characters and bytes that are not UTF-8 are shown escaped, tabs as four
-    /// spaces, and a long line is cut to about 100 cells around the mark. The text has no final line feed.
+    /// spaces, and a long line is cut to about 100 cells around the mark. Of the line only names and punctuation are
+    /// seen: every character of a value is an asterisk, because it may be a secret. The text has no final line feed.
     ///
     /// - Parameter source: The text the diagnostic was made from.
     package func rendered(in source: SourceText) -> String {
@@ -33,10 +34,13 @@ extension Diagnostic {
         var cells: [Cell] = []
         var marked = 0..<0
         var offset = line.lowerBound
+        let mask = ExcerptMask(source.bytes, line: line, isJSON: Document.form(of: source.bytes) == .json)
         while offset < line.upperBound, let (scalar, length) = decodeScalar(in: source.bytes, at: offset) {
             if offset < range.start.offset { marked = (cells.count + 1)..<(cells.count + 1) }
             if offset < range.end.offset { marked = marked.lowerBound..<(cells.count + 1) }
-            cells.append(Cell(scalar: scalar, length: length, byte: source.bytes[offset]))
+            cells.append(
+                mask.hides(offset)
+                    ? .hidden : Cell(scalar: scalar, length: length, byte: source.bytes[offset]))
             offset += length
         }
         let window = Window(cells: cells, marked: marked)
@@ -54,6 +58,9 @@ private func shortened(_ text: String, to limit: Int = longestSummary) -> String
 
 /// One character of the source line as it is shown.
 private struct Cell {
+    /// What stands for a character that must not be seen.
+    static let hidden = Cell(scalar: 0x2A, length: 1, byte: 0x2A)
+
     let text: String
     let width: Int
 

@@ -35,12 +35,13 @@ extension Document {
         return blocks
     }
 
-    /// A top-level setting that must be a string, such as `cluster_addr`; the last one if it is given repeatedly.
+    /// A top-level setting that must be a string, such as `cluster_addr`.
     ///
     /// A whole number is accepted and stays as it is written; JSON's `null` is the empty string.
     ///
     /// - Returns: `nil` if the file does not have it.
-    /// - Throws: `root.<name>: unknown type for string *ast.LiteralType` (or another kind of node) for anything else.
+    /// - Throws: `<name> is set twice` with both places; `root.<name>: unknown type for string *ast.LiteralType` (or
+    ///   another kind of node) for anything but a string.
     package func stringSetting(named name: String) throws(Diagnostic) -> LocatedString? {
         let items = items(named: name)
         let decoder = Decoder(form: form)
@@ -56,6 +57,13 @@ extension Document {
                 operand = .items(object.items.map { Decoder.Stripped(item: $0, used: 0) }, at: item.value.range)
             }
             result = LocatedString(value: try string(operand, name, decoder), range: item.value.range)
+        }
+        if items.count > 1, let second = items[1].keys.first {
+            throw Diagnostic(
+                summary: "\(name) is set twice.",
+                detail:
+                    "The first is at \(items[0].range.start). Servers differ in which one counts, so neither is taken. "
+                    + "Remove one.", range: second.range)
         }
         return result
     }
@@ -79,13 +87,34 @@ extension Document {
     private func absenceDetail(_ name: String) -> String {
         let names = root.items.compactMap { $0.keys.first }
         let advice = "Add a block: \(name) \"file\" { path = \"…\" }."
+        if names.isEmpty { return "\(emptinessText) \(advice)" }
         let near = nearestName(to: name, among: names.map(\.text))
         if let near, let key = names.first(where: { $0.text == near }) {
             return "Is \"\(near)\" at \(key.range.start) meant to be it? \(advice)"
         }
-        if let key = names.first(where: { lowercasedBytes($0.text) == Array("storage".utf8) }) {
-            return "The \"storage\" block at \(key.range.start) is a server's; a migration does not read it. \(advice)"
+        if name.hasPrefix("storage_"), let key = firstKey("storage", "backend") {
+            return
+                "The \"\(key.text)\" block at \(key.range.start) is a server's; a migration does not read it. \(advice)"
         }
+        if let key = firstKey("ha_storage", "ha_backend") {
+            return "The \"\(key.text)\" block at \(key.range.start) holds only the locks of servers, no data. \(advice)"
+        }
+        if let origin = foreignOrigin(of: names.map(\.text)) { return origin }
         return advice
+    }
+
+    private func firstKey(_ wanted: String...) -> ItemKey? {
+        root.items.lazy.compactMap { $0.keys.first }.first { wanted.contains($0.text.lowercased()) }
+    }
+
+    private var emptinessText: String {
+        let hasText = source.bytes.contains { !isBlank(UInt32($0)) }
+        return hasText
+            ? "The file has no setting and no block, only comments or the beginning of one." : "The file is empty."
+    }
+
+    /// Where a block of the name stands first.
+    package func placeOfBlock(named name: String) -> SourcePosition? {
+        items(named: name).first?.range.start
     }
 }

@@ -22,13 +22,20 @@ package struct Document: Sendable {
     ///
     /// - Throws: The mistake that HCL 1 would report, or a bound on nesting that was passed.
     package static func parse(_ source: SourceText) throws(Diagnostic) -> Document {
-        switch form(of: source.bytes) {
-        case .hcl: Document(source: source, form: .hcl, root: try HCLParser.parse(source))
-        case .json: Document(source: source, form: .json, root: try JSONParser.parse(source))
+        do throws(Diagnostic) {
+            switch form(of: source.bytes) {
+            case .hcl: return Document(source: source, form: .hcl, root: try HCLParser.parse(source))
+            case .json: return Document(source: source, form: .json, root: try JSONParser.parse(source))
+            }
+        } catch {
+            var diagnostic = error
+            diagnostic.detail = commonMistake(in: source, at: error.range) ?? error.detail
+            throw diagnostic
         }
     }
 
-    private static func form(of bytes: [UInt8]) -> Form {
+    /// What a file is read as.
+    static func form(of bytes: [UInt8]) -> Form {
         var offset = 0
         while let (scalar, length) = decodeScalar(in: bytes, at: offset) {
             if scalar == 0x7B { return .json }

@@ -76,15 +76,23 @@ struct HCLParser {
         case .leftBrace where !isTokenSpent:
             value = try parseObject(depth: depth + keys.count - 1)
         default:
-            let names = keys.map { String(decoding: lexer.cursor.text(from: $0.range), as: UTF8.self) }
             throw .at(
-                token, "key '\(names.joined(separator: " "))' expected start of object ('{') or assignment ('=')",
+                token, "key '\(shownKeys(keys))' expected start of object ('{') or assignment ('=')",
                 "Write name = value for a setting, or name { … } for a block.")
         }
         // HCL 1 reads one token ahead here, which decides what fault it meets last.
         _ = scan()
         putBack()
         return ObjectItem(keys: keys, value: value, hasAssignment: isAssignment)
+    }
+
+    /// Keys as they are written, except what may be a value that lacks its `=`.
+    private func shownKeys(_ keys: [ItemKey]) -> String {
+        keys.enumerated().map { index, key in
+            let text = String(decoding: lexer.cursor.text(from: key.range), as: UTF8.self)
+            let isShown = index == 0 ? looksLikeName(key.text) : knownStorageTypes.contains(key.text.lowercased())
+            return isShown ? text : text.hasPrefix("\"") ? "\"***\"" : "***"
+        }.joined(separator: " ")
     }
 
     /// Reads keys up to `=` or `{`, which becomes the current token; without one of the two the item is broken, and
@@ -154,7 +162,8 @@ struct HCLParser {
                 token.kind == .identifier
                 ? "Put text into double quotes; bare words other than true and false are not values."
                 : "A value was expected here: a number, true, false, a string in double quotes, a list or an object."
-            throw .at(token, "Unknown token: \(token.place.incumbentText) \(token.kind.rawValue) \(text)", detail)
+            throw .at(
+                token, "Unknown token: \(token.place.incumbentText) \(token.kind.rawValue) \(shownWord(text))", detail)
         }
     }
 

@@ -87,7 +87,7 @@ struct JSONParser {
         case .leftBracket: return try parseList(depth: depth)
         case .end: throw unexpected("a value")
         default:
-            let text = String(decoding: lexer.text(of: token), as: UTF8.self)
+            let text = shownWord(String(decoding: lexer.text(of: token), as: UTF8.self))
             let position = token.place.incumbentText
             let summary = "Expected object value, got unknown token: \(position) \(token.kind.rawValue) \(text)"
             throw .syntax(

@@ -35,25 +35,25 @@ private func plainLiteral(kind: TokenKind, text: [UInt8], range: SourceRange) ->
         do throws(NumberFault) {
             return Node(value: .integer(try parseInteger(word)), range: range, integerText: word)
         } catch {
-            let value = malformedNumber(word, "ParseInt", error, range)
+            let value = malformedNumber("ParseInt", error, range)
             return Node(value: value, range: range, integerText: word)
         }
     default:
         do throws(NumberFault) {
             return Node(value: .float(try parseFloat(word)), range: range)
         } catch {
-            return Node(value: malformedNumber(word, "ParseFloat", error, range), range: range)
+            return Node(value: malformedNumber("ParseFloat", error, range), range: range)
         }
     }
 }
 
-private func malformedNumber(_ text: String, _ function: String, _ fault: NumberFault, _ range: SourceRange) -> Value {
-    .malformed(numberDiagnostic(text, function: function, fault: fault, range: range))
+private func malformedNumber(_ function: String, _ fault: NumberFault, _ range: SourceRange) -> Value {
+    .malformed(numberDiagnostic(function: function, fault: fault, range: range))
 }
 
-/// The diagnostic for a number without value, in the words of Go's `strconv`.
-func numberDiagnostic(_ text: String, function: String, fault: NumberFault, range: SourceRange) -> Diagnostic {
-    let summary = "strconv.\(function): parsing \(goQuoted(text)): \(fault.rawValue)"
+/// The diagnostic for a number without value, in the words of Go's `strconv`; what was written is not repeated.
+func numberDiagnostic(function: String, fault: NumberFault, range: SourceRange) -> Diagnostic {
+    let summary = "strconv.\(function): parsing \"***\": \(fault.rawValue)"
     let detail =
         fault == .range
         ? "Whole numbers must fit into 64 bits, others into a double; put longer ones into double quotes."

@@ -57,32 +57,3 @@ func terminalWidth(_ value: UInt32) -> Int {
         }
     }
 }
-
-/// Text between double quotes in the notation of Go's `strconv.Quote`, which the stock command's messages use.
-func goQuoted(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"": quoted += "\\\""
-        case "\\": quoted += "\\\\"
-        case "\u{07}": quoted += "\\a"
-        case "\u{08}": quoted += "\\b"
-        case "\u{0C}": quoted += "\\f"
-        case "\n": quoted += "\\n"
-        case "\r": quoted += "\\r"
-        case "\t": quoted += "\\t"
-        case "\u{0B}": quoted += "\\v"
-        default:
-            if scalar.value < 0x20 || scalar.value == 0x7F {
-                quoted += "\\x" + paddedHex(scalar.value, width: 2)
-            } else if isVisible(scalar), scalar == " " || scalar.properties.generalCategory != .spaceSeparator {
-                quoted.unicodeScalars.append(scalar)
-            } else if scalar.value < 0x10000 {
-                quoted += "\\u" + paddedHex(scalar.value, width: 4)
-            } else {
-                quoted += "\\U" + paddedHex(scalar.value, width: 8)
-            }
-        }
-    }
-    return quoted + "\""
-}

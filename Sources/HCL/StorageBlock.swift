@@ -4,6 +4,8 @@ package struct StorageBlock: Sendable {
     package let name: String
     /// The first label in lower case: the kind of backend. The block's own name if it has no label.
     package let type: String
+    /// The type as messages may show it: what stands in its place can be a secret that went astray.
+    package let shownType: String
     /// Where the label is, or the block's name if it has none.
     package let typeRange: SourceRange
     /// The whole block.
@@ -27,7 +29,9 @@ package struct LocatedSetting: Sendable {
     package let valueRange: SourceRange
     /// Whether the attribute was given before in the same block. The last value counts here; Vault releases with
     /// HCL v1.0.1-vault-6 and later refuse such a file. Repeated blocks are no duplicates.
-    package let isDuplicate: Bool
+    package var isDuplicate: Bool { firstNameRange != nil }
+    /// For a duplicate: where the name was given first.
+    package let firstNameRange: SourceRange?
 }
 
 /// A string and where it was written.
@@ -47,7 +51,7 @@ extension StorageBlock {
     init(item: ObjectItem, name: String, form: Document.Form) throws(Diagnostic) {
         let label = item.keys.dropFirst().first
         let written = label?.text ?? name
-        let prefix = "error parsing \"\(name)\": \(name).\(written): "
+        let prefix = "error parsing \"\(name)\": \(name).\(shownName(written)): "
         let body = item.value
         let ranges = Self.ranges(in: body)
         var settings: [LocatedSetting] = []
@@ -59,7 +63,7 @@ extension StorageBlock {
                 settings.append(
                     LocatedSetting(
                         name: settingName, nameRange: places.name, value: value.settingText, valueRange: places.value,
-                        isDuplicate: places.isDuplicate))
+                        firstNameRange: places.isDuplicate ? places.first : nil))
             }
             try Self.checkClustering(settings)
         } catch {
@@ -68,6 +72,7 @@ extension StorageBlock {
         let ignoredNames = Self.ignoredNames(among: settings)
         self.name = name.lowercased()
         type = written.lowercased()
+        shownType = shownName(written).lowercased()
         typeRange = label?.range ?? item.keys.first?.range ?? item.range
         range = item.range
         self.settings = settings.filter { !ignoredNames.contains($0.name) }
@@ -75,6 +80,7 @@ extension StorageBlock {
     }
 
     private struct Places {
+        var first: SourceRange
         var name: SourceRange
         var value: SourceRange
         var isDuplicate: Bool
@@ -93,7 +99,8 @@ extension StorageBlock {
             let isAssignedAgain =
                 before.map { $0.hasAssignment && item.hasAssignment && $0.name != key.range } ?? false
             ranges[bytes] = Places(
-                name: key.range, value: item.value.range, isDuplicate: isAssignedAgain || before?.isDuplicate ?? false,
+                first: before?.first ?? key.range, name: key.range, value: item.value.range,
+                isDuplicate: isAssignedAgain || before?.isDuplicate ?? false,
                 hasAssignment: item.hasAssignment || before?.hasAssignment ?? false)
         }
         return ranges
@@ -109,7 +116,7 @@ extension StorageBlock {
         guard let setting = settings.first(where: { $0.name == "disable_clustering" }),
             !words.contains(setting.value)
         else { return }
-        let text = "strconv.ParseBool: parsing \(goQuoted(setting.value)): invalid syntax"
+        let text = "strconv.ParseBool: parsing \"***\": invalid syntax"
         throw Diagnostic(
             summary: text, detail: "Write true or false. The setting has no effect on a migration and may be removed.",
             range: setting.valueRange, incumbentText: text)

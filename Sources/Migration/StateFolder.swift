@@ -130,7 +130,11 @@ package final class StateFolder: @unchecked Sendable {
             folder = String(folder[..<slash])
         }
         for folder in missing.reversed() where mkdir(folder, 0o700) != 0 && errno != EEXIST {
-            throw StorageError.system("mkdir", folder, errno: errno)
+            let problem = StorageError.system("mkdir", folder, errno: errno)
+            throw StorageError(
+                problem.code,
+                "\(problem.message)\nThe folder for lock, manifest and report would be made there. Name another with "
+                    + "-state-dir.")
         }
         var info = stat()
         guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {

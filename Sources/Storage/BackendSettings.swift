@@ -75,7 +75,7 @@ package struct BackendSettings: Sendable {
         guard let text = string(name) else { return nil }
         guard let value = Int(text), value >= minimum else {
             throw StorageError(
-                .configuration, "\(name) must be a whole number of at least \(minimum), not \"\(text)\".",
+                .configuration, "\(name) must be a whole number of at least \(minimum).",
                 place: place(of: name))
         }
         return value

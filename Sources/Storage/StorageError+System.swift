@@ -13,7 +13,10 @@ extension StorageError {
         switch number {
         case ENOSPC, EDQUOT:
             return StorageError(.noSpace, "\(action) \(path): \(reason). Make room and run again.", key: key)
-        case EACCES, EPERM, EROFS:
+        case EROFS:
+            return StorageError(
+                .io, "\(action) \(path): \(reason). Mount it for writing, or name a path elsewhere.", key: key)
+        case EACCES, EPERM:
             return StorageError(
                 .io, "\(action) \(path): \(reason). Run as a user who may, or change the owner or mode.", key: key)
         case EMFILE, ENFILE:

@@ -59,9 +59,9 @@ struct Check {
         let cancellation = CancellationToken()
         _ = console.watchSignals(cancellation, announcement: nil)
         let counters = ProgressCounters()
-        let source = try openForReading(sourceBlock, cancellation)
+        let source = try openForReading(sourceBlock, console, cancellation)
         defer { source.close() }
-        let destination = try openForReading(destinationBlock, cancellation)
+        let destination = try openForReading(destinationBlock, console, cancellation)
         defer { destination.close() }
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,

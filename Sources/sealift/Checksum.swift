@@ -18,7 +18,7 @@ let checksumCommand = CommandSpec(
         .init("Only the digest:", "sealift checksum -config server.hcl -digest-only"),
     ],
     flags: [
-        CommonFlags.config, CommonFlags.side,
+        CommonFlags.storeConfig, CommonFlags.side,
         .boolean("digest-only", help: "Print the keyspace digest and the counts, not the entries."),
         CommonFlags.listedOnly, CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat,
         CommonFlags.format,

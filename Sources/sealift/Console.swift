@@ -92,6 +92,9 @@ enum CommonFlags {
     static let config = FlagSpec.string(
         "config", placeholder: "path", environment: ["BAO_MIGRATE_CONFIG_PATH", "VAULT_MIGRATE_CONFIG_PATH"],
         help: "Path of the configuration file (HCL or JSON).", completion: .file)
+    static let storeConfig = FlagSpec.string(
+        "config", placeholder: "path", environment: ["BAO_MIGRATE_CONFIG_PATH", "VAULT_MIGRATE_CONFIG_PATH"],
+        help: "Path of the configuration file (HCL or JSON), or of a server's folder of them.", completion: .file)
     static let logLevel = FlagSpec.string(
         "log-level", placeholder: "level", default: "info", environment: ["BAO_LOG_LEVEL", "VAULT_LOG_LEVEL"],
         help: "Lowest level of log lines: trace, debug, info, warn, error.",

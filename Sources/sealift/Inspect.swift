@@ -31,7 +31,7 @@ let inspectCommand = CommandSpec(
     ])
 
 private let inspectFlags = [
-    CommonFlags.config, CommonFlags.side, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+    CommonFlags.storeConfig, CommonFlags.side, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
 ]
 private let prefixArgument = CommandSpec.Positional(
     "PREFIX", help: "directory, escaped as in manifests; the whole store if absent")

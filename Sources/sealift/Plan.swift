@@ -45,7 +45,7 @@ struct Plan {
         let file = try ConfigurationFile(path: try CommonFlags.configPath(flags), environment: console.environment)
         let cancellation = CancellationToken()
         _ = console.watchSignals(cancellation, announcement: nil)
-        let source = try openForReading(try file.store("storage_source"), cancellation)
+        let source = try openForReading(try file.store("storage_source"), console, cancellation)
         defer { source.close() }
         let block = try file.store("storage_destination")
         if let driver = backendDrivers.first(where: { $0.kind == block.type }) { _ = try block.checkOptions(driver) }

@@ -1,37 +1,35 @@
 import Flags
 import Migration
 import Storage
+import Telemetry
 import Workers
 
 /// Opens one store of a configuration file for reading: a migration's source or destination, or a server's `storage`.
 func openSide(
     _ flags: ParsedFlags, _ console: Console, _ cancellation: CancellationToken
 ) throws(MigrationFailure) -> any StorageBackend {
-    let file = try ConfigurationFile(path: try CommonFlags.configPath(flags), environment: console.environment)
-    let block: String
+    let file = try ConfigurationFile(
+        path: try CommonFlags.configPath(flags), environment: console.environment, allowsFolder: true)
     switch flags.string("side") {
-    case "":
-        guard try file.stores("storage").count == 1 else {
-            throw MigrationFailure(
-                .configuration,
-                "\(file.path) has no single storage stanza. Say which store is meant: -side=source or -side=destination."
-            )
-        }
-        block = "storage"
-    case "source": block = "storage_source"
-    case "destination": block = "storage_destination"
+    case "": return try openForReading(try file.serverStore(), console, cancellation, .server)
+    case "source": return try openForReading(try file.store("storage_source"), console, cancellation)
+    case "destination": return try openForReading(try file.store("storage_destination"), console, cancellation)
     default:
         throw MigrationFailure(
             .configuration, "-side takes source or destination, not \"\(flags.string("side"))\".")
     }
-    return try openForReading(try file.store(block), cancellation)
 }
 
-/// Opens a configured store for reading only.
+/// Opens a configured store for reading only; prints a warning for every option that means nothing.
 func openForReading(
-    _ store: ConfiguredStore, _ cancellation: CancellationToken
+    _ store: ConfiguredStore, _ console: Console, _ cancellation: CancellationToken, _ rules: OptionRules = .migration
 ) throws(MigrationFailure) -> any StorageBackend {
-    if let driver = backendDrivers.first(where: { $0.kind == store.type }) { _ = try store.checkOptions(driver) }
+    if let driver = backendDrivers.first(where: { $0.kind == store.type }) {
+        let remarks = try store.checkOptions(driver, rules)
+        if rules == .server {
+            for remark in remarks { console.printError(console.screen.paint("Warning: \(remark)", .yellow)) }
+        }
+    }
     do throws(MigrationFailure) {
         return try store.open(backendDrivers, .source(writesMarker: false), isCancelled: { cancellation.isCancelled })
     } catch {

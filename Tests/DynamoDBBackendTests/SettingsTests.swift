@@ -56,9 +56,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("read_capacity", "x", "invalid read capacity: \"x\""),
-        ("write_capacity", "1.5", "invalid write capacity: \"1.5\""),
-        ("dynamodb_max_retries", "many", "invalid max retry: \"many\""),
+        ("read_capacity", "x", "invalid read capacity: it is no whole number"),
+        ("write_capacity", "1.5", "invalid write capacity: it is no whole number"),
+        ("dynamodb_max_retries", "many", "invalid max retry: it is no whole number"),
         ("max_parallel", "x", "failed parsing max_parallel parameter"), ("table", "a/b", "is no name of a table"),
         ("max_read_share", "1.5", "share above 0"), ("max_write_share", "0", "number above 0"),
         ("max_rcu", "nan", "number above 0"), ("create_table", "yes", "on-demand, provisioned or false"),

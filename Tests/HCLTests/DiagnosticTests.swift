@@ -7,7 +7,7 @@ import Testing
             Array("storage_source \"file\" {\n  path = \"x\n".utf8),
             """
             migrate.hcl:2:12: literal not terminated
-             2 |   path = "x
+             2 |   path = "*
                |            ^
             Close the string with a double quote on the same line; a line feed inside it is written \\n.
             """
@@ -16,7 +16,7 @@ import Testing
             Array("\ta = yes\r\n".utf8),
             """
             migrate.hcl:1:6: Unknown token: 1:6 IDENT yes
-             1 |     a = yes
+             1 |     a = ***
                |         ^^^
             Put text into double quotes; bare words other than true and false are not values.
             """
@@ -25,8 +25,8 @@ import Testing
             Array("a = \"漢字e\u{301}\u{1B}[31m\u{202E}\" b = [1 22]".utf8),
             """
             migrate.hcl:1:25: error parsing list, expected comma or list end, got: NUMBER
-             1 | a = "漢字e\u{301}\\u{1b}[31m\\u{202e}" b = [1 22]
-               |                                      ^^
+             1 | a = "**********" b = [* **]
+               |                         ^^
             Separate the elements with commas and close the list with ].
             """
         ),
@@ -34,8 +34,8 @@ import Testing
             Array("a = \"".utf8) + [0xFF, 0xC3] + Array("\" ;".utf8),
             """
             migrate.hcl:1:10: illegal char
-             1 | a = "\\xff\\xc3" ;
-               |                ^
+             1 | a = "**" ;
+               |          ^
             Remove the character, or put it inside double quotes if it belongs to a value.
             """
         ),
@@ -43,7 +43,7 @@ import Testing
             Array("\(String(repeating: "x", count: 300)) = ; \(String(repeating: "y", count: 300))".utf8),
             """
             migrate.hcl:1:304: illegal char
-             1 | …\(String(repeating: "x", count: 37)) = ; \(String(repeating: "y", count: 58))…
+             1 | …\(String(repeating: "*", count: 37)) = *\(String(repeating: "*", count: 59))…
                |  \(String(repeating: " ", count: 40))^
             Remove the character, or put it inside double quotes if it belongs to a value.
             """
@@ -68,7 +68,7 @@ import Testing
         #expect(outside.rendered(in: source) == "a\\u{1b}b:9:9: s")
         let start = SourcePosition(line: 1, column: 5, offset: 4)
         let across = Diagnostic(summary: "s", range: SourceRange(start: start, end: far))
-        #expect(across.rendered(in: source) == "a\\u{1b}b:1:5: s\n 1 | x = 1\n   |     ^")
+        #expect(across.rendered(in: source) == "a\\u{1b}b:1:5: s\n 1 | x = *\n   |     ^")
         #expect(across.incumbentText == "At 1:5: s")
     }
 

@@ -37,7 +37,7 @@ import Testing
     }
 
     static let counts: [(text: String, count: Int, detail: String, place: String?)] = [
-        ("", 0, "Add a block: storage_source \"file\" { path = \"…\" }.", nil),
+        ("", 0, "The file is empty. Add a block: storage_source \"file\" { path = \"…\" }.", nil),
         (
             "storage_sorce \"file\" {}", 0,
             "Is \"storage_sorce\" at 1:1 meant to be it? Add a block: storage_source \"file\" { path = \"…\" }.", nil

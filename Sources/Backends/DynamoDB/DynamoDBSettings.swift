@@ -120,9 +120,9 @@ struct DynamoDBSettings: Sendable {
         case "provisioned": return provisioned
         case "on-demand": return .onDemand
         case "false": return nil
-        case let other?:
+        case .some:
             throw StorageError(
-                .configuration, "create_table is on-demand, provisioned or false, not \"\(StorageKey(other))\".",
+                .configuration, "create_table is on-demand, provisioned or false.",
                 place: settings.place(of: "create_table"))
         }
     }
@@ -134,7 +134,7 @@ struct DynamoDBSettings: Sendable {
         guard let text, !text.isEmpty else { return nil }
         guard let number = Int(text) else {
             throw StorageError(
-                .configuration, "\(complaint): \"\(StorageKey(text))\". Give a whole number.",
+                .configuration, "\(complaint): it is no whole number.",
                 place: settings.place(of: name))
         }
         return number
@@ -145,9 +145,9 @@ struct DynamoDBSettings: Sendable {
         case nil: return nil
         case "true", "1": return true
         case "false", "0": return false
-        case let other?:
+        case .some:
             throw StorageError(
-                .configuration, "\(name) is true or false, not \"\(StorageKey(other))\".",
+                .configuration, "\(name) is true or false.",
                 place: settings.place(of: name))
         }
     }
@@ -166,7 +166,7 @@ struct DynamoDBSettings: Sendable {
         guard let text = settings.string(name) else { return nil }
         guard let units = Double(text), units.isFinite, units > 0 else {
             throw StorageError(
-                .configuration, "\(name) must be a number above 0, not \"\(StorageKey(text))\".",
+                .configuration, "\(name) must be a number above 0.",
                 place: settings.place(of: name))
         }
         return units

@@ -62,8 +62,9 @@ final class TableTransport: Sendable {
                 ServiceEndpoint(service: "dynamodb", region: settings.region)
             }
         guard let address else {
-            // What stands before an @ may be a password.
-            let shown = (settings.endpoint ?? "").split(separator: "@").last.map(String.init) ?? ""
+            // What stands before an @ may be a password, and what follows ? or # a token.
+            let plain = (settings.endpoint ?? "").prefix { $0 != "?" && $0 != "#" }
+            let shown = plain.split(separator: "@").last.map(String.init) ?? ""
             throw StorageError(
                 .configuration,
                 "endpoint \"\(StorageKey(shown))\" is no URL of a service without a user's name, such as "

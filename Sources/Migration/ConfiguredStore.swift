@@ -1,0 +1,165 @@
+import HCL
+package import Storage
+
+/// A storage block of a configuration file, matched with the backend that serves it.
+package struct ConfiguredStore: Sendable {
+    /// The block's name: `storage_source`, `storage_destination`, `storage`.
+    package let block: String
+    /// The backend's type, lower case.
+    package let type: String
+    package let settings: BackendSettings
+    let source: SourceText
+    let storageBlock: StorageBlock
+}
+
+/// How strictly options are looked at.
+package enum OptionRules: Sendable {
+    /// An unknown option is an error: the file was written for the migration.
+    case migration
+    /// An unknown option is a remark: a server ignores it too.
+    case server
+}
+
+/// Options that belong to another backend or to nothing, and that files of servers carry nevertheless; every server
+/// ignores them.
+private let idleOptions: Set<String> = ["ha_enabled", "tls_disable", "node_id", "max_parallel", "//", "#", "_comment"]
+
+extension ConfiguredStore {
+    /// Most problems of one block that are shown.
+    private static let mostShown = 20
+
+    /// Checks the options against what the backend knows.
+    ///
+    /// - Returns: Sentences about options that have no effect here.
+    /// - Throws: Every unknown option at once, with its place and the nearest known name.
+    package func checkOptions(
+        _ driver: BackendDriver, _ rules: OptionRules = .migration
+    ) throws(MigrationFailure) -> [String] {
+        var problems: [Diagnostic] = []
+        var ignored: [String] = []
+        var remarks: [String] = []
+        for setting in storageBlock.settings {
+            if let first = setting.firstNameRange { problems.append(duplicate(setting, first)) }
+            if let option = driver.options.first(where: { $0.name == setting.name }) {
+                if option.isIgnored {
+                    ignored.append(setting.name)
+                } else if let problem = placeholder(setting) {
+                    problems.append(problem)
+                }
+                continue
+            }
+            if rules == .migration, idleOptions.contains(setting.name) {
+                ignored.append(setting.name)
+                continue
+            }
+            let near = nearestName(to: setting.name, among: driver.options.map(\.name))
+            let summary =
+                "\(block) \"\(type)\" has no option \"\(shownName(setting.name))\"."
+                + (near.map { " Did you mean \"\($0)\"?" } ?? "")
+            switch rules {
+            case .server: remarks.append("\(source.name):\(setting.nameRange.start): \(summary) A server ignores it.")
+            case .migration:
+                problems.append(
+                    Diagnostic(
+                        summary: summary,
+                        detail: "Correct or remove it; see the README for the options of each backend.",
+                        range: setting.nameRange))
+            }
+        }
+        try refuse(problems)
+        ignored += storageBlock.ignoredSettings.map(\.name)
+        // In a server's stanza they are where they belong.
+        if rules == .migration, !ignored.isEmpty {
+            remarks.append(
+                "\(block) \"\(type)\": no effect on a migration: \(ignored.sorted().joined(separator: ", ")).")
+        }
+        return remarks
+    }
+
+    private func refuse(_ problems: [Diagnostic]) throws(MigrationFailure) {
+        guard let first = problems.first else { return }
+        var rendered = problems.prefix(Self.mostShown).map { $0.rendered(in: source) }
+        if problems.count > Self.mostShown { rendered.append("… and \(problems.count - Self.mostShown) more.") }
+        throw MigrationFailure(
+            .configuration,
+            "Error loading configuration from \(source.name): \(first.summary)\n\(rendered.joined(separator: "\n"))")
+    }
+
+    private func duplicate(_ setting: LocatedSetting, _ first: SourceRange) -> Diagnostic {
+        Diagnostic(
+            summary: "\(block) \"\(type)\" sets \(shownName(setting.name)) twice.",
+            detail: "The first is at \(first.start). Vault releases differ in which one counts, so neither is taken. "
+                + "Remove one.", range: setting.nameRange)
+    }
+
+    /// What a shell or a template would have filled in, where it is taken as it stands.
+    private func placeholder(_ setting: LocatedSetting) -> Diagnostic? {
+        let value = setting.value
+        if setting.name == "path", value.hasPrefix("~") {
+            return Diagnostic(
+                summary: "\(block) \"\(type)\": ~ is not filled in.",
+                detail: "Neither servers nor Sealift know it as the home folder. Write the whole path, from / on.",
+                range: setting.valueRange)
+        }
+        guard ["path", "node_id", "table", "region", "endpoint"].contains(setting.name) else { return nil }
+        guard let mark = ["${", "$(", "{{"].first(where: { value.contains($0) }) else { return nil }
+        return Diagnostic(
+            summary: "\(block) \"\(type)\": \(setting.name) has a placeholder, \(mark)…, which nothing fills in.",
+            detail: "Neither servers nor Sealift fill in variables here. Write what it stands for.",
+            range: setting.valueRange)
+    }
+
+    /// Opens the store.
+    ///
+    /// - Parameter isCancelled: Asked by whatever the store waits for.
+    /// - Throws: `error mounting '<block>': …`, with the place in the file if an option is at fault.
+    package func open(
+        _ drivers: [BackendDriver], _ purpose: OpenPurpose, isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(MigrationFailure) -> any StorageBackend {
+        let prefix = "error mounting '\(block)': "
+        guard let driver = drivers.first(where: { $0.kind == type }) else {
+            throw .migrating(prefix + unknownType(drivers.map(\.kind)))
+        }
+        var settings = settings
+        settings.isCancelled = isCancelled
+        do throws(StorageError) {
+            return try driver.open(settings, purpose)
+        } catch {
+            if error.code == .cancelled { throw MigrationFailure.stage(prefix, error) }
+            throw .migrating(prefix + describe(error))
+        }
+    }
+
+    /// The error's text, with the place in the file behind it if an option is at fault.
+    private func describe(_ error: StorageError) -> String {
+        guard let place = error.place else { return error.message }
+        let range = SourceRange(
+            start: SourcePosition(line: place.line, column: place.column, offset: place.lower),
+            end: SourcePosition(line: place.line, column: place.column + place.upper - place.lower, offset: place.upper)
+        )
+        let diagnostic = Diagnostic(summary: error.message, range: range)
+        return "\(error.message)\n\(diagnostic.rendered(in: source))"
+    }
+
+    /// Why there is no driver: the stock command's line for a type that nobody knows.
+    private func unknownType(_ supported: [String]) -> String {
+        let list = "Sealift knows \(supported.joined(separator: ", "))."
+        if knownStorageTypes.contains(type) { return "storage type \"\(type)\" is not supported yet.\n\(list)" }
+        let stockLine = "no Vault storage backend named: \"\(storageBlock.shownType)\"\n"
+        if type == block { return stockLine + missingType }
+        let near = nearestName(to: type, among: supported).map { " Did you mean \"\($0)\"?" } ?? ""
+        return stockLine + list + near
+    }
+
+    /// A block without a type is taken for one of its own name.
+    private var missingType: String {
+        if let only = storageBlock.settings.first, storageBlock.settings.count == 1, only.value.hasPrefix("[{"),
+            knownStorageTypes.contains(only.name)
+        {
+            return
+                "In \(block) the options of \(only.name) stand in a list, as programs that convert HCL write them. Write "
+                + "{\"\(block)\": {\"\(only.name)\": { … }}}."
+        }
+        return "\(block) names no type. Write \(block) \"file\" { … }, or {\"\(block)\": {\"file\": { … }}}."
+    }
+}

@@ -1,0 +1,3 @@
+services:
+  vault:
+    image: hashicorp/vault

@@ -1,0 +1,3 @@
+ha_storage "dynamodb" {
+  table = "vault-locks"
+}

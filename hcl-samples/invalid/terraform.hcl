@@ -1,0 +1,4 @@
+resource "vault_mount" "kv" {
+  path = "secret"
+  type = "kv"
+}

@@ -1,0 +1,10 @@
+storage_source "file" {
+  path = "/opt/vault/data"
+}
+
+storage_destination "raft" {
+  path    = ${VAULT_DATA}
+  node_id = "node1"
+}
+
+cluster_addr = "https://10.0.0.11:8201"

@@ -1,0 +1,3 @@
+storage_source:
+  file:
+    path: /opt/vault/data
