@@ -47,6 +47,38 @@ import Testing
             ("https://h:99999999999999999999", "has the port"), ("localhost:8201", "names no host"),
             ("https://", "names no host"),
             ("https://:8201", "names no host"), ("10.0.0.11", "names no host"),
+            ("https://$(HOSTNAME).vault-internal:8201", "the placeholder $(HOSTNAME)"),
+            ("https://${NODE_IP}:8201", "the placeholder ${NODE_IP}"), ("https://$NODE_IP:8201", "$NODE_IP"),
+            ("https://<node-ip>:8201", "the placeholder <node-ip>"), ("https://%{host}:8201", "%{host}"),
+            ("https://{{ GetPrivateIP }}:8201", "the placeholder {{ GetPrivateIP }}"),
+            ("{{ GetPrivateIP }}", "{{ GetPrivateIP }}"), ("https://{host}:8201", "the placeholder {host}"),
+            ("https://*.vault.internal:8201", "is a pattern"), ("https://*:8201", "is a pattern"),
+            ("https://fd00::1:8201", "without brackets"), ("https://::1:8201", "without brackets"),
+            ("https://10.0.0.300:8201", "is no IPv4 address"), ("https://10.0.0.1.:8201", "not every program"),
+            ("https://10.0.0:8201", "write 10.0.0.0"), ("https://0x0a.1:8201", "write 10.0.0.1"),
+            ("https://1.2.3.4.5:8201", "is no IPv4 address"), ("https://vault.7:8201", "is no IPv4 address"),
+            ("https://[vault]:8201", "no IPv6 address"), ("https://[10.0.0.1]:8201", "no IPv6 address"),
+            ("https://224.0.0.1:8201", "multicast"), ("https://239.1.2.3:8201", "multicast"),
+            ("https://[ff02::1]:8201", "multicast"), ("https://[::ffff:224.0.0.1]:8201", "multicast"),
+            ("https://255.255.255.255:8201", "broadcast"), ("https://0.0.0.1:8201", "this network"),
+            ("https://[fe80::1]:8201", "link-local"),
+            ("https://127.1:8201", "is a loopback address"), ("https://0x7f.1:8201", "is a loopback address"),
+            ("https://0177.0.0.1:8201", "is a loopback address"), ("https://2130706433:8201", "is a loopback address"),
+            ("https://ip6-localhost:8201", "is a loopback address"),
+            ("https://localhost.:8201", "is a loopback address"),
+            ("https://ip6-loopback:8201", "is a loopback address"),
+            ("https://a.localhost.:8201", "is a loopback address"),
+            ("https://localhost.localdomain:8201", "is a loopback address"),
+            ("https://[::127.0.0.1]:8201", "is a loopback address"),
+            ("https://0:8201", "is the unspecified address"), ("https://0x0:8201", "is the unspecified address"),
+            ("https://[::0.0.0.0]:8201", "is the unspecified address"),
+            ("https://-vault:8201", "is no host name"), ("https://vault-:8201", "is no host name"),
+            ("https://a..b:8201", "is no host name"), ("https://.a:8201", "is no host name"),
+            ("https://va,ult:8201", "is no host name"), ("https://väult:8201", "xn--"),
+            ("https://\(String(repeating: "a", count: 64)):8201", "is no host name"),
+            ("https://\(String(repeating: "a.", count: 127))b:8201", "is no host name"),
+            ("https://\(String(repeating: "a", count: 63)):8201", nil), ("https://vault.internal.:8201", nil),
+            ("https://7.vault:8201", nil), ("https://xn--vult-5qa.example:65535", nil),
         ] as [(String, String?)])
     func addressesNoClusterCouldUseAreObstacles(text: String, objection: String?) throws {
         let practice = ["is a loopback address", "has no port"].contains(objection)
@@ -61,6 +93,30 @@ import Testing
             #expect(finding.kind == (isPractice && practice ? .remark : .obstacle(.configuration)))
             #expect(finding.message.hasPrefix("cluster_addr ") && finding.message.contains(objection))
             #expect(finding.message.contains("-practice") == (practice && !isPractice))
+        }
+    }
+
+    @Test(arguments: [("https://10.0.0.11:8200", "port 8200"), ("https://vault_1:8201", "underscore")])
+    func whatIsUnusualIsARemark(text: String, word: String) throws {
+        let found = try destination("/raft-nowhere", address: text).destinationFindings()
+        #expect(found.map(\.kind) == [.remark])
+        #expect(found.first?.message.contains(word) == true)
+    }
+
+    /// What stands before the host or behind it can be a secret.
+    @Test(arguments: [
+        "https://user:CANARY@10.0.0.11", "https://user:CANARY@10.0.0.11:x", "https://10.0.0.11:x?token=CANARY",
+        "https://10.0.0.11:x#CANARY", "https://u:CANARY$x@127.0.0.1:8201", "https://u:${CANARY}@10.0.0.300:1",
+        "u:CANARY@h:1", "https://u:CANARY@[::1",
+    ])
+    func secretsInAnAddressAreNotRepeated(text: String) throws {
+        do throws(StorageError) {
+            let address = try ClusterAddress(parsing: text)
+            #expect(address.objection != nil)
+            #expect(!"\(address.hostAndPort) \(address.objection ?? "")".contains("CANARY"))
+        } catch {
+            #expect(error.code == .configuration)
+            #expect(!"\(error)".contains("CANARY"))
         }
     }
 

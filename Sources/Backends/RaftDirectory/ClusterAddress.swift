@@ -14,10 +14,16 @@ package struct ClusterAddress: Sendable, Equatable {
     ///
     /// - Throws: `.configuration` in the words of the stock command for what it refuses as well (Go `net/url`).
     package init(parsing text: String) throws(StorageError) {
+        if PlaceholderText.find(in: text) != nil {
+            // Go refuses some of them for one of their characters, which tells nobody what is wrong.
+            hostAndPort = ""
+            objection = Self.objection(text: text, host: "", port: "", isBracketed: false)
+            return
+        }
         let authority = try Self.authority(of: text)
         let (host, port) = Self.split(authority)
         hostAndPort = authority
-        objection = Self.objection(host: host, port: port)
+        objection = Self.objection(text: text, host: host, port: port, isBracketed: authority.hasPrefix("["))
     }
 
     /// The part of a URL that names host and port, without user and password (Go `net/url` `parse`).
@@ -26,8 +32,18 @@ package struct ClusterAddress: Sendable, Equatable {
             return String(decoding: try authority(of: text.utf8.prefix { $0 != UInt8(ascii: "#") }), as: UTF8.self)
         } catch {
             throw StorageError(
-                .configuration, "error parsing cluster address: parse \(goQuoted(text.utf8)): \(error.reason)")
+                .configuration,
+                "error parsing cluster address: parse \(goQuoted(withoutSecrets(text).utf8)): \(error.reason)")
         }
+    }
+
+    /// The text without what may be a user's name and password, or a token behind the host.
+    private static func withoutSecrets(_ text: String) -> String {
+        var text = text[...]
+        if let end = text.firstIndex(where: { $0 == "?" || $0 == "#" }) { text = text[..<end] + "***" }
+        guard let at = text.lastIndex(of: "@") else { return String(text) }
+        let start = text.firstRange(of: "//")?.upperBound ?? text.startIndex
+        return start <= at ? text[..<start] + "***" + text[at...] : "***" + text[at...]
     }
 
     private struct ParseError: Error {
@@ -117,36 +133,54 @@ package struct ClusterAddress: Sendable, Equatable {
 
     /// A reason that a practice run may pass over begins with one of these; see ``isExcusedInPractice``.
     private enum Reason {
-        static let loopback = "is a loopback address: the other nodes would dial themselves"
         static let port = "has no port: the other nodes could not dial it"
     }
 
-    private static func objection(host: String, port: String) -> String? {
+    private static func objection(text: String, host: String, port: String, isBracketed: Bool) -> String? {
+        if let placeholder = PlaceholderText.find(in: text) {
+            return "has the placeholder \(placeholder), which nothing fills in here; write what it stands for"
+        }
         if host.isEmpty { return "names no host; write it as a URL, for example https://10.0.0.11:8201" }
-        let address = networkAddress(host)
-        if let address, address.allSatisfy({ $0 == 0 }) {
-            return "is the unspecified address, which the server refuses; write the address the other nodes can dial"
+        switch HostForm(host, isBracketed: isBracketed) {
+        case .usable, .loopback: break
+        case .unusable(let reason): return reason
         }
         guard !port.isEmpty else { return Reason.port }
         guard let number = Int(port), (1...65535).contains(number) else {
-            return "has the port \"\(port)\", which is none; the usual cluster port is 8201"
+            return "has the port \"\(port.prefix(8))\", which is none; the usual cluster port is 8201"
         }
-        let name = host.lowercased()
-        let isLoopback =
-            name == "localhost" || name.hasSuffix(".localhost") || address?.first == 127
-            || address?.dropLast().allSatisfy { $0 == 0 } == true && address?.last == 1 && address?.count == 16
-        return isLoopback ? Reason.loopback : nil
+        return HostForm(host, isBracketed: isBracketed) == .loopback ? HostForm.loopbackReason : nil
     }
 
-    /// The 4 or 16 bytes of an IP address, an IPv4 address in IPv6 form as its 4 bytes; `nil` for a name.
-    private static func networkAddress(_ host: String) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: 16)
-        if inet_pton(AF_INET, host, &bytes) == 1 { return Array(bytes[..<4]) }
-        guard inet_pton(AF_INET6, host, &bytes) == 1 else { return nil }
-        let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
-        return isMapped ? Array(bytes[12...]) : bytes
+    /// The port as written, or the default one in a practice run without.
+    var port: String {
+        let port = Self.split(hostAndPort).port
+        return port.isEmpty ? "8201" : port
+    }
+
+    /// The host as it stands in a URL.
+    var hostWithBrackets: String {
+        let host = Self.split(hostAndPort).host
+        return host.contains(":") ? "[\(host)]" : host
+    }
+
+    /// What is unusual about a usable address.
+    package var remarks: [String] {
+        guard objection == nil || isExcusedInPractice else { return [] }
+        let (host, port) = Self.split(hostAndPort)
+        var remarks: [String] = []
+        if Int(port) == 8200 {
+            remarks.append(
+                "cluster_addr has port 8200, where servers answer their API; nodes talk to each other on 8201 by default."
+            )
+        }
+        if host.contains("_") {
+            remarks.append(
+                "cluster_addr: \(host) has an underscore, which host names may not have; some resolvers refuse it.")
+        }
+        return remarks
     }
 
     /// Whether a practice run may use the address all the same: a single node boots with it.
-    package var isExcusedInPractice: Bool { objection == Reason.loopback || objection == Reason.port }
+    package var isExcusedInPractice: Bool { objection == HostForm.loopbackReason || objection == Reason.port }
 }
