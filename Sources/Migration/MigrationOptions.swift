@@ -86,6 +86,8 @@ package struct MigrationSummary: Sendable {
     package var destinationActivity: StoreActivity?
     package var remarks: [String] = []
     package var comparison = ComparisonCounts()
+    /// How the source is sealed, if it says so in clear.
+    package var seal: SealDescription?
     package var guide: ServerGuide?
     package var manifestPath: String?
     package var reportPath: String?

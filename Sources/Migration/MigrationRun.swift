@@ -184,7 +184,7 @@ package final class MigrationRun {
         _ summary: inout MigrationSummary, _ source: any StorageBackend, _ destination: any StorageBackend,
         _ state: StateFolder, tell: (MigrationSummary) -> Void
     ) throws {
-        summary.guide = destination.serverGuide(largestEntry: summary.totals.largestEntry)
+        describeSeal(of: source, destination, in: &summary)
         // Markers have been asked for and taken back since the source was read.
         summary.sourceActivity = source.activity()
         summary.destinationActivity = destination.activity()
@@ -260,7 +260,16 @@ package final class MigrationRun {
         summary.isContinuation = isContinuation
         let rehearsal = try preflight.readAll(into: &summary)
         try preflight.refuseObstacles(findings.adding(rehearsal), listIn: nil)
-        summary.guide = preflight.destination.serverGuide(largestEntry: summary.totals.largestEntry)
+        describeSeal(of: preflight.source, preflight.destination, in: &summary)
         return summary
+    }
+
+    /// Says how the store is sealed, and with it what its server needs.
+    private func describeSeal(
+        of source: any StorageBackend, _ destination: any StorageBackend, in summary: inout MigrationSummary
+    ) {
+        summary.seal = SealReading.read(source)
+        summary.remarks += summary.seal?.remarks ?? []
+        summary.guide = destination.serverGuide(largestEntry: summary.totals.largestEntry, seal: summary.seal)
     }
 }

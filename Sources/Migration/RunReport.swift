@@ -41,6 +41,22 @@ struct RunReport: Codable {
         }
     }
 
+    struct Seal: Codable {
+        var type: String
+        var shares: Int?
+        var threshold: Int?
+        var keyID: String?
+        var isLegacy: Bool
+
+        init(_ seal: SealDescription) {
+            type = seal.type
+            shares = seal.shares
+            threshold = seal.threshold
+            keyID = seal.keyID
+            isLegacy = seal.isLegacy
+        }
+    }
+
     struct Note: Codable {
         var reason: String
         var place: String
@@ -71,6 +87,7 @@ struct RunReport: Codable {
     var comparison: Comparison
     var prefixes: [Prefix]
     var remarks: [String]
+    var seal: Seal?
     var serverStanza: [String]?
     var nextSteps: [String]?
 
@@ -106,6 +123,7 @@ struct RunReport: Codable {
                 prefix: tally.prefix.withUnsafeBytes { escapedKey($0) }, entries: tally.entries, bytes: tally.bytes)
         }
         remarks = summary.remarks
+        seal = summary.seal.map(Seal.init)
         serverStanza = summary.guide?.stanza
         nextSteps = summary.guide?.steps
     }

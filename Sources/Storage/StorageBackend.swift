@@ -62,8 +62,10 @@ package protocol StorageBackend: AnyObject, Sendable {
     func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)?
     /// What a server's configuration must say to run on the store that was filled, and what to do next.
     ///
-    /// - Parameter largestEntry: Bytes of key and value of the largest entry.
-    func serverGuide(largestEntry: Int) -> ServerGuide?
+    /// - Parameters:
+    ///   - largestEntry: Bytes of key and value of the largest entry.
+    ///   - seal: How the source is sealed, if it says so.
+    func serverGuide(largestEntry: Int, seal: SealDescription?) -> ServerGuide?
 
     /// Gives back memory and connections that are only kept for the next call; for after a long read.
     func letIdleGo()
@@ -101,7 +103,7 @@ extension StorageBackend {
 
     package func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)? { nil }
 
-    package func serverGuide(largestEntry: Int) -> ServerGuide? { nil }
+    package func serverGuide(largestEntry: Int, seal: SealDescription?) -> ServerGuide? { nil }
 
     /// Streams the whole store in its own order, one partition after the other.
     package func scanAll(

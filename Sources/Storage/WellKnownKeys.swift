@@ -8,4 +8,8 @@ extension StorageKey {
     package static let keyring: StorageKey = "core/keyring"
     /// The seal's configuration, in clear; an initialised store has it.
     package static let sealConfiguration: StorageKey = "core/seal-config"
+    /// The root key under the seal (Vault 1.3 and later; all auto-unsealed stores).
+    package static let storedRootKey: StorageKey = "core/hsm/barrier-unseal-keys"
+    /// The key that the shares make up, encrypted (Vault 1.3 and later).
+    package static let shamirKey: StorageKey = "core/shamir-kek"
 }

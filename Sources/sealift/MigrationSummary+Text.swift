@@ -29,6 +29,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
             "\(formatCount(summary.comparison.same)) of \(formatCount(totals.entries)) entries read back and equal")
     }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
+    if let seal = summary.seal { row("Seal", seal.summary) }
     for (reason, count) in summary.leftOut.sorted(by: { $0.key < $1.key }) {
         row("Left out", "\(formatCount(count)): \(reason)")
     }
@@ -92,6 +93,14 @@ private func activityMembers(_ activity: StoreActivity?) -> JSONText {
     ])
 }
 
+private func sealMembers(_ seal: SealDescription) -> JSONText {
+    .object([
+        ("type", .string(seal.type)), ("shares", seal.shares.map(JSONText.integer) ?? .null),
+        ("threshold", seal.threshold.map(JSONText.integer) ?? .null), ("key_id", .optional(seal.keyID)),
+        ("legacy", .boolean(seal.isLegacy)),
+    ])
+}
+
 /// The same for programs.
 func summaryMembers(_ summary: MigrationSummary) -> [(String, JSONText)] {
     func counts(_ counts: [(String, Int)]) -> JSONText { .object(counts.map { ($0.0, .integer($0.1)) }) }
@@ -118,6 +127,7 @@ func summaryMembers(_ summary: MigrationSummary) -> [(String, JSONText)] {
         ("source_service", activityMembers(summary.sourceActivity)),
         ("destination_service", activityMembers(summary.destinationActivity)),
         ("remarks", .array(summary.remarks.map(JSONText.string))),
+        ("seal", summary.seal.map(sealMembers) ?? .null),
         ("server_stanza", summary.guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
         ("next_steps", summary.guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),
         ("manifest", .optional(summary.manifestPath)), ("report", .optional(summary.reportPath)),

@@ -122,13 +122,45 @@ import Testing
 
     @Test func theGuideNamesWhatTheServersConfigurationNeeds() throws {
         let path = "/srv/a \"b\"\\c"
-        let guide = try #require(try destination(path, id: "n\"1").serverGuide(largestEntry: 3 << 20))
+        let guide = try #require(try destination(path, id: "n\"1").serverGuide(largestEntry: 3 << 20, seal: nil))
         #expect(
             guide.stanza == [
                 "storage \"raft\" {", "  path    = \"/srv/a \\\"b\\\"\\\\c\"", "  node_id = \"n\\\"1\"",
-                "  max_entry_size = \"4194304\"", "}", "cluster_addr = \"https://10.0.0.11:8201\"",
+                "  max_entry_size = \"4194304\"", "}", "cluster_addr  = \"https://10.0.0.11:8201\"",
+                "api_addr      = \"https://10.0.0.11:8200\"", "disable_mlock = true",
             ])
-        let small = try #require(try destination(path, id: nil).serverGuide(largestEntry: 1 << 19))
+        let small = try #require(try destination(path, id: nil).serverGuide(largestEntry: 1 << 19, seal: nil))
         #expect(!small.stanza.contains { $0.contains("node_id") || $0.contains("max_entry_size") })
+    }
+
+    @Test func theGuideNamesWholePathsAndIDsOnOneLine() throws {
+        let relative = try #require(try destination("./a/raft").serverGuide(largestEntry: 1, seal: nil))
+        let current = FileManager.default.currentDirectoryPath
+        #expect(relative.stanza.contains("  path    = \"\(current)/a/raft\""))
+        for (id, variables) in [("node\n1", [:]), ("node1\r", [:]), ("x", ["VAULT_RAFT_NODE_ID": "pod\n"])] {
+            let found = try destination("/raft-nowhere", id: id, environment: variables).destinationFindings()
+            let finding = try #require(found.first { $0.message.contains("node_id") })
+            #expect(finding.kind == .obstacle(.configuration))
+            #expect(!finding.message.contains { $0.isNewline })
+        }
+        try Scratch.withFolder { folder in
+            try FileManager.default.createDirectory(atPath: "\(folder)/raft", withIntermediateDirectories: false)
+            try Data("node-7\n".utf8).write(to: URL(filePath: "\(folder)/raft/node-id"))
+            let kept = try destination("\(folder)/raft", id: nil)
+            let remark = try #require(try kept.destinationFindings().first { $0.message.contains("node-7") })
+            #expect(remark.kind == .remark && remark.message.contains("node-7\\x0a"), "\(remark.message)")
+            let guide = try #require(kept.serverGuide(largestEntry: 1, seal: nil))
+            #expect(!(guide.stanza + guide.steps).contains { $0.contains { $0.isNewline } })
+        }
+    }
+
+    @Test(arguments: [["VAULT_RAFT_NODE_ID": "pod-0"], ["BAO_RAFT_NODE_ID": "pod-0", "VAULT_RAFT_NODE_ID": "other"]])
+    func anIDOfTheEnvironmentIsNamed(_ variables: [String: String]) throws {
+        let store = try destination("/raft-nowhere", id: "node1", environment: variables)
+        let name = variables.keys.sorted().first ?? ""
+        #expect(
+            try store.destinationFindings().contains {
+                $0.kind == .remark && $0.message.contains("pod-0 from \(name), which wins")
+            })
     }
 }

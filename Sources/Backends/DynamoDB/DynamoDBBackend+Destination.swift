@@ -85,7 +85,7 @@ extension DynamoDBBackend {
         return try DynamoDBLoader(self, plan)
     }
 
-    package func serverGuide(largestEntry: Int) -> ServerGuide? {
+    package func serverGuide(largestEntry: Int, seal: SealDescription?) -> ServerGuide? {
         var stanza = [
             "storage \"dynamodb\" {", "  table  = \"\(settings.table)\"", "  region = \"\(settings.region)\"",
         ]
@@ -96,7 +96,8 @@ extension DynamoDBBackend {
             steps: [
                 "Give the server's role dynamodb:DescribeTable, GetItem, PutItem, UpdateItem, DeleteItem, Query, Scan, "
                     + "BatchGetItem and BatchWriteItem on the table.",
-                "Start the server with this stanza and unseal it with the keys of the source.",
+                "Start the server with this stanza in place of the old storage stanza.",
+                SealDescription.unsealStep(seal),
             ])
     }
 }

@@ -12,11 +12,14 @@ package final class RaftDirectoryDestination: StorageBackend {
         package var configuredID: String?
         package var address: ClusterAddress
         package var isPractice: Bool
+        /// The environment variable that gives the id, if one does.
+        package var idVariable: String?
 
-        package init(configuredID: String?, address: ClusterAddress, isPractice: Bool) {
+        package init(configuredID: String?, address: ClusterAddress, isPractice: Bool, idVariable: String? = nil) {
             self.configuredID = configuredID
             self.address = address
             self.isPractice = isPractice
+            self.idVariable = idVariable
         }
     }
 
@@ -104,13 +107,9 @@ package final class RaftDirectoryDestination: StorageBackend {
                         "\(message). Set cluster_addr to this node's own, reachable address.\(way)"))
             }
         }
+        findings += node.address.remarks.map { StoreFinding(.remark, $0) }
         findings += try RaftDirectoryPlacement(path: location).findings()
-        if writesNodeIDFile {
-            findings.append(
-                StoreFinding(
-                    .remark, "node_id is not set: the node gets the id \(nodeID), kept in its node-id file."))
-        }
-        return findings
+        return findings + nodeIDFindings
     }
 
     package func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)? {
@@ -122,42 +121,5 @@ package final class RaftDirectoryDestination: StorageBackend {
         try RaftDirectoryLoader(self, plan)
     }
 
-    package func serverGuide(largestEntry: Int) -> ServerGuide? {
-        var stanza = ["storage \"raft\" {", "  path    = \(hclQuoted(location))"]
-        if !writesNodeIDFile { stanza.append("  node_id = \(hclQuoted(nodeID))") }
-        // A log entry holds key and value with a few bytes around them; the server's default is 1 MiB.
-        let entryBytes = largestEntry + 64
-        if entryBytes > 1 << 20 {
-            let size = ((entryBytes + (1 << 20) - 1) >> 20) << 20
-            stanza.append("  max_entry_size = \"\(size)\"")
-        }
-        stanza.append("}")
-        stanza.append("cluster_addr = \(hclQuoted("https://\(node.address.hostAndPort)"))")
-        return ServerGuide(
-            stanza: stanza,
-            steps: [
-                "Give the directory to the user who runs the server (chown -R), unless it is already theirs.",
-                "Put the stanza above into that node's configuration in place of the old storage stanza, and start it.",
-                "Unseal it with the same key shares (or the same auto-unseal key) as before.",
-                "Check `operator raft list-peers`: one voter, \(nodeID), at \(node.address.hostAndPort).",
-                "Start the other nodes with empty directories and join them: retry_join, or `operator raft join`.",
-                "Keep the old store, untouched and stopped, until the new cluster has proved itself.",
-            ])
-    }
-
     package func close() {}
-}
-
-/// A text as an HCL string.
-private func hclQuoted(_ text: String) -> String {
-    var quoted = "\""
-    for character in text {
-        switch character {
-        case "\"": quoted += "\\\""
-        case "\\": quoted += "\\\\"
-        case "\n": quoted += "\\n"
-        default: quoted.append(character)
-        }
-    }
-    return quoted + "\""
 }

@@ -28,12 +28,14 @@ extension RaftDirectoryBackend {
                 "cluster_addr config not set\nA Raft destination needs this node's address at the top level of the "
                     + "file, for example: cluster_addr = \"https://10.0.0.11:8201\"")
         }
-        let id = settings.string("node_id", environment: "BAO_RAFT_NODE_ID", "VAULT_RAFT_NODE_ID")
+        let variables = ["BAO_RAFT_NODE_ID", "VAULT_RAFT_NODE_ID"]
+        let variable = variables.first { !(settings.environment[$0] ?? "").isEmpty }
+        let id = variable.flatMap { settings.environment[$0] } ?? settings.string("node_id")
         return try RaftDirectoryDestination(
             path: path,
             node: RaftDirectoryDestination.Node(
                 configuredID: id.flatMap { $0.isEmpty ? nil : $0 }, address: try ClusterAddress(parsing: address),
-                isPractice: context.isPractice))
+                isPractice: context.isPractice, idVariable: variable))
     }
 
     /// Everything a server's `storage "raft"` stanza may say; only the first two matter for a directory at rest.

@@ -1,0 +1,101 @@
+import Glibc
+package import Storage
+
+extension RaftDirectoryDestination {
+    /// What is to be said about the node's id.
+    var nodeIDFindings: [StoreFinding] {
+        if nodeID.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) {
+            guard writesNodeIDFile else {
+                return [
+                    StoreFinding(
+                        .obstacle(.configuration),
+                        "node_id \(shownNodeID) has a line feed or another control character in it. Write it on one line, "
+                            + "as in node_id = \"node1\".")
+                ]
+            }
+            return [
+                StoreFinding(
+                    .remark,
+                    "node_id is not set: the node keeps the id \(shownNodeID) of its node-id file. The line feed or control "
+                        + "character belongs to the id, as a server reads it.")
+            ]
+        }
+        if writesNodeIDFile {
+            return [
+                StoreFinding(
+                    .remark, "node_id is not set: the node gets the id \(shownNodeID), kept in its node-id file.")
+            ]
+        }
+        guard let variable = node.idVariable else { return [] }
+        return [
+            StoreFinding(
+                .remark,
+                "The node gets the id \(shownNodeID) from \(variable), which wins over node_id in the file. The server must "
+                    + "find it there too, or in its stanza.")
+        ]
+    }
+
+    /// The id on one line.
+    private var shownNodeID: String { "\(StorageKey(nodeID))" }
+
+    package func serverGuide(largestEntry: Int, seal: SealDescription?) -> ServerGuide? {
+        ServerGuide(stanza: stanza(largestEntry), steps: steps(seal))
+    }
+
+    private func stanza(_ largestEntry: Int) -> [String] {
+        var stanza = ["storage \"raft\" {", "  path    = \(hclQuoted(absolutePath(location)))"]
+        if !writesNodeIDFile { stanza.append("  node_id = \(hclQuoted(nodeID))") }
+        // A log entry holds key and value with a few bytes around them; the server's default is 1 MiB.
+        let entryBytes = largestEntry + 64
+        if entryBytes > 1 << 20 {
+            let size = ((entryBytes + (1 << 20) - 1) >> 20) << 20
+            stanza.append("  max_entry_size = \"\(size)\"")
+        }
+        stanza.append("}")
+        stanza.append("cluster_addr  = \(hclQuoted("https://\(node.address.hostAndPort)"))")
+        stanza.append("api_addr      = \(hclQuoted("https://\(node.address.hostWithBrackets):8200"))")
+        // Vault 1.20 and later end with "disable_mlock must be configured" on raft without it.
+        stanza.append("disable_mlock = true")
+        return stanza
+    }
+
+    private func steps(_ seal: SealDescription?) -> [String] {
+        let idNote = writesNodeIDFile ? "the id in the file node-id" : "node_id"
+        return [
+            "Give the directory to the user who runs the server (chown -R), unless it is already theirs.",
+            "Put the stanza above into that node's configuration in place of the old storage stanza, beside its listener. "
+                + "An api_addr that is there already stays. Vault 1.20 and later do not start on raft without disable_mlock; "
+                + "servers that do not know it pass over it.",
+            "In the server's environment (unit file, chart) see that BAO_RAFT_NODE_ID and VAULT_RAFT_NODE_ID are unset or "
+                + "say \(shownNodeID), and that neither BAO_/VAULT_RAFT_PATH nor BAO_/VAULT_CLUSTER_ADDR says otherwise: "
+                + "they win over \(idNote), path and cluster_addr.",
+            "Start it. " + SealDescription.unsealStep(seal),
+            "Check `operator raft list-peers`: one voter, \(shownNodeID), at \(node.address.hostAndPort).",
+            "Let the nodes reach each other on the cluster's port (\(node.address.port)) and the API's (8200 by default). "
+                + "Start the other nodes with empty directories and join them: retry_join, or `operator raft join`."
+                + SealDescription.joinStep(seal),
+            "Keep the old store, untouched and stopped, until the new cluster has proved itself.",
+        ]
+    }
+
+    private func absolutePath(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
+        defer { free(current) }
+        let rest = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
+        return "\(String(cString: current))/\(rest)"
+    }
+}
+
+/// A text as an HCL string.
+private func hclQuoted(_ text: String) -> String {
+    var quoted = "\""
+    for character in text {
+        switch character {
+        case "\"": quoted += "\\\""
+        case "\\": quoted += "\\\\"
+        case "\n": quoted += "\\n"
+        default: quoted.append(character)
+        }
+    }
+    return quoted + "\""
+}
