@@ -114,23 +114,17 @@ struct ExcerptMask {
     private mutating func skipHeredoc() {
         show(2)
         let first = endOfLine(from: offset)
-        let anchor = trimmed(offset..<first).drop { $0 == UInt8(ascii: "-") }
+        var anchor = bytes[min(offset, first)..<first]
+        while anchor.last == 0x0D { anchor = anchor.dropLast() }
+        let word = anchor.first == UInt8(ascii: "-") ? anchor.dropFirst() : anchor
         offset = first
-        guard !anchor.isEmpty else { return state = .item }
+        guard !word.isEmpty else { return state = .item }
         while offset < bytes.count {
-            let end = endOfLine(from: offset + 1)
-            let isLast = trimmed((offset + 1)..<max(offset + 1, end)) == anchor
-            offset = end
-            if isLast { break }
+            let start = min(offset + 1, bytes.count)
+            offset = endOfLine(from: start)
+            if heredocEnds(bytes[start..<offset], anchor: anchor, word: word) { break }
         }
         state = .item
-    }
-
-    private func trimmed(_ range: Range<Int>) -> ArraySlice<UInt8> {
-        var slice = bytes[range.clamped(to: 0..<bytes.count)]
-        while let byte = slice.first, byte <= 0x20 { slice = slice.dropFirst() }
-        while let byte = slice.last, byte <= 0x20 { slice = slice.dropLast() }
-        return slice
     }
 }
 
@@ -154,7 +148,7 @@ extension ExcerptMask {
             switch bytes[place] {
             case 0x0A where braces == 0: return (place, false)
             case UInt8(ascii: "\"") where braces == 0: return (place, true)
-            case UInt8(ascii: "\\"): place += place + 1 < bytes.count && bytes[place + 1] != 0x0A ? 1 : 0
+            case UInt8(ascii: "\\"): place += 1
             case UInt8(ascii: "{") where !isJSON && (braces > 0 || place > start && bytes[place - 1] == 0x24):
                 braces += 1
             case UInt8(ascii: "}") where braces > 0: braces -= 1

@@ -33,18 +33,9 @@ extension HCLLexer {
             if scalar == 0 { return reportUnterminated() }
             guard scalar == 0x0A else { continue }
             let line = cursor.bytes[lineStart..<cursor.lastPosition.offset]
-            // The length counts the dash of <<-: the end of such a heredoc must be indented to be recognised.
-            if line.count >= anchor.count, ends(line, word: word) { return }
+            if heredocEnds(line, anchor: anchor[...], word: word) { return }
             lineStart = cursor.position.offset
         }
-    }
-
-    /// Whether a line is white space, the word, and nothing but carriage returns after it.
-    private func ends(_ line: ArraySlice<UInt8>, word: ArraySlice<UInt8>) -> Bool {
-        let start = line.firstIndex { !((0x09...0x0D).contains($0) || $0 == 0x20) } ?? line.endIndex
-        let rest = line[start...]
-        guard rest.starts(with: word) else { return false }
-        return rest.dropFirst(word.count).allSatisfy { $0 == 0x0D }
     }
 
     private mutating func reportUnterminated() {
@@ -52,6 +43,18 @@ extension HCLLexer {
             "heredoc not terminated",
             "End the text with a line that holds only the word after <<; for <<- that line must be indented.")
     }
+}
+
+/// Whether a line ends a heredoc: white space, the word, and nothing but carriage returns after it.
+///
+/// - Parameter anchor: What stands behind `<<`. With the dash of `<<-` it is longer than the word, so that the last line
+///   of such a heredoc must be indented to be recognised.
+func heredocEnds(_ line: ArraySlice<UInt8>, anchor: ArraySlice<UInt8>, word: ArraySlice<UInt8>) -> Bool {
+    guard line.count >= anchor.count else { return false }
+    let start = line.firstIndex { !((0x09...0x0D).contains($0) || $0 == 0x20) } ?? line.endIndex
+    let rest = line[start...]
+    guard rest.starts(with: word) else { return false }
+    return rest.dropFirst(word.count).allSatisfy { $0 == 0x0D }
 }
 
 /// The text of a heredoc token, its last line feed included.
