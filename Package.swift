@@ -48,7 +48,7 @@ let package = Package(
         room("Telemetry"),
         room("Workers"),
         room("Digest", ["COpenSSL"]),
-        room("LMDB", ["CLMDB"]),
+        room("LMDB", ["CLMDB", "CSystem"]),
         room("Zlib", ["CZlib"]),
         room("JSON", ["CSimdJSON"]),
         room("HTTPClient", ["CCurl"]),
@@ -62,7 +62,7 @@ let package = Package(
         // Floor 3: storage backends.
         room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
         room("FileBackend", path: "Sources/Backends/File", ["Storage", "Workers", "JSON", "CSystem"]),
-        room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "CSQLite"]),
+        room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "CSQLite", "CSystem"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
             ["Storage", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem"]),

@@ -11,6 +11,10 @@ extension BoltBucket {
     package func approximateBoundaries(count: Int) throws(BoltError) -> [[UInt8]] {
         try file.image.requireOpen()
         guard count > 1 else { return [] }
+        return try file.image.trustingFile { () throws(BoltError) in try boundaries(count) }
+    }
+
+    private func boundaries(_ count: Int) throws(BoltError) -> [[UInt8]] {
         let candidatesPerPart = 16
         let enough = count.multipliedReportingOverflow(by: candidatesPerPart)
         let wanted = enough.overflow ? Int.max : enough.partialValue

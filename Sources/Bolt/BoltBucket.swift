@@ -25,9 +25,12 @@ package struct BoltBucket: Sendable {
     package func withValue<R>(
         forKey key: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> R
     ) throws -> R? {
-        guard let key = Bytes(key), let (page, element) = try find(key) else { return nil }
-        guard !element.isBucket else { throw file.wrongKind(page, key, isBucket: true) }
-        return try body(element.value.buffer)
+        guard let key = Bytes(key) else { return nil }
+        return try file.image.trusting {
+            guard let (page, element) = try find(key) else { return nil }
+            guard !element.isBucket else { throw file.wrongKind(page, key, isBucket: true) }
+            return try body(element.value.buffer)
+        }
     }
 
     /// The bucket of that name inside this one, or nil.
@@ -35,9 +38,12 @@ package struct BoltBucket: Sendable {
     /// - Throws: `.damaged`; `.unsupported` if the entry is a plain value.
     package func bucket(_ name: [UInt8]) throws(BoltError) -> BoltBucket? {
         try withBound(name) { key throws(BoltError) in
-            guard let key, let (page, element) = try find(key) else { return nil }
-            guard element.isBucket else { throw file.wrongKind(page, key, isBucket: false) }
-            return try open(element.value, in: page, name: key)
+            guard let key else { return nil }
+            return try file.image.trustingFile { () throws(BoltError) in
+                guard let (page, element) = try find(key) else { return nil }
+                guard element.isBucket else { throw file.wrongKind(page, key, isBucket: false) }
+                return try open(element.value, in: page, name: key)
+            }
         }
     }
 
@@ -92,9 +98,11 @@ package struct BoltBucket: Sendable {
         try file.image.requireOpen()
         var pass = pass
         defer { pass.finish() }
-        let top = try topPage()
-        if !top.isInline { try pass.budget.spend(top, file) }
-        return try pass.walk(top, depth: 1, Window(), lower: lower, body)
+        return try file.image.trusting {
+            let top = try topPage()
+            if !top.isInline { try pass.budget.spend(top, file) }
+            return try pass.walk(top, depth: 1, Window(), lower: lower, body)
+        }
     }
 
     func topPage() throws(BoltError) -> Page {

@@ -2,8 +2,8 @@
 ///
 /// The meta page, the root and every page met later are checked before they are believed: damaged or hostile bytes
 /// give a `BoltError`, never a trap, an endless loop or memory in proportion to a claimed size. Programs that honour
-/// the lock cannot change the file meanwhile; one that ignores it and shortens the file makes the process die with
-/// SIGBUS, as with any map.
+/// the lock cannot change the file meanwhile; one that ignores it and shortens the file or writes to it, or a disk that
+/// fails, ends every operation with a `BoltError` as well.
 package final class BoltReader: Sendable {
     /// Bytes a page.
     package let pageSize: Int
@@ -26,8 +26,11 @@ package final class BoltReader: Sendable {
     /// - Throws: `.notFound`; `.inUse` if another process holds the exclusive lock; `.truncated` if the file is
     ///   shorter than its meta page says; `.unsupported` for directories, other byte orders and versions; `.damaged`
     ///   if no meta page is valid or the valid one contradicts itself; `.io`.
-    package convenience init(path: String) throws(BoltError) {
-        try self.init(FileImage(path: path))
+    ///
+    /// - Parameter isSettled: Whether the file's writer is long done. `false` for a file that this process may still be
+    ///   making durable, whose time of the last write may then change.
+    package convenience init(path: String, isSettled: Bool = true) throws(BoltError) {
+        try self.init(FileImage(path: path, isSettled: isSettled))
     }
 
     /// Reads a copy of `image` instead of a file.
@@ -36,7 +39,7 @@ package final class BoltReader: Sendable {
     }
 
     private init(_ image: FileImage) throws(BoltError) {
-        let live = try LiveMeta(image)
+        let live = try image.trustingFile { () throws(BoltError) in try LiveMeta(image) }
         pageSize = live.meta.pageSize
         highWaterMark = live.meta.highWaterMark
         txID = live.meta.txID
@@ -45,7 +48,8 @@ package final class BoltReader: Sendable {
         notes = live.notes
         file = PageFile(image: image, pageSize: pageSize, highWaterMark: highWaterMark)
         root = BoltBucket(file: file, root: .page(live.meta.root), sequence: 0, nesting: 0)
-        _ = try file.page(live.meta.root, parent: nil)
+        let pages = file
+        _ = try image.trustingFile { () throws(BoltError) in try pages.page(live.meta.root, parent: nil) }
     }
 
     /// The names of the top-level buckets in ascending order.

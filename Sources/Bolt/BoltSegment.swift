@@ -59,9 +59,11 @@ package struct BoltSegment: Sendable {
             try withBound(upper) { upper in
                 var pass = TreeWalk(file, budget, upper: upper)
                 defer { pass.finish() }
-                // The cursor has already paid for the top page.
-                let top = try topPage()
-                return try pass.walk(top, depth: depth, window.window(file), lower: lower, body) != .stopped
+                return try file.image.trusting {
+                    // The cursor has already paid for the top page.
+                    let top = try topPage()
+                    return try pass.walk(top, depth: depth, window.window(file), lower: lower, body) != .stopped
+                }
             }
         }
     }

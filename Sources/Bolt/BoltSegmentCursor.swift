@@ -45,7 +45,9 @@ package struct BoltSegmentCursor: Sendable {
         guard !isFinished else { return nil }
         do throws(BoltError) {
             try file.image.requireOpen()
-            if let segment = try advance() { return segment }
+            let image = file.image
+            let result = Result { () throws(BoltError) in try advance() }
+            if let segment = try image.trustingFile({ () throws(BoltError) in try result.get() }) { return segment }
             isFinished = true
             return nil
         } catch {

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import Synchronization
 
@@ -5,6 +6,9 @@ import Synchronization
 ///
 /// The map lives as long as somebody refers to it, so that no pointer into it dangles; `close` only gives back the
 /// lock and the resident pages and lets every later operation fail.
+///
+/// A file that is cut, or that the disk cannot give, while it is mapped reads as zeros from there on; ``trusting(_:)``
+/// finds out before anything read is believed.
 ///
 /// Unchecked because of the two pointers: both are set once, and the bytes behind them are never written.
 final class FileImage: @unchecked Sendable {
@@ -17,6 +21,10 @@ final class FileImage: @unchecked Sendable {
     private let isFile: Bool
     private let descriptor: Mutex<Int32?>
     private let closed = Atomic<Bool>(false)
+    /// The guard of the map; -1 for a copy in memory.
+    let guardSlot: Int32
+    /// When the file had last been written to when it was mapped; `nil` if it may be written back meanwhile.
+    let lastWrite: timespec?
     private let residency = Mutex(Residency())
 
     /// Pages handed out since resident pages were last given back. `low` and `high` are byte offsets.
@@ -29,14 +37,15 @@ final class FileImage: @unchecked Sendable {
     /// Mapped pages count as resident memory; this much of them is let stand.
     private static let residentLimit = 32 << 20
 
+    /// - Parameter isSettled: Whether the file was written by others, long ago: then a write meanwhile is an error.
     /// - Throws: `.notFound`, `.inUse`, `.unsupported` (not a regular file), `.truncated` (too small for two pages),
     ///   `.io`.
-    init(path: String) throws(BoltError) {
+    init(path: String, isSettled: Bool = true) throws(BoltError) {
         // Without O_NONBLOCK, opening a named pipe would wait for a writer.
         let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard fd >= 0 else { throw FileImage.openFailure(path, errno) }
         do throws(BoltError) {
-            let size = try FileImage.lockAndMeasure(fd, path)
+            let (size, lastWrite) = try FileImage.lockAndMeasure(fd, path)
             guard let map = mmap(nil, size, PROT_READ, MAP_SHARED, fd, 0), map != MAP_FAILED else {
                 let number = errno
                 throw BoltError(.io, path, "the file cannot be mapped: \(systemText(number)).", errno: number)
@@ -46,6 +55,8 @@ final class FileImage: @unchecked Sendable {
             mapping = map
             mappingSize = size
             base = UnsafeRawPointer(map)
+            guardSlot = cs_guard_map(map, size)
+            self.lastWrite = isSettled ? lastWrite : nil
             isFile = true
             descriptor = Mutex(fd)
         } catch {
@@ -71,11 +82,14 @@ final class FileImage: @unchecked Sendable {
         mappingSize = total
         base = UnsafeRawPointer(start)
         isFile = false
+        guardSlot = -1
+        lastWrite = nil
         descriptor = Mutex(nil)
     }
 
     deinit {
         close()
+        cs_guard_release(guardSlot)
         munmap(mapping, mappingSize)
     }
 
@@ -89,6 +103,15 @@ final class FileImage: @unchecked Sendable {
         }
         if !closed.exchange(true, ordering: .sequentiallyConsistent) {
             releaseAll()
+        }
+    }
+
+    /// What the system says of the file now; `nil` after `close`, and for a copy in memory.
+    func currentStatus() -> stat? {
+        descriptor.withLock { fd in
+            var status = stat()
+            guard let fd, fstat(fd, &status) == 0 else { return nil }
+            return status
         }
     }
 
@@ -124,7 +147,9 @@ final class FileImage: @unchecked Sendable {
         _ = madvise(mapping + start, end - start, MADV_DONTNEED)
     }
 
-    private static func lockAndMeasure(_ fd: Int32, _ path: String) throws(BoltError) -> Int {
+    private static func lockAndMeasure(
+        _ fd: Int32, _ path: String
+    ) throws(BoltError) -> (size: Int, lastWrite: timespec) {
         var status = stat()
         guard fstat(fd, &status) == 0 else {
             let number = errno
@@ -148,7 +173,7 @@ final class FileImage: @unchecked Sendable {
         guard fstat(fd, &status) == 0, status.st_size >= 2 * Layout.minPageSize else {
             throw tooSmall(path, Int(status.st_size))
         }
-        return Int(status.st_size)
+        return (Int(status.st_size), status.st_mtim)
     }
 
     private static func openFailure(_ path: String, _ number: Int32) -> BoltError {

@@ -1,4 +1,5 @@
 import CLMDB
+import CSystem
 import Glibc
 import Synchronization
 
@@ -11,6 +12,8 @@ package final class LMDBEnvironment: @unchecked Sendable {
     private let handle: OpaquePointer
     private let table: MDB_dbi
     private let isOpen: Mutex<Bool>
+    /// The guard of the library's map of the file.
+    private let mapGuard: Int32
     /// The file, open for reading; valid until ``close()``.
     package let descriptor: Int32
 
@@ -53,6 +56,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
             throw error
         }
         self.handle = environment
+        self.mapGuard = Self.guardMap(of: descriptor)
         self.path = path
         self.isOpen = Mutex(true)
     }
@@ -70,6 +74,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
             // Closing alone would not give the lock back while a process that is being started has the file, too.
             flock(descriptor, LOCK_UN)
             mdb_env_close(handle)
+            cs_guard_file_release(mapGuard)
         }
     }
 
@@ -84,12 +89,30 @@ package final class LMDBEnvironment: @unchecked Sendable {
             guard let begun else { throw LMDBError(call: "mdb_txn_begin", code: ENOMEM, path: path) }
             do throws(LMDBError) {
                 try body(LMDBTransaction(handle: begun, table: table, path: path))
+                try checkMap()
             } catch {
                 mdb_txn_abort(begun)
+                try checkMap()
                 throw error
             }
-            try check(mdb_txn_commit(begun), "mdb_txn_commit", path)
+            let result = mdb_txn_commit(begun)
+            try checkMap()
+            try check(result, "mdb_txn_commit", path)
         }
+    }
+
+    /// Guards the library's map by the name the kernel has for the file.
+    private static func guardMap(of descriptor: Int32) -> Int32 {
+        var name = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/fd/\(descriptor)", &name, name.count - 1)
+        guard count > 0 else { return -1 }
+        return cs_guard_file(name)
+    }
+
+    /// - Throws: An error of code `EIO` if the file was cut, or could not be read, while it was mapped.
+    private func checkMap() throws(LMDBError) {
+        let fault = cs_guard_file_fault(mapGuard)
+        guard fault < 0 else { throw LMDBError(unreadableAt: Int(fault), path: path) }
     }
 }
 
@@ -156,6 +179,13 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
         self.code = code
         self.path = path
         self.reason = "\(call): \(mdb_strerror(code).map { String(cString: $0) } ?? "error \(code)")"
+    }
+
+    /// The error of a map that has a hole.
+    init(unreadableAt offset: Int, path: String) {
+        self.code = EIO
+        self.path = path
+        self.reason = "cannot be read at byte \(offset): the file was cut while it was in use, or the disk failed"
     }
 
     /// The error of a file whose structure contradicts itself.

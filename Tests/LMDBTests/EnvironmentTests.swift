@@ -28,6 +28,27 @@ import Testing
         }
     }
 
+    /// The library maps the file: a hole in it is an error that names file and place, never a signal.
+    @Test(arguments: [8192, 8292, 200_000])
+    func aFileThatIsCutWhileItIsInUseIsAnError(size: Int) throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/cut.lmdb"
+            let environment = try LMDBEnvironment(path: path, maximumBytes: 1 << 30, isDurable: false)
+            var random = SeededRandom(6)
+            func write(_ count: Int) throws(LMDBError) {
+                try environment.write { transaction throws(LMDBError) in
+                    for _ in 0..<count { try transaction.put(random.bytes(40), random.bytes(300)) }
+                }
+            }
+            try write(5_000)
+            #expect(truncate(path, off_t(size)) == 0)
+            let error = #expect(throws: LMDBError.self) { try write(5_000) }
+            #expect(error?.code == EIO && error?.path == path, "\(String(describing: error))")
+            #expect(error?.reason.contains("cannot be read at byte ") == true)
+            #expect(throws: LMDBError.self) { try write(1) }
+        }
+    }
+
     @Test func manyPairsMakeTreesOfSeveralLevels() throws {
         try Scratch.withFolder { folder in
             let environment = try LMDBEnvironment(
