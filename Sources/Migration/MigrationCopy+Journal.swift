@@ -41,9 +41,19 @@ extension MigrationCopy {
         cs_release_freed_memory()
     }
 
-    /// Refuses, before anything is written, entries that the destination could not keep.
-    func refuseOffenders(in journal: SourceJournal, _ pool: BatchPool) throws {
-        guard !destination.limits.admitsAll(of: source.limits) else { return }
+    /// Refuses, before anything is written, entries that the destination could not keep, and more than it has room for.
+    func refuseOffenders(in journal: SourceJournal, _ pool: BatchPool, isContinuation: Bool) throws {
+        var count = SizeCount()
+        if !destination.limits.admitsAll(of: source.limits) { try refuseMisfits(in: journal, pool, counting: &count) }
+        // What an earlier run has written already needs no room any more.
+        guard !isContinuation || !destination.capabilities.usesMigrationMarker else { return }
+        var size = count.size
+        if size.entries == 0 { size = StoreSize(entries: journal.journal.entryCount) }
+        size.bytes = journal.journal.byteCount
+        if let problem = RoomCheck(destination: destination).problem(size) { throw MigrationFailure.migrating(problem) }
+    }
+
+    private func refuseMisfits(in journal: SourceJournal, _ pool: BatchPool, counting count: inout SizeCount) throws {
         var offenders = Offenders(limits: destination.limits)
         var walk = ListingWalk(options.listedOnly ? .leaveOut : .keep)
         let filter = EntryFilter(start: options.start)
@@ -53,7 +63,10 @@ extension MigrationCopy {
             if source.capabilities.keepsDirectoryMarkers { walk.apply(to: batch) { _, _ in } }
             filter.apply(to: batch, isOrdered: true)
             offenders.check(batch)
-            for index in 0..<batch.count { try rivals.check(batch.key(index), &offenders) }
+            for index in 0..<batch.count {
+                count.add(batch.key(index))
+                try rivals.check(batch.key(index), &offenders)
+            }
             pool.recycle(batch)
             return true
         }

@@ -23,10 +23,10 @@ struct MigrationCopy {
         let clock = ContinuousClock()
         let begin = clock.now
         let pool = BatchPool.digesting(keepsValues: true)
-        let notes = ScanNotes(namesIn: state.unlistedPath)
+        let notes = ScanNotes(namesIn: state.unlistedPath, lostIn: state.lostPath, start: options.start)
         if let journal {
             try read(into: journal, pool, notes, &summary)
-            try refuseOffenders(in: journal, pool)
+            try refuseOffenders(in: journal, pool, isContinuation: replacesEntries)
         }
         let loader = try destination.bulkLoader(
             LoadPlan(replacesEntries: replacesEntries, owner: options.owner, pool: pool))
@@ -93,8 +93,8 @@ struct MigrationCopy {
             while let batch = try scan.nextBatch() {
                 offenders.check(batch.entries)
                 summary.totals.add(batch)
-                // One entry that cannot be kept ends the copy; the scan goes on to name them all.
-                guard offenders.isEmpty else {
+                // One entry that cannot be kept, or is lost, ends the copy; the scan goes on to name them all.
+                guard offenders.isEmpty, options.allowsLostEntries || !notes.hasLost else {
                     batch.recycle()
                     continue
                 }
@@ -113,7 +113,10 @@ struct MigrationCopy {
         summary.notes = notes.counts
         summary.noteExamples = notes.examples
         summary.unlistedPath = try notes.finish()
-        try offenders.refuse(destination, listIn: state)
+        summary.lost = notes.lost
+        summary.lostPath = try notes.finishLost()
+        let lost = options.lostProblem(notes.lost, source, listedIn: summary.lostPath)
+        try offenders.refuse(destination, and: lost, listIn: state)
         if summary.totals.entries == 0, options.start == nil {
             throw MigrationFailure.migrating(Preflight.emptySource(source))
         }

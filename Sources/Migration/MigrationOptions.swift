@@ -12,6 +12,10 @@ package struct MigrationOptions: Sendable {
     package var isDryRun = false
     /// Copy a source that is not an initialised Vault store.
     package var allowsAnyData = false
+    /// Migrate without the entries that a crash left as files of zero length.
+    package var allowsLostEntries = false
+    /// Migrate a Raft directory whose log is missing, cannot be read, or holds writes that the data lacks.
+    package var allowsMissingLog = false
     /// Allow addresses no real cluster could use.
     package var isPractice = false
     /// Set no marker on the source.
@@ -79,6 +83,10 @@ package struct MigrationSummary: Sendable {
     /// What else was found in the source, by kind.
     package var notes: [ScanNote.Reason: Int] = [:]
     package var noteExamples: [ScanNote] = []
+    /// Entries of the source of which only the name is left.
+    package var lost = LostEntries()
+    /// A file that names all of them, if there are any.
+    package var lostPath: String?
     /// A file that names every entry which the source's listing cannot see, if there are any.
     package var unlistedPath: String?
     /// What was asked of services.
@@ -93,4 +101,13 @@ package struct MigrationSummary: Sendable {
     package var reportPath: String?
 
     package init() {}
+}
+
+extension MigrationSummary {
+    /// Folders at the top of the source in which no server keeps entries: snapshots, old backups, other products' data.
+    package var foreignPrefixes: [PrefixTally] {
+        totals.prefixes.filter { tally in
+            tally.prefix.last == UInt8(ascii: "/") && !StorageKey.serverFolders.contains(StorageKey(tally.prefix))
+        }
+    }
 }

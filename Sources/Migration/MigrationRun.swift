@@ -212,7 +212,7 @@ package final class MigrationRun {
         let check = StoreCheck(
             source: source, destination: written, start: options.start, context: context,
             readers: options.maximumParallel, spillFolder: state.path,
-            unlisted: options.listedOnly ? .leaveOut : .keep)
+            unlisted: options.listedOnly ? .leaveOut : .keep, allowsLostEntries: options.allowsLostEntries)
         let result = try check.run()
         guard result.counts.isAllSame, result.totals.entries > 0 else { return false }
         summary.isContinuation = true
@@ -222,6 +222,8 @@ package final class MigrationRun {
         summary.notes = result.notes
         summary.noteExamples = result.noteExamples
         summary.unlistedPath = access(state.unlistedPath, F_OK) == 0 ? state.unlistedPath : nil
+        summary.lost = result.lost
+        summary.lostPath = access(state.lostPath, F_OK) == 0 ? state.lostPath : nil
         summary.sourceActivity = source.activity()
         summary.keyspaceDigest = result.sourceDigest
         summary.seconds = result.seconds
@@ -258,7 +260,7 @@ package final class MigrationRun {
         var summary = makeSummary(preflight.source, preflight.destination, remarks: remarks + findings.remarks)
         summary.isDryRun = true
         summary.isContinuation = isContinuation
-        let rehearsal = try preflight.readAll(into: &summary)
+        let rehearsal = try preflight.readAll(into: &summary, after: findings.survey)
         try preflight.refuseObstacles(findings.adding(rehearsal), listIn: nil)
         describeSeal(of: preflight.source, preflight.destination, in: &summary)
         return summary

@@ -16,10 +16,14 @@ struct Offenders {
 
     var isEmpty: Bool { count == 0 }
 
-    mutating func check(_ batch: EntryBatch) {
+    /// - Parameter namesKeys: Whether entries whose key alone cannot be kept are to be named; `false` where they were
+    ///   named before.
+    mutating func check(_ batch: EntryBatch, namesKeys: Bool = true) {
         for index in 0..<batch.count {
             let key = batch.key(index)
-            if let objection = limits.objection(to: key, valueCount: batch.valueCount(index)) {
+            if let objection = limits.objection(to: key, valueCount: batch.valueCount(index)),
+                namesKeys || limits.objection(to: key, valueCount: 0) == nil
+            {
                 add(key, objection)
             }
         }
@@ -41,10 +45,14 @@ struct Offenders {
     }
 
     /// Ends the run if there is any, also writing the list into the state folder.
-    func refuse(_ destination: any StorageBackend, listIn state: StateFolder) throws {
-        guard let problem = problem(destination) else { return }
-        try state.write("obstacles.txt", Array("\(problem)\n".utf8))
-        throw MigrationFailure.migrating(problem)
+    ///
+    /// - Parameter others: What else was found to keep the run from succeeding.
+    func refuse(_ destination: any StorageBackend, and others: [String] = [], listIn state: StateFolder) throws {
+        let problems = others + (problem(destination).map { [$0] } ?? [])
+        guard let first = problems.first else { return }
+        let text = first + problems.dropFirst().map { "\nAlso: \($0)" }.joined()
+        try state.write("obstacles.txt", Array("\(text)\n".utf8))
+        throw MigrationFailure.migrating(text)
     }
 }
 

@@ -16,12 +16,21 @@ struct Preflight {
         var remarks: [String] = []
         /// Whether a server is at work on the source, which the user allows.
         var isSourceInUse = false
+        /// Whether every key, or also the size of every value, was held against what the destination can keep.
+        var survey = Survey.none
 
         func adding(_ more: [String]) -> Findings {
             var all = self
             all.obstacles += more
             return all
         }
+    }
+
+    /// What the look for entries that the destination cannot keep took in.
+    enum Survey {
+        case none
+        case keys
+        case everything
     }
 
     /// Refuses a migration of a store onto itself, or into a folder within its own.
@@ -52,7 +61,8 @@ struct Preflight {
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         for finding in try source.sourceFindings() {
             if finding.kind == .obstacle(.inUse) { findings.isSourceInUse = true }
-            if case .obstacle(let code) = finding.kind, code != .inUse || !options.allowsSourceInUse {
+            let isWaived = finding.waiver == .missingLog && options.allowsMissingLog
+            if case .obstacle(let code) = finding.kind, !isWaived, code != .inUse || !options.allowsSourceInUse {
                 findings.obstacles.append(finding.message)
             } else {
                 findings.remarks.append(finding.message)
@@ -73,11 +83,15 @@ struct Preflight {
         if findings.obstacles.isEmpty, let problem = try occupancyProblem(isContinuation: isContinuation) {
             findings.obstacles.append(problem)
         }
-        if let problem = roomProblem() { findings.obstacles.append(problem) }
         // What is read over a network is looked at when it has been read, once.
+        var counted: StoreSize?
         if findings.obstacles.isEmpty, !destination.limits.admitsAll(of: source.limits), !source.capabilities.isRemote {
-            findings.obstacles += try surveyEntries()
+            counted = try surveyEntries(&findings)
         }
+        // What an earlier run has written already needs no room any more.
+        let isPartlyFilled =
+            destination.capabilities.usesMigrationMarker && (isContinuation || options.start != nil)
+        if !isPartlyFilled, let problem = try roomProblem(counted) { findings.obstacles.append(problem) }
         return findings
     }
 
@@ -90,6 +104,14 @@ struct Preflight {
             guard !missing.isEmpty else { return nil }
             if try isEmpty(source, from: nil) { return Self.emptySource(source) }
             guard !options.allowsAnyData else { return nil }
+            let lost = try lostKeys(among: [.keyring, .sealConfiguration])
+            guard lost.isEmpty else {
+                return
+                    "the source (\(source.kind) \(source.location)) has lost \(lost.joined(separator: " and ")): the file "
+                    + "is there and has zero length, as a crash can leave it. No server can unseal the store without "
+                    + "it. Restore it from a backup; to copy the rest all the same, add -allow-any-data and "
+                    + "-allow-lost-entries."
+            }
             return
                 "the source (\(source.kind) \(source.location)) has no \(missing.joined(separator: " and no ")): it is "
                 + "not the store of an initialised Vault or OpenBao. Check its path and options; to copy it all the "
@@ -97,6 +119,22 @@ struct Preflight {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
+    }
+
+    /// Of some keys those whose entries are lost: something of them is there, and no content.
+    private func lostKeys(among keys: [StorageKey]) throws(StorageError) -> [String] {
+        var lost: [String] = []
+        for key in keys {
+            let notes = ScanNotes(start: nil)
+            var request = ScanRequest(readers: 1)
+            request.partition = StoragePartition(from: key, to: StorageKey(key.bytes + [0]))
+            request.pageEntries = 1
+            request.note = { notes.add($0) }
+            if source.capabilities.isRemote { continue }
+            try source.scan(request) { _ throws(StorageError) in false }
+            if notes.hasLost { lost.append("\(key)") }
+        }
+        return lost
     }
 
     /// What is said of a source without entries.
@@ -139,22 +177,26 @@ struct Preflight {
             + "mix: empty it, or name another one. To go on where another tool stopped, give -start."
     }
 
-    private func roomProblem() -> String? {
-        guard let bytes = source.estimatedBytes(), let (folder, needed) = destination.roomNeeded(for: bytes) else {
-            return nil
+    /// - Parameter counted: What a look at every key found.
+    private func roomProblem(_ counted: StoreSize?) throws -> String? {
+        do {
+            return try RoomCheck(destination: destination).problem(of: source, counted: counted) {
+                [cancellation = context.cancellation] in cancellation.isCancelled
+            }
+        } catch {
+            throw MigrationFailure.stage("error reading entry: ", error)
         }
-        var info = statvfs()
-        guard statvfs(folder, &info) == 0 else { return nil }
-        let free = Int(info.f_bavail) * Int(info.f_frsize)
-        guard free < needed else { return nil }
-        return "\(folder) has \(formatBytes(free)) free, the copy needs about \(formatBytes(needed)). Make room."
     }
 
     /// Looks for entries of the source that the destination could not keep: at every key, and where it is worth reading
     /// the source twice, at the size of every value.
-    private func surveyEntries() throws -> [String] {
+    ///
+    /// - Returns: Entries and directories of the source, if it was looked at.
+    private func surveyEntries(_ findings: inout Findings) throws -> StoreSize? {
         let limits = destination.limits
-        guard limits.concernsKeys || limits.concernsValues else { return [] }
+        guard limits.concernsKeys || limits.concernsValues else { return nil }
+        findings.survey = limits.concernsValues ? .everything : .keys
+        var count = SizeCount()
         var offenders = Offenders(limits: destination.limits)
         var rivals = RivalCheck(source: source, limits: destination.limits)
         let filter = EntryFilter(start: options.start)
@@ -164,18 +206,23 @@ struct Preflight {
         try source.scanAll(request) { batch throws(StorageError) in
             filter.apply(to: batch)
             offenders.check(batch)
-            for index in 0..<batch.count { try rivals.check(batch.key(index), &offenders) }
+            for index in 0..<batch.count {
+                count.add(batch.key(index))
+                try rivals.check(batch.key(index), &offenders)
+            }
             request.pool.recycle(batch)
             return true
         }
-        return offenders.problem(destination).map { [$0] } ?? []
+        if let problem = offenders.problem(destination) { findings.obstacles.append(problem) }
+        return source.capabilities.ascendingScan ? count.size : StoreSize(entries: count.size.entries)
     }
 
     /// Reads the whole source as a migration would, for a dry run.
     ///
-    /// - Returns: Obstacles that only the values show.
-    func readAll(into summary: inout MigrationSummary) throws -> [String] {
-        let notes = ScanNotes()
+    /// - Parameter survey: What the look before took in, and named.
+    /// - Returns: Obstacles that were not named before.
+    func readAll(into summary: inout MigrationSummary, after survey: Survey) throws -> [String] {
+        let notes = ScanNotes(start: options.start)
         var scanOptions = DigestedScan.Options()
         scanOptions.request.note = { notes.add($0) }
         scanOptions.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
@@ -190,7 +237,7 @@ struct Preflight {
         var digest = try KeyspaceDigest()
         do {
             while let batch = try scan.nextBatch() {
-                offenders.check(batch.entries)
+                if survey != .everything { offenders.check(batch.entries, namesKeys: survey == .none) }
                 summary.totals.add(batch)
                 try digest.add(batch.manifestLines)
                 context.counters.add(entries: batch.count, bytes: batch.entries.byteCount)
@@ -203,8 +250,9 @@ struct Preflight {
         summary.leftOut = scanOptions.filter.leftOut
         summary.notes = notes.counts
         summary.noteExamples = notes.examples
+        summary.lost = notes.lost
         summary.sourceActivity = source.activity()
-        return offenders.problem(destination).map { [$0] } ?? []
+        return options.lostProblem(notes.lost, source) + (offenders.problem(destination).map { [$0] } ?? [])
     }
 
     /// Ends the run if there is an obstacle, naming all of them.

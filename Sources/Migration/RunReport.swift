@@ -80,6 +80,9 @@ struct RunReport: Codable {
     var leftOut: [String: Int]
     var found: [String: Int]
     var foundExamples: [Note]
+    var lostEntries: [String]
+    var lostEntryCount: Int
+    var lostEntriesList: String?
     var unlistedEntries: String?
     var entriesReadBefore: Int
     var sourceService: Service?
@@ -110,6 +113,9 @@ struct RunReport: Codable {
         leftOut = summary.leftOut
         found = Dictionary(uniqueKeysWithValues: summary.notes.map { ($0.key.rawValue, $0.value) })
         foundExamples = summary.noteExamples.map { Note(reason: $0.reason.rawValue, place: $0.place) }
+        lostEntries = summary.lost.lines.sorted()
+        lostEntryCount = summary.lost.count
+        lostEntriesList = summary.lostPath
         unlistedEntries = summary.unlistedPath
         entriesReadBefore = summary.entriesReadBefore
         sourceService = summary.sourceActivity.map(Service.init)

@@ -12,6 +12,7 @@ package struct StoreCheck {
     private let readers: Int
     private let spillFolder: String?
     private let unlisted: ListingWalk.Treatment
+    private let allowsLostEntries: Bool
 
     /// What a comparison found.
     package struct Result: Sendable {
@@ -29,14 +30,20 @@ package struct StoreCheck {
         package var noteExamples: [ScanNote] = []
         /// Entries of the source that were left out on purpose, by reason.
         package var leftOut: [String: Int] = [:]
+        /// Entries of the source of which only the name is left.
+        package var lost = LostEntries()
+        /// The same of the destination.
+        package var lostAtDestination = LostEntries()
     }
 
     /// - Parameters:
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
     ///   - unlisted: What becomes of entries that the source's own listing cannot see.
+    ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
         source: any StorageBackend, destination: any StorageBackend, start: StorageKey?, context: RunContext,
-        readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep
+        readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
+        allowsLostEntries: Bool = false
     ) {
         self.source = source
         self.destination = destination
@@ -45,6 +52,7 @@ package struct StoreCheck {
         self.readers = readers
         self.spillFolder = spillFolder
         self.unlisted = unlisted
+        self.allowsLostEntries = allowsLostEntries
     }
 
     /// Runs the comparison.
@@ -57,11 +65,12 @@ package struct StoreCheck {
         let begin = clock.now
         context.counters.restart(.comparing)
         let unreadable = UnreadableEntries()
-        let notes = ScanNotes()
+        let notes = ScanNotes(start: start)
+        let notesAtDestination = ScanNotes(start: start)
         let filter = EntryFilter(start: start)
         let left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
         let right = try DigestingSource(
-            scan(destination, unreadable, EntryFilter(start: start), ScanNotes(), .keep), nil)
+            scan(destination, unreadable, EntryFilter(start: start), notesAtDestination, .keep), nil)
         defer {
             left.stop()
             right.stop()
@@ -82,6 +91,8 @@ package struct StoreCheck {
         result.notes = notes.counts
         result.noteExamples = notes.examples
         result.leftOut = filter.leftOut
+        result.lost = notes.lost
+        result.lostAtDestination = notesAtDestination.lost
         return result
     }
 
@@ -93,7 +104,17 @@ package struct StoreCheck {
         options.request.readers = readers
         options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         options.request.passesOver = { unreadable.add($0) }
-        options.request.note = { notes.add($0) }
+        options.request.note = { [allowsLostEntries] note in
+            notes.add(note)
+            guard note.reason == .zeroLengthFile, let key = note.key, notes.isConcern(key), !allowsLostEntries else {
+                return
+            }
+            _ = unreadable.add(
+                StorageError(
+                    .damagedEntry,
+                    "\(note.place) has zero length: the entry \(key) is lost. Restore the file from a backup.", key: key
+                ))
+        }
         options.filter = filter
         options.writesManifestLines = true
         options.spillFolder = spillFolder

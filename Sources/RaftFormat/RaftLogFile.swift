@@ -38,6 +38,8 @@ package enum RaftLogFile {
         package var undecodable = 0
         /// Index of the last one.
         package var lastIndex: UInt64 = 0
+        /// Whether the file has the bucket of a log at all; every log of a server has.
+        package var hasLog = true
 
         package init() {}
     }
@@ -47,10 +49,17 @@ package enum RaftLogFile {
     /// - Throws: `BoltError` if the file cannot be read; a damaged entry is only counted.
     package static func tail(of reader: BoltReader, behind index: UInt64) throws -> Tail {
         var tail = Tail()
-        guard index < .max, let logs = try reader.bucket(logBucket) else { return tail }
+        guard index < .max else { return tail }
+        guard let logs = try reader.bucket(logBucket) else {
+            tail.hasLog = false
+            return tail
+        }
         try logs.visit(from: bigEndian(index + 1), to: nil) { key, value in
-            guard let position = number(key) else { return true }
             tail.entries += 1
+            guard let position = number(key) else {
+                tail.undecodable += 1
+                return true
+            }
             tail.lastIndex = position
             do throws(RaftFormatError) {
                 if try LogEntryHeader(decoding: value).kind == .command { tail.commands += 1 }

@@ -57,13 +57,22 @@ package struct StoreFinding: Sendable, Equatable {
         case remark
     }
 
+    /// A wish of the user that makes an obstacle a remark.
+    package enum Waiver: Sendable, Equatable {
+        /// Do without log entries that a node's data lacks.
+        case missingLog
+    }
+
     package let kind: Kind
     /// What was found, where, and what to do about it.
     package let message: String
+    /// What of the user's wishes makes the obstacle a remark; `nil` if none does.
+    package let waiver: Waiver?
 
-    package init(_ kind: Kind, _ message: String) {
+    package init(_ kind: Kind, _ message: String, waiver: Waiver? = nil) {
         self.kind = kind
         self.message = message
+        self.waiver = waiver
     }
 }
 

@@ -104,8 +104,10 @@ package struct ScanNote: Hashable, Sendable {
         case strayFile = "stray file"
         /// A write that was cut off and never took effect.
         case temporaryFile = "left-over temporary file"
-        /// A file without content, which a server takes for absent.
-        case zeroLengthFile = "zero-length file"
+        /// An entry whose file has no content, as a crash can leave it: the entry is lost. The note names its key.
+        case zeroLengthFile = "lost entry (a file of zero length)"
+        /// A folder `lost+found` of the file system that may not be read.
+        case lostAndFound = "folder of the file system that may not be read"
         /// A link that leads nowhere.
         case danglingLink = "dangling link"
         /// An entry `k.temp` beside an entry `k`: what a cut-off write of `k` leaves looks the same. It is read as the
@@ -130,9 +132,12 @@ package struct ScanNote: Hashable, Sendable {
     package let reason: Reason
     /// The place, escaped for printing.
     package let place: String
+    /// The entry that is lost, for ``Reason/zeroLengthFile``.
+    package let key: StorageKey?
 
-    package init(_ reason: Reason, at place: String) {
+    package init(_ reason: Reason, at place: String, key: StorageKey? = nil) {
         self.reason = reason
         self.place = place
+        self.key = key
     }
 }

@@ -58,8 +58,13 @@ package protocol StorageBackend: AnyObject, Sendable {
     /// Starts filling the store.
     func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader
 
-    /// The folder and the bytes it needs free to take `bytes` of keys and values; `nil` where that cannot be told.
-    func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)?
+    /// Bytes that keys and values cannot exceed, known without looking into the store; `nil` where nothing tells.
+    func greatestBytes() -> Int?
+    /// Counts what the store holds by looking at every entry but not into it; `nil` where that cannot be done.
+    func measure(isCancelled: @escaping @Sendable () -> Bool) throws(StorageError) -> StoreSize?
+
+    /// What must be free to take a store of this size; `nil` where that cannot be told.
+    func roomNeeded(for size: StoreSize) -> RoomNeeded?
     /// What a server's configuration must say to run on the store that was filled, and what to do next.
     ///
     /// - Parameters:
@@ -101,7 +106,11 @@ extension StorageBackend {
 
     package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] { [.whole] }
 
-    package func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)? { nil }
+    package func greatestBytes() -> Int? { nil }
+
+    package func measure(isCancelled: @escaping @Sendable () -> Bool) throws(StorageError) -> StoreSize? { nil }
+
+    package func roomNeeded(for size: StoreSize) -> RoomNeeded? { nil }
 
     package func serverGuide(largestEntry: Int, seal: SealDescription?) -> ServerGuide? { nil }
 

@@ -12,4 +12,12 @@ extension StorageKey {
     package static let storedRootKey: StorageKey = "core/hsm/barrier-unseal-keys"
     /// The key that the shares make up, encrypted (Vault 1.3 and later).
     package static let shamirKey: StorageKey = "core/shamir-kek"
+
+    /// The folders at the top of a store in which servers keep entries: those of every edition, namespaces, and what
+    /// replication keeps (`wal`, `index`, `index-dr`); `barrier` in stores of the first releases, `raftchunking` in
+    /// those of integrated storage.
+    package static let serverFolders: Set<StorageKey> = [
+        "core/", "sys/", "logical/", "auth/", "audit/", "namespaces/", "wal/", "index/", "index-dr/", "barrier/",
+        "raftchunking/",
+    ]
 }

@@ -25,8 +25,8 @@ let checkCommand = CommandSpec(
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
-        CommonFlags.listedOnly, CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat,
-        CommonFlags.format,
+        CommonFlags.listedOnly, CommonFlags.allowLostEntries, CommonFlags.maxParallel, CommonFlags.logLevel,
+        CommonFlags.logFormat, CommonFlags.format,
     ])
 
 /// Runs `check`.
@@ -69,7 +69,8 @@ struct Check {
         let start = flags.string("start")
         let check = StoreCheck(
             source: source, destination: destination, start: start.isEmpty ? nil : StorageKey(start), context: context,
-            readers: min(flags.integer("max-parallel"), 32), unlisted: flags.boolean("listed-only") ? .leaveOut : .keep)
+            readers: min(flags.integer("max-parallel"), 32), unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
+            allowsLostEntries: flags.boolean("allow-lost-entries"))
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
@@ -102,6 +103,12 @@ struct Check {
             console.printResult("… and \(formatCount(shown - Self.maximumShown)) more; -combined FILE lists all")
         }
         for message in result.unreadable { console.printError(message) }
+        if flags.boolean("allow-lost-entries") {
+            for (store, lost) in [(source, result.lost), (destination, result.lostAtDestination)] {
+                let problem = lost.problem(of: "\(store.kind) \(store.location)", advice: "It was taken for absent.")
+                if let problem { console.printError(problem) }
+            }
+        }
         isJSON ? EventWriter().emit("result", members(result)) : console.printResult(text(result))
         return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
     }

@@ -20,7 +20,8 @@ let checksumCommand = CommandSpec(
     flags: [
         CommonFlags.storeConfig, CommonFlags.side,
         .boolean("digest-only", help: "Print the keyspace digest and the counts, not the entries."),
-        CommonFlags.listedOnly, CommonFlags.maxParallel, CommonFlags.logLevel, CommonFlags.logFormat,
+        CommonFlags.listedOnly, CommonFlags.allowLostEntries, CommonFlags.maxParallel, CommonFlags.logLevel,
+        CommonFlags.logFormat,
         CommonFlags.format,
     ])
 
@@ -56,7 +57,10 @@ struct Checksum {
         options.request.readers = min(flags.integer("max-parallel"), 32)
         options.unlisted = flags.boolean("listed-only") ? .leaveOut : .keep
         options.request.isCancelled = { cancellation.isCancelled }
+        let notes = ScanNotes(start: nil)
         options.request.note = {
+            notes.add($0)
+            guard $0.reason != .zeroLengthFile else { return }
             logger.info("not an entry", ["kind": .string($0.reason.rawValue), "place": .string($0.place)])
         }
         options.writesManifestLines = true
@@ -73,6 +77,15 @@ struct Checksum {
             totals.add(batch)
             if showsEntries { try isJSON ? writeEvents(batch, output) : output.write(batch.manifestLines) }
             batch.recycle()
+        }
+        let lost = notes.lost.problem(
+            of: "\(store.kind) \(store.location)",
+            advice: "To leave such entries out of the manifest, add -allow-lost-entries.")
+        if let lost {
+            // The lines that were printed are true; the digest would be that of another store.
+            try output.flush()
+            guard flags.boolean("allow-lost-entries") else { throw MigrationFailure(.failed, "Error: \(lost)") }
+            console.printError(lost)
         }
         let keyspace = try digest.finish()
         if isJSON {

@@ -119,6 +119,10 @@ enum CommonFlags {
         help: "Leave out entries that the store's own listing cannot see: names that begin with _, directories without "
             + "marker.")
 
+    static let allowLostEntries = FlagSpec.boolean(
+        "allow-lost-entries",
+        help: "Do without the entries of a file store that a crash left as files of zero length; they are named.")
+
     static func checkFormat(_ flags: ParsedFlags) throws(MigrationFailure) {
         let format = flags.string("format")
         guard format == "table" || format == "json" else {

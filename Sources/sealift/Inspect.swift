@@ -62,7 +62,10 @@ struct Inspect {
     func usage() -> Int32 {
         withStore { store in
             let prefix = try prefix()
-            let lines = try DiskUsage.measure(store, under: prefix)
+            let notes = ScanNotes(start: nil)
+            let lines = try DiskUsage.measure(store, under: prefix) { notes.add($0) }
+            let lost = notes.lost.problem(of: "\(store.kind) \(store.location)", advice: "They are not counted.")
+            if let lost { console.printError(lost) }
             let output = try ResultWriter()
             for line in lines { try output.writeLine(isJSON ? line.json : line.text) }
             try output.flush()
@@ -133,12 +136,17 @@ struct DiskUsage {
     }
 
     /// Counts per name directly under `prefix`, in key order, with a total at the end.
-    static func measure(_ store: any StorageBackend, under prefix: StorageKey) throws -> [DiskUsage] {
+    ///
+    /// - Parameter note: Told of what is no ordinary entry.
+    static func measure(
+        _ store: any StorageBackend, under prefix: StorageKey, note: @escaping @Sendable (ScanNote) -> Void
+    ) throws -> [DiskUsage] {
         var lines: [DiskUsage] = []
         var places: [[UInt8]: Int] = [:]
         var total = DiskUsage(name: [])
         var request = ScanRequest()
         request.pool = BatchPool(keepsValues: false)
+        request.note = note
         if !prefix.bytes.isEmpty {
             let behind = prefix.bytes.dropLast() + [UInt8(ascii: "/") + 1]
             request.partition = StoragePartition(from: prefix, to: StorageKey(Array(behind)))

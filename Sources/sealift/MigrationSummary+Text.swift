@@ -39,6 +39,20 @@ func summaryText(_ summary: MigrationSummary) -> String {
         for note in summary.noteExamples.filter({ $0.reason == reason }).prefix(5) { row("", "  \(note.place)") }
     }
     if let path = summary.unlistedPath { row("", "all of them: \(path)") }
+    if summary.lost.count > 0 {
+        row("Lost", "\(formatCount(summary.lost.count)): files of zero length at the source, which are not copied")
+        for line in summary.lost.lines.sorted().prefix(20) { row("", "  \(line)") }
+        if summary.lost.count > 20 { row("", "  … and \(formatCount(summary.lost.count - 20)) more") }
+        if let path = summary.lostPath { row("", "all of them: \(path)") }
+    }
+    let foreign = summary.foreignPrefixes
+    if !foreign.isEmpty {
+        row("Look at", "top-level folders that no server writes, copied like the others; an old backup?")
+        for tally in foreign.prefix(20) {
+            row("", "  \(tally.prefix.withUnsafeBytes { escapedKey($0) })  \(formatCount(tally.entries))")
+        }
+        if foreign.count > 20 { row("", "  … and \(formatCount(foreign.count - 20)) more, see the report") }
+    }
     for (side, activity) in [("Source", summary.sourceActivity), ("Destination", summary.destinationActivity)] {
         if let activity { row("\(side) asked", activityText(activity)) }
     }
@@ -121,6 +135,15 @@ func summaryMembers(_ summary: MigrationSummary) -> [(String, JSONText)] {
             "found",
             counts(
                 ScanNote.Reason.allCases.compactMap { reason in summary.notes[reason].map { (reason.rawValue, $0) } })
+        ),
+        ("lost_entries", .array(summary.lost.lines.sorted().prefix(1000).map(JSONText.string))),
+        ("lost_entry_count", .integer(summary.lost.count)), ("lost_entries_list", .optional(summary.lostPath)),
+        (
+            "foreign_folders",
+            .array(
+                summary.foreignPrefixes.map { tally in
+                    .string(tally.prefix.withUnsafeBytes { escapedKey($0) })
+                })
         ),
         ("unlisted_entries", .optional(summary.unlistedPath)),
         ("entries_read_before", .integer(summary.entriesReadBefore)),

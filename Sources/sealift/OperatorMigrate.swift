@@ -35,6 +35,12 @@ let operatorMigrateCommand = CommandSpec(
         .boolean("dry-run", help: "Look at both sides, read the whole source, write nothing, print the plan."),
         .boolean(
             "allow-any-data", help: "Migrate a source that is not the store of an initialised Vault or OpenBao."),
+        CommonFlags.allowLostEntries,
+        .boolean(
+            "allow-missing-log",
+            help:
+                "Migrate a Raft directory whose log is missing or cannot be read, or holds writes that the data lacks: "
+                + "they are not copied."),
         .boolean(
             "practice", environment: ["SEALIFT_PRACTICE"],
             help: "A practice run on one machine: accept a loopback or port-less cluster_addr."),
@@ -92,6 +98,8 @@ struct OperatorMigrate {
         options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")
         options.allowsAnyData = flags.boolean("allow-any-data")
+        options.allowsLostEntries = flags.boolean("allow-lost-entries")
+        options.allowsMissingLog = flags.boolean("allow-missing-log")
         options.isPractice = flags.boolean("practice")
         options.hasReadOnlySource = flags.boolean("read-only-source")
         options.listedOnly = flags.boolean("listed-only")

@@ -43,7 +43,10 @@ import Testing
         let outcome = try sandbox.migrate(file, flags)
         #expect(outcome.code == 2)
         #expect(outcome.errors.contains("\(bad.count) entries cannot be kept"), "\(outcome.errors)")
-        for key in bad { #expect(outcome.messages.contains { $0.hasPrefix("  \(key): ") }, "\(key) is not named") }
+        for key in bad {
+            let count = outcome.messages.count { $0.hasPrefix("  \(key): ") }
+            #expect(count == 1, "\(key) is named \(count) times")
+        }
         for key in good { #expect(!outcome.messages.contains { $0.hasPrefix("  \(key): ") }, "\(key) is named") }
         #expect(try sandbox.stores() == before)
         #expect(!exists("\(sandbox.path)/home/state") || flags.isEmpty)

@@ -35,6 +35,9 @@ final class Sandbox {
         try start([Self.program] + words, in: environment.merging(variables) { $1 })
     }
 
+    /// Starts another program, or this one by way of another.
+    func start(program words: [String]) throws -> Started { try start(words, in: environment) }
+
     private func start(_ words: [String], in variables: [String: String]) throws -> Started {
         runs += 1
         let (output, errors) = ("\(path)/home/output-\(runs)", "\(path)/home/errors-\(runs)")

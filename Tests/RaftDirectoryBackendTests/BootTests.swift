@@ -26,8 +26,8 @@ import Testing
                     """)
             // The node's own entry now stands behind the data, and a look at the directory says so.
             let store = try RaftDirectoryBackend(path: path)
-            #expect(
-                store.remarks.last?.contains("2 entries behind the data, up to index \(last + 2); 1 of them") == true)
+            let finding = try #require(try store.sourceFindings().first)
+            #expect(finding.message.contains("2 entries behind the data, up to index \(last + 2); 1 of them"))
             #expect(try entries(of: store) == sampleEntries(count, seed: 30))
         }
     }

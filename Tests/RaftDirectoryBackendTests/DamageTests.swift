@@ -135,22 +135,56 @@ import Testing
             try GoProgram.raftcheck.run("log", "\(path)/raft/raft.db", first, kinds)
             let store = try RaftDirectoryBackend(path: path)
             #expect(store.remarks.first == "The data stands at log index 12, term 1.")
-            #expect(store.remarks.count == (remark == nil ? 1 : 2))
-            if let remark { #expect(store.remarks.last?.contains(remark) == true) }
+            let findings = try store.sourceFindings()
+            let said = store.remarks.dropFirst() + findings.map(\.message)
+            #expect(said.count == (remark == nil ? 0 : 1))
+            if let remark { #expect(said.last?.contains(remark) == true) }
+            // Writes that the data lacks are an obstacle; anything else behind the data is a remark.
+            #expect(findings.map(\.waiver) == (remark?.contains("stopped") == true ? [.missingLog] : []))
             #expect(try entries(of: store) == sampleEntries(10, seed: 1))
         }
     }
 
-    @Test func logsThatCannotBeReadAreRemarkedOn() throws {
+    /// Ways in which a log is no whole log, and what is said of each.
+    @Test(
+        arguments: [
+            (["rm LOG"], "raft.db is missing"), (["rm -r RAFT"], "raft.db is missing"),
+            (["printf 'no database' > LOG"], "The log cannot be read"), ([": > LOG"], "The log cannot be read"),
+            (["truncate -s 10000 LOG"], "The log cannot be read"), (["truncate -s 8192 LOG"], "The log cannot be read"),
+            (["cp RAFT/../vault.db LOG"], "has no bucket \"logs\""),
+            (["rm LOG", "mkdir LOG"], "The log cannot be read"),
+            (["rm LOG", "mkdir RAFT/wal"], "raft/wal, a form that cannot be read yet"),
+        ])
+    func aLogThatMayHoldMoreThanTheDataIsAnObstacle(_ commands: [String], _ text: String) throws {
         try Scratch.withFolder { folder in
             let path = "\(folder)/raft"
             try build(destination(path), sampleEntries(10, seed: 1))
-            try Scratch.write(Array("no database".utf8), to: "\(path)/raft/raft.db")
-            #expect(try RaftDirectoryBackend(path: path).remarks.contains { $0.hasPrefix("The log cannot be read") })
-            unlink("\(path)/raft/raft.db")
-            #expect(try RaftDirectoryBackend(path: path).remarks.count == 1)
-            mkdir("\(path)/raft/wal", 0o700)
-            #expect(try RaftDirectoryBackend(path: path).remarks.contains { $0.contains("raft/wal") })
+            #expect(try RaftDirectoryBackend(path: path).sourceFindings().isEmpty)
+            for command in commands {
+                let words = command.replacing("LOG", with: "\(path)/raft/raft.db").replacing(
+                    "RAFT", with: "\(path)/raft")
+                #expect(system(words) == 0)
+            }
+            let store = try RaftDirectoryBackend(path: path)
+            let finding = try #require(try store.sourceFindings().first)
+            #expect(finding.kind == .obstacle(.damagedStore) && finding.waiver == .missingLog)
+            #expect(
+                finding.message.contains(text) && finding.message.contains("-allow-missing-log"), "\(finding.message)")
+            #expect(store.remarks.count == 1)
+        }
+    }
+
+    /// Without a position of the data the whole log is behind it.
+    @Test func aLogBehindDataWithoutAPositionIsLookedAt() throws {
+        try Scratch.withFolder { folder in
+            let builder = try BoltBuilder(path: "\(folder)/vault.db")
+            try builder.beginBucket(StateMachineNames.data)
+            try builder.endBucket()
+            try builder.finish()
+            mkdir("\(folder)/raft", 0o700)
+            try GoProgram.raftcheck.run("log", "\(folder)/raft/raft.db", "1", "fcc")
+            let findings = try RaftDirectoryBackend(path: folder).sourceFindings()
+            #expect(findings.first?.message.contains("2 of them may be writes") == true, "\(findings)")
         }
     }
 }

@@ -205,6 +205,21 @@ package final class FileBackend: StorageBackend {
         try FileScan(root: root, request: request).run(deliver)
     }
 
+    /// All that is used of the file system: base64 takes a third more than what it stands for, so that even one that
+    /// compresses files does not hold more.
+    package func greatestBytes() -> Int? {
+        var info = statvfs()
+        guard statvfs(path, &info) == 0, info.f_blocks >= info.f_bfree else { return nil }
+        return Int(clamping: info.f_blocks - info.f_bfree).clampedProduct(Int(clamping: info.f_frsize))
+    }
+
+    package func measure(isCancelled: @escaping @Sendable () -> Bool) throws(StorageError) -> StoreSize? {
+        guard let root = try openRootForReading() else { return nil }
+        var request = ScanRequest(content: .keys)
+        request.isCancelled = isCancelled
+        return try FileMeasurement.run(root, request)
+    }
+
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
         try checkWritable()
         return FileLoader(self, path: path, plan: plan)

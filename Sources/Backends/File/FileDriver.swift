@@ -50,6 +50,22 @@ extension FileBackend {
         return findings
     }
 
+    package func roomNeeded(for size: StoreSize) -> RoomNeeded? {
+        guard let entries = size.entries, let folder = try? nearestFolder() else { return nil }
+        var info = statvfs()
+        guard statvfs(folder, &info) == 0 else { return nil }
+        // A file system without a fixed number of inodes keeps small files inside them; any other gives a file whole
+        // blocks, on average half a block more than its text has.
+        let block = info.f_files == 0 ? 512 : max(Int(clamping: info.f_frsize), 512)
+        let directories = size.directories ?? 0
+        let bytes = size.bytes ?? 0
+        let text = bytes.clampedSum(bytes / 3).clampedSum(entries.clampedProduct(block / 2))
+        return RoomNeeded(
+            folder: folder,
+            bytes: max(text, entries.clampedProduct(block)).clampedSum(directories.clampedProduct(block)),
+            files: entries.clampedSum(directories).clampedSum(1))
+    }
+
     /// The store's folder, or the one in which it would be made.
     private func nearestFolder() throws(StorageError) -> String {
         var path = location

@@ -140,7 +140,9 @@ struct FileScan {
             if reason.isLeftOut { batch.removeLast() }
             request.note(ScanNote(reason, at: place()))
         case .appended, .gone: break
-        case .empty: request.note(ScanNote(.zeroLengthFile, at: place()))
+        // A write of `k` that was cut off before its first byte leaves an empty `_k.temp`.
+        case .empty where isTemporaryName: request.note(ScanNote(.temporaryFile, at: place()))
+        case .empty: request.note(ScanNote(.zeroLengthFile, at: place(), key: StorageKey(copying: key)))
         case .damaged where isTemporaryName: request.note(ScanNote(.temporaryFile, at: place()))
         case .damaged(let damage):
             let error = StorageError(

@@ -18,6 +18,9 @@ struct FileChunk: Sendable {
         let folder: Int
         fileprivate(set) var start: Int
         fileprivate(set) var length: Int
+
+        /// Bytes of the entry's own part of the key.
+        var keyCount: Int { length }
     }
 
     private(set) var folders: [Folder] = []
@@ -155,6 +158,9 @@ struct FileWalk {
         guard mayHoldWanted(prefix) else { return }
         let bare = name.dropLast()
         let path = "\(parent.directory.path)/\(Array(bare).withUnsafeBytes { escapedKey($0) })"
+        if parent.prefix.isEmpty, Self.isClosedLostAndFound(bare, in: parent.directory) {
+            return request.note(ScanNote(.lostAndFound, at: path))
+        }
         let opened = try Self.openFolder(Array(bare), in: parent.directory, path: path)
         guard levels.count < Self.maximumDepth,
             !levels.contains(where: { $0.folder.directory.identity == opened.identity })
@@ -163,6 +169,13 @@ struct FileWalk {
                 .damagedStore, "\(path) leads back to a folder above it. Remove the link and run again.")
         }
         try enter(FileChunk.Folder(directory: opened, prefix: prefix))
+    }
+
+    /// Whether a name at the top of the store is the folder that `mkfs` made there, readable for root alone: no server
+    /// ever wrote into it. Any other folder that may not be read can hold entries, and ends the scan.
+    private static func isClosedLostAndFound(_ name: some Sequence<UInt8>, in root: DirectoryHandle) -> Bool {
+        guard name.elementsEqual("lost+found".utf8) else { return false }
+        return faccessat(root.descriptor, "lost+found", R_OK | X_OK, AT_EACCESS) != 0 && errno == EACCES
     }
 
     private static func openFolder(

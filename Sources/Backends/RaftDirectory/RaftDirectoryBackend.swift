@@ -11,6 +11,7 @@ package final class RaftDirectoryBackend: StorageBackend {
     package let kind = "raft"
     package let location: String
     package let remarks: [String]
+    private let findings: [StoreFinding]
     private let reader: BoltReader
     private let data: BoltBucket
     private let isClosed = Mutex(false)
@@ -19,21 +20,27 @@ package final class RaftDirectoryBackend: StorageBackend {
     ///
     /// - Throws: `.missingStore` if there is none, `.inUse` if a server has it open, `.damagedStore` if it contradicts
     ///   its format.
-    package init(path: String) throws(StorageError) {
+    ///
+    /// - Parameter isSettled: `false` for a directory that this process is still making durable.
+    package init(path: String, isSettled: Bool = true) throws(StorageError) {
         location = path
-        reader = try Self.open("\(path)/vault.db", in: path)
+        reader = try Self.open("\(path)/vault.db", in: path, isSettled: isSettled)
         do throws(StorageError) {
             data = try Self.dataBucket(of: reader)
-            remarks = reader.notes + (try Self.remarks(on: reader, in: path))
+            let look = try Self.look(at: reader, in: path)
+            remarks = reader.notes + look.remarks
+            findings = look.findings
         } catch {
             reader.close()
             throw error
         }
     }
 
-    private static func open(_ file: String, in path: String) throws(StorageError) -> BoltReader {
+    private static func open(
+        _ file: String, in path: String, isSettled: Bool
+    ) throws(StorageError) -> BoltReader {
         do throws(BoltError) {
-            return try BoltReader(path: file)
+            return try BoltReader(path: file, isSettled: isSettled)
         } catch {
             switch error.code {
             case .inUse:
@@ -70,6 +77,8 @@ package final class RaftDirectoryBackend: StorageBackend {
     }
 
     package var limits: StorageLimits { .raftDirectory }
+
+    package func sourceFindings() throws(StorageError) -> [StoreFinding] { findings }
 
     package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
         try checkOpen()

@@ -112,9 +112,13 @@ package final class RaftDirectoryDestination: StorageBackend {
         return findings + nodeIDFindings
     }
 
-    package func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)? {
-        // Entries of a kibibyte fill a page to about 80 %; the manifest adds about a tenth.
-        (RaftDirectoryPlacement.existingFolder(of: location), bytes + bytes / 3 + (1 << 20))
+    package func roomNeeded(for size: StoreSize) -> RoomNeeded? {
+        guard let bytes = size.bytes else { return nil }
+        // Entries of a kibibyte fill a page to about 80 %; the manifest adds about a tenth. Beside the node's files and
+        // folders there are those of the run.
+        return RoomNeeded(
+            folder: RaftDirectoryPlacement.existingFolder(of: location),
+            bytes: bytes.clampedSum(bytes / 3).clampedSum(1 << 20), files: 16)
     }
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {

@@ -116,7 +116,7 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     }
 
     func written() throws(StorageError) -> any StorageBackend {
-        try RaftDirectoryBackend(path: folder)
+        try RaftDirectoryBackend(path: folder, isSettled: false)
     }
 
     func publish() throws(StorageError) {

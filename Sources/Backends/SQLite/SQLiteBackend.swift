@@ -21,7 +21,7 @@ package final class SQLiteBackend: StorageBackend {
     package let remarks: [String]
     let table: SQLiteTable
     let pool: SQLitePool
-    private let isWritable: Bool
+    let isWritable: Bool
     private let hasTable: Mutex<Bool>
     /// Held by those who write single entries: waiting here costs less than SQLite's own polling for its lock.
     private let writing = Mutex(())

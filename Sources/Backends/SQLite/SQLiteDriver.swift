@@ -20,7 +20,8 @@ extension SQLiteBackend {
             let (isSource, isWritable) =
                 switch purpose {
                 case .source(let writesMarker): (true, writesMarker)
-                case .destination: (false, true)
+                // Opening for writing alone undoes what a killed writer left, and makes or removes files.
+                case .destination(let context): (false, !context.isDryRun)
                 }
             return try SQLiteBackend(
                 path: path, table: table, mustExist: isSource, writable: isWritable,
@@ -52,14 +53,18 @@ extension SQLiteBackend {
         }
     }
 
-    package func roomNeeded(for bytes: Int) -> (folder: String, bytes: Int)? {
+    package func roomNeeded(for size: StoreSize) -> RoomNeeded? {
+        guard let bytes = size.bytes else { return nil }
         // Keys are kept twice, and pages are not full: 12 % were measured at 1 KiB an entry, small ones take more.
-        (SQLiteFile.folder(of: location), bytes + bytes / 4 + (1 << 20))
+        // Two files: the database, if it is not there yet, and its journal.
+        return RoomNeeded(
+            folder: SQLiteFile.folder(of: location), bytes: bytes.clampedSum(bytes / 4).clampedSum(1 << 20),
+            files: access(location, F_OK) == 0 ? 1 : 2)
     }
 
     private func lookAtTable(_ connection: SQLiteConnection) throws(StorageError) {
-        // Takes the writer's lock and gives it back: the file stays as it is.
-        try connection.run("BEGIN IMMEDIATE")
+        // Takes the writer's lock and gives it back: the file stays as it is. A dry run only reads.
+        try connection.run(isWritable ? "BEGIN IMMEDIATE" : "BEGIN")
         defer { connection.rollBack() }
         guard try table.exists(connection) else { return }
         guard try table.keyForm(connection) == .bytes else {

@@ -1,4 +1,5 @@
 package import Storage
+import Synchronization
 
 /// An entry of a Vault as the stock DynamoDB backend keeps it (Vault 1.14, `physical/dynamodb/dynamodb.go`).
 enum VaultItem {
@@ -60,6 +61,11 @@ extension PracticeTable {
         var loader = try ItemLoader(store, table: table)
         var request = ScanRequest(content: .entries)
         request.isCancelled = isCancelled
+        let lost = Mutex<[String]>([])
+        request.note = { note in
+            guard note.reason == .zeroLengthFile else { return }
+            lost.withLock { $0.append("\(note.place): \(note.reason.rawValue)") }
+        }
         let pool = request.pool
         var known: Set<[UInt8]> = []
         var failure: ImportError?
@@ -76,6 +82,7 @@ extension PracticeTable {
             }
         }
         if let failure { throw failure }
+        for place in lost.withLock({ $0.sorted() }) { loader.leaveOut(place) }
         try loader.flush()
         return loader.result
     }
