@@ -31,6 +31,35 @@ import Testing
         #expect(try readFile(path) == before)
     }
 
+    /// The index of a write-ahead log is mapped by the library: a hole in it is an error, never a signal.
+    @Test func anIndexThatIsCutWhileItIsInUseIsAnError() throws {
+        try SQLiteFile.create(path)
+        let other = try SQLiteConnection(path: path, mode: .readWrite, busyMilliseconds: 50, cacheKiB: 100)
+        _ = try other.texts("PRAGMA journal_mode = WAL")
+        try other.run("CREATE TABLE vault_kv_store (key BLOB NOT NULL UNIQUE, value BLOB NOT NULL)")
+        try other.run("INSERT INTO vault_kv_store VALUES (x'61', x'01')")
+        let store = try open(writable: true)
+        #expect(try store.contents() == [TestEntry("a", [1])])
+        #expect(truncate("\(path)-shm", 0) == 0)
+        try expectError(.io, ["store.db-shm", "at byte "]) { _ = try store.contents() }
+        try expectError(.io, ["store.db-shm"]) { _ = try store.get("a") }
+    }
+
+    /// A database is read with plain reads.
+    @Test(arguments: [0, 16384, 20000])
+    func aDatabaseThatIsCutWhileItIsReadIsAnError(size: Int) throws {
+        try SQLiteBackend(path: path, mustExist: false).fill(
+            (0..<600).map { TestEntry(StorageKey("k/\(1000 + $0)"), Array(repeating: 7, count: 2000)) })
+        let store = try open()
+        try expectError(nil, ["store.db"]) {
+            try store.scan(ScanRequest()) { _ throws(StorageError) in
+                truncate(path, off_t(size))
+                return true
+            }
+            _ = try store.contents()
+        }
+    }
+
     @Test func refusesWhatIsNoDatabase() throws {
         for content in ["x", "not a database at all", String(repeating: "{\"Value\":\"\"}\n", count: 500)] {
             try writeFile(path, Array(content.utf8))

@@ -102,10 +102,15 @@ extension SQLiteBackend {
         _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
         if request.isCancelled() { throw StorageError.cancelled }
+        let before = FileStamp(location)
         _ = try read { connection throws(StorageError) in
             // One transaction, so that what other programs write meanwhile is seen wholly or not at all.
             try connection.transaction("DEFERRED") { () throws(StorageError) in
                 try stream(request, connection, deliver)
+            }
+            guard !connection.isUnlocked || FileStamp(location) == before else {
+                throw StorageError(
+                    .inUse, "\(location) was written to while it was read. Stop what uses it and run again.")
             }
         }
     }
@@ -131,12 +136,14 @@ extension SQLiteBackend {
                 batch.append(key: key, value: value)
             }
             if batch.isFull {
+                try pool.checkIndex()
                 last = Self.close(batch)
                 guard try deliver(batch) else { return }
                 batch = request.pool.take()
                 if request.isCancelled() { throw StorageError.cancelled }
             }
         }
+        try pool.checkIndex()
         guard batch.count > 0 else { return }
         _ = Self.close(batch)
         _ = try deliver(batch)

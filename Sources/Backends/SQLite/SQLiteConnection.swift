@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 package import Storage
 
 /// One connection to a database file. For one thread at a time; ``SQLitePool`` sees to that.
@@ -6,6 +7,7 @@ package import Storage
 package final class SQLiteConnection: @unchecked Sendable {
     /// What may be done to the database.
     package enum Mode: Sendable {
+        /// Nothing beside or in the file changes either: no journal is undone, no log or index of one is made.
         case readOnly
         case readWrite
     }
@@ -13,6 +15,8 @@ package final class SQLiteConnection: @unchecked Sendable {
     private let handle: OpaquePointer
     /// Where the database is, for messages.
     package let path: String
+    /// Whether it is read without locks, so that a writer would not be noticed by them.
+    let isUnlocked: Bool
 
     /// Opens an existing file, which may have no content yet.
     ///
@@ -21,7 +25,13 @@ package final class SQLiteConnection: @unchecked Sendable {
     ///   - cacheKiB: Most memory for pages.
     package convenience init(path: String, mode: Mode, busyMilliseconds: Int32, cacheKiB: Int) throws(StorageError) {
         // Names such as `:memory:` and `file:…` mean something else to SQLite unless a folder stands before them.
-        try self.init(path.hasPrefix("/") ? path : "./" + path, shownAs: path, mode)
+        let name = path.hasPrefix("/") ? path : "./" + path
+        switch mode {
+        case .readWrite: try self.init(name, shownAs: path, mode)
+        case .readOnly:
+            let access = try ReadOnlyAccess(path)
+            try self.init(access.uri(name), shownAs: path, mode, isUnlocked: access == .settledLog)
+        }
         sqlite3_busy_timeout(handle, busyMilliseconds)
         try run("PRAGMA cache_size = -\(cacheKiB)")
     }
@@ -31,9 +41,11 @@ package final class SQLiteConnection: @unchecked Sendable {
         try self.init(":memory:", shownAs: "memory", .readWrite)
     }
 
-    private init(_ name: String, shownAs path: String, _ mode: Mode) throws(StorageError) {
+    private init(
+        _ name: String, shownAs path: String, _ mode: Mode, isUnlocked: Bool = false
+    ) throws(StorageError) {
         var opened: OpaquePointer?
-        let access = mode == .readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
+        let access = mode == .readOnly ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE
         let flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let result = sqlite3_open_v2(name, &opened, flags, nil)
         guard let opened else { throw StorageError(.io, "open \(path): out of memory") }
@@ -44,8 +56,10 @@ package final class SQLiteConnection: @unchecked Sendable {
         }
         self.handle = opened
         self.path = path
+        self.isUnlocked = isUnlocked
         // A foreign schema is data: it must not call functions, and its cells are checked before use.
-        try run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
+        // Nor is it mapped: reading a map of a file that is cut meanwhile ends the process.
+        try run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0")
     }
 
     deinit {
@@ -137,8 +151,9 @@ extension SQLiteConnection {
         case SQLITE_READONLY where ExtendedCode.needsRecovery.contains(result):
             return StorageError(
                 .io,
-                "\(path): a program was cut off while writing, and undoing that needs write access. Open the file "
-                    + "once with the sqlite3 command, as its owner, and run again.")
+                "\(path): a program was cut off while writing, and undoing that needs write access, which is not taken "
+                    + "here. Open the file once with the sqlite3 command, as its owner, and run again; a migration into "
+                    + "it does so by itself.")
         case SQLITE_IOERR, SQLITE_CANTOPEN:
             let number = sqlite3_system_errno(handle)
             return number != 0

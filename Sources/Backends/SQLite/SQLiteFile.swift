@@ -31,3 +31,15 @@ package enum SQLiteFile {
         guard fsync(descriptor) == 0 else { throw StorageError.system("sync", folder, errno: errno) }
     }
 }
+
+/// What tells that a file was written to: its size and the time of the last write.
+struct FileStamp: Equatable {
+    private let numbers: [Int]
+
+    /// `nil` if there is no such file.
+    init?(_ path: String) {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        numbers = [Int(info.st_size), info.st_mtim.tv_sec, info.st_mtim.tv_nsec, Int(info.st_ino)]
+    }
+}

@@ -1,3 +1,4 @@
+import CSystem
 import Storage
 import Synchronization
 
@@ -17,11 +18,30 @@ final class SQLitePool: Sendable {
     private let mode: SQLiteConnection.Mode
     private let busyMilliseconds: Int32
     private let state = Mutex(State())
+    /// The guard of the log's index, which the library maps; see ``checkIndex()``.
+    private let indexGuard: Int32
 
     init(path: String, mode: SQLiteConnection.Mode, busyMilliseconds: Int32) {
         self.path = path
         self.mode = mode
         self.busyMilliseconds = busyMilliseconds
+        self.indexGuard = cs_guard_file(resolvedPath(path) + "-shm")
+    }
+
+    deinit {
+        cs_guard_file_release(indexGuard)
+    }
+
+    /// - Throws: `.io` if the index of a write-ahead log was cut, or could not be read, while it was mapped: what was read
+    ///   since must not be used.
+    func checkIndex() throws(StorageError) {
+        let fault = cs_guard_file_fault(indexGuard)
+        guard fault < 0 else {
+            throw StorageError(
+                .io,
+                "\(path)-shm cannot be read at byte \(fault): it was cut while the database was in use, or the disk "
+                    + "failed. Stop whatever did that, and run again.")
+        }
     }
 
     /// - Throws: `.io` if the store was closed.
@@ -35,7 +55,9 @@ final class SQLitePool: Sendable {
     ) throws(StorageError) -> Result {
         try checkOpen()
         let connection = if let idle = state.withLock({ $0.idle.popLast() }) { idle } else { try open() }
-        let result = try body(connection)
+        let outcome = Swift.Result { () throws(StorageError) in try body(connection) }
+        try checkIndex()
+        let result = try outcome.get()
         // After an error the connection is dropped instead: a fresh one knows nothing of what went wrong.
         state.withLock { state in
             if !state.isClosed, state.idle.count < Self.maximumIdle { state.idle.append(connection) }
