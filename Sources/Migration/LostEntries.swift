@@ -1,4 +1,5 @@
-import Storage
+package import Storage
+import Synchronization
 
 /// Entries of a store of which only the name is left: a crash took their content. All are counted and named.
 package struct LostEntries: Sendable {
@@ -19,6 +20,20 @@ package struct LostEntries: Sendable {
     }
 
     static func line(_ key: StorageKey, at place: String) -> String { "\(key)  (\(place))" }
+
+    /// Where what is left of an entry is, if it is one of those; `nil` if the entry is there, or nothing of it is.
+    package static func place(of key: StorageKey, in store: any StorageBackend) throws(StorageError) -> String? {
+        // What a service keeps is written whole or not at all.
+        guard !store.capabilities.isRemote else { return nil }
+        let found = Mutex<String?>(nil)
+        var request = ScanRequest(readers: 1)
+        request.partition = StoragePartition(from: key, to: StorageKey(key.bytes + [0]))
+        request.note = { note in
+            if note.reason == .zeroLengthFile, note.key == key { found.withLock { $0 = note.place } }
+        }
+        try store.scan(request) { _ throws(StorageError) in false }
+        return found.withLock { $0 }
+    }
 
     /// What is said of them.
     ///

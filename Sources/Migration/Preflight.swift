@@ -104,7 +104,11 @@ struct Preflight {
             guard !missing.isEmpty else { return nil }
             if try isEmpty(source, from: nil) { return Self.emptySource(source) }
             guard !options.allowsAnyData else { return nil }
-            let lost = try lostKeys(among: [.keyring, .sealConfiguration])
+            var lost: [String] = []
+            for key in [StorageKey.keyring, .sealConfiguration] where try LostEntries.place(of: key, in: source) != nil
+            {
+                lost.append("\(key)")
+            }
             guard lost.isEmpty else {
                 return
                     "the source (\(source.kind) \(source.location)) has lost \(lost.joined(separator: " and ")): the file "
@@ -119,22 +123,6 @@ struct Preflight {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
-    }
-
-    /// Of some keys those whose entries are lost: something of them is there, and no content.
-    private func lostKeys(among keys: [StorageKey]) throws(StorageError) -> [String] {
-        var lost: [String] = []
-        for key in keys {
-            let notes = ScanNotes(start: nil)
-            var request = ScanRequest(readers: 1)
-            request.partition = StoragePartition(from: key, to: StorageKey(key.bytes + [0]))
-            request.pageEntries = 1
-            request.note = { notes.add($0) }
-            if source.capabilities.isRemote { continue }
-            try source.scan(request) { _ throws(StorageError) in false }
-            if notes.hasLost { lost.append("\(key)") }
-        }
-        return lost
     }
 
     /// What is said of a source without entries.

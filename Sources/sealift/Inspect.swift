@@ -79,6 +79,12 @@ struct Inspect {
                 throw MigrationFailure(.configuration, "Name one key, escaped as in manifests (\\xhh for other bytes).")
             }
             guard let value = try store.get(key) else {
+                if let place = try LostEntries.place(of: key, in: store) {
+                    throw MigrationFailure(
+                        .failed,
+                        "Error: the entry \(key) is lost: \(place) has zero length, as a crash can leave files. Restore it "
+                            + "from a backup.")
+                }
                 throw MigrationFailure(.failed, "Error: \(store.kind) \(store.location) has no entry \(key).")
             }
             let digest = try entryDigest(value)

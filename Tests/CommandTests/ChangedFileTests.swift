@@ -84,6 +84,27 @@ import Testing
         #expect(stat.outputLines.contains("bytes   2"), "what stands in the log was not read")
     }
 
+    /// On a mount that nobody may write to everything is read as well, but for a log without its index.
+    @Test(arguments: [(1, true), (2, true), (2, false)])
+    func aReadOnlyMountIsReadOrExplained(_ state: Int, _ hasIndex: Bool) throws {
+        let sandbox = try Sandbox()
+        let source = try sandbox.makeFileStore("src", SampleEntry.initialised)
+        try makeFolder("\(sandbox.path)/db")
+        let store = try makeDatabase(sandbox, "db/there.db", state, from: source)
+        if !hasIndex { try sandbox.shell("rm '\(store.path)-shm'") }
+        let server = try sandbox.configuration(of: store)
+        let script = """
+            mount --bind '\(sandbox.path)/db' '\(sandbox.path)/db' || exit 99
+            mount -o remount,ro,bind '\(sandbox.path)/db' || exit 98
+            exec '\(Sandbox.program)' inspect stat -config '\(server)' core/keyring
+            """
+        let outcome = try sandbox.start(
+            program: ["/usr/bin/unshare"] + (geteuid() == 0 ? ["-m"] : ["-r", "-m"]) + ["/bin/sh", "-c", script]
+        ).outcome()
+        #expect(outcome.code == (hasIndex ? 0 : 2), "\(outcome.errors)")
+        #expect(hasIndex ? outcome.outputLines.contains("bytes   2") : outcome.errors.contains("copy all three files"))
+    }
+
     /// A log without its index can only be read where one may be made.
     @Test func aPendingLogWithoutItsIndexIsExplained() throws {
         let sandbox = try Sandbox()

@@ -82,6 +82,10 @@ import Testing
         #expect(allowed.output.contains("digest") && allowed.errors.contains("  core/mounts  ("))
         let usage = try sandbox.sealift(["inspect", "du", "-config", store])
         #expect(usage.code == 0 && usage.errors.contains("  core/mounts  ("))
+        let one = try sandbox.sealift(["inspect", "stat", "-config", store, "core/mounts"])
+        #expect(one.code == 2 && one.errors.contains("the entry core/mounts is lost"), "\(one.errors)")
+        let none = try sandbox.sealift(["inspect", "stat", "-config", store, "core/none"])
+        #expect(none.code == 2 && none.errors.contains("has no entry core/none"), "\(none.errors)")
     }
 
     @Test(arguments: ["core/_keyring", "core/_seal-config"])

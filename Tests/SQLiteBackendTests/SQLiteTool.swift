@@ -39,7 +39,8 @@ func expectError(_ code: StorageError.Code?, _ parts: [String], _ body: () throw
         try body()
     } catch let error as StorageError {
         guard code == nil || error.code == code, parts.allSatisfy(error.message.contains) else {
-            throw PromiseFailure("wanted \(code.map { "\($0)" } ?? "an error") with \(parts), found \(error.code): \(error.message)")
+            throw PromiseFailure(
+                "wanted \(code.map { "\($0)" } ?? "an error") with \(parts), found \(error.code): \(error.message)")
         }
         return
     }
