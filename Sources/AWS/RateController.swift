@@ -4,7 +4,8 @@ import Synchronization
 /// Keeps one direction of one table's traffic below a limit, and below what the table takes.
 ///
 /// Capacity units flow in at a rate and are taken out by what requests report to have consumed; a request may be sent
-/// while none are owed. Two rates hold, the smaller one counts: the limit that the user gave, and one that appears with
+/// while none are owed. As long as there is no rate nothing flows in, and nothing is taken out either: what ran free before
+/// the first throttle is no debt. Two rates hold, the smaller one counts: the limit that the user gave, and one that appears with
 /// the first throttle. That one starts at 0.7 of what was really consumed and grows back along a cubic curve that is flat at
 /// the rate at which the throttle came (the shape of RFC 9438, without its unit: tables of all sizes recover in the same
 /// time). Any number of threads.
@@ -12,6 +13,8 @@ package final class RateController: Sendable {
     /// Told after a request, to settle what was set aside for it.
     package struct Permit: Sendable {
         fileprivate let units: Double
+        /// Given while nothing limited the flow: nothing was set aside, and what is consumed is not owed.
+        fileprivate var isFree = false
     }
 
     /// What happened so far.
@@ -100,7 +103,7 @@ package final class RateController: Sendable {
         while true {
             let now = time.elapsed()
             let (permit, wait) = state.withLock { state -> (Permit?, Duration) in
-                guard let rate = rate(state, now) else { return (Permit(units: 0), .zero) }
+                guard let rate = rate(state, now) else { return (Permit(units: 0, isFree: true), .zero) }
                 refill(&state, rate, now)
                 if state.balance >= 0 {
                     state.balance -= state.expected
@@ -141,7 +144,7 @@ package final class RateController: Sendable {
             Self.end(&state, at: now)
             state.statistics.units += units
             state.expected += (units - state.expected) * 0.2
-            state.balance -= units - permit.units
+            if !permit.isFree { state.balance -= units - permit.units }
             state.measuring += units
             let passed = now - state.measuringSince
             if passed >= Self.measuringInterval {

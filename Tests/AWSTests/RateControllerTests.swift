@@ -80,6 +80,38 @@ import Testing
         #expect(controller.statistics.throttles == throttles)
     }
 
+    /// Whatever ran free before the first throttle, with or without many requests under way when it comes, the flow
+    /// goes on behind it at about the rate that was measured.
+    @Test(arguments: [30, 300, 3600], [1, 64])
+    func goesOnBehindTheFirstThrottle(seconds: Int, underWay: Int) throws {
+        let clock = VirtualClock()
+        let controller = RateController(limit: nil, time: clock.source)
+        let units = 8.0
+        var permits: [RateController.Permit] = []
+        func step(_ time: Duration) {
+            permits.append(controller.acquire())
+            clock.advance(time)
+            if permits.count >= underWay { controller.consumed(units, for: permits.removeFirst()) }
+        }
+        // 125 requests a second: 1,000 units.
+        while clock.elapsed < .seconds(seconds) { step(.milliseconds(8)) }
+        #expect(controller.statistics.rate == nil)
+        controller.throttled()
+        var longest = Duration.zero
+        // Then the sender could do eight times as much. Until the curve is past the rate of the throttle, it must not.
+        for _ in 0..<2 {
+            let (begin, before) = (clock.elapsed, controller.statistics.units)
+            while clock.elapsed - begin < .seconds(10) {
+                let now = clock.elapsed
+                step(.milliseconds(1))
+                longest = max(longest, clock.elapsed - now)
+            }
+            let rate = (controller.statistics.units - before) / ((clock.elapsed - begin) / .seconds(1))
+            #expect(rate > 700 && rate < 1300, "\(rate) units a second")
+        }
+        #expect(longest < .seconds(2), "a pause of \(longest)")
+    }
+
     @Test func fallsOnceForEachBurstAndRecovers() throws {
         let clock = VirtualClock()
         let controller = RateController(limit: 1000, time: clock.source)
