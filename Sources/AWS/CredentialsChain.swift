@@ -52,16 +52,16 @@ package final class CredentialsChain: CredentialsProvider {
         self.environment = environment
         self.time = time
         self.isCancelled = isCancelled
+        let trusted = TrustedCertificates(environment: environment)
         // Services of the own machine answer at once or are not there.
-        localHTTP = HTTPClient(
-            HTTPConfiguration(
-                connectTimeout: .seconds(1), requestTimeout: .seconds(1), maximumBodyBytes: 64 << 10,
-                usesProxies: false))
-        let bundle = environment["AWS_CA_BUNDLE"] ?? ""
-        http = HTTPClient(
-            HTTPConfiguration(
-                connectTimeout: .seconds(5), requestTimeout: .seconds(15), maximumBodyBytes: 1 << 20,
-                certificatesFile: bundle.isEmpty ? nil : bundle))
+        var local = HTTPConfiguration(
+            connectTimeout: .seconds(1), requestTimeout: .seconds(1), maximumBodyBytes: 64 << 10, usesProxies: false)
+        trusted.apply(to: &local)
+        localHTTP = HTTPClient(local)
+        var remote = HTTPConfiguration(
+            connectTimeout: .seconds(5), requestTimeout: .seconds(15), maximumBodyBytes: 1 << 20)
+        trusted.apply(to: &remote)
+        http = HTTPClient(remote)
     }
 
     package func credentials() throws(CredentialsError) -> Credentials {
@@ -143,7 +143,7 @@ package final class CredentialsChain: CredentialsProvider {
     }
 
     private func variable(_ name: String) -> String? {
-        environment[name].flatMap { $0.isEmpty ? nil : $0 }
+        environment.nonEmpty(name)
     }
 
     private func fixedKeys() throws(CredentialsError) -> Credentials? {
@@ -174,7 +174,7 @@ package final class CredentialsChain: CredentialsProvider {
         _ local: LocalCredentials, _ tried: inout [String]
     ) throws(CredentialsError) -> Credentials? {
         let configuration = SharedConfiguration(environment: environment)
-        let name = variable("AWS_PROFILE") ?? "default"
+        let name = environment.profileName
         var remarks = configuration.remarks
         if configuration.profiles[name] == nil {
             remarks.append("there is no such profile in the shared credentials and configuration files")
@@ -195,11 +195,15 @@ package final class CredentialsChain: CredentialsProvider {
     }
 
     private func tokenService() throws(CredentialsError) -> SecurityTokenService {
-        let text = variable("AWS_ENDPOINT_URL_STS") ?? variable("AWS_ENDPOINT_URL")
-        guard let endpoint = text.map({ ServiceEndpoint($0) }) ?? ServiceEndpoint(service: "sts", region: region) else {
+        let configured = ConfiguredEndpoint(service: "sts", environment: environment)
+        guard
+            let endpoint = configured.map({ ServiceEndpoint($0.text) })
+                ?? ServiceEndpoint(service: "sts", region: region)
+        else {
             throw CredentialsError(
-                "The token service has no address: region \(shown(region.utf8)), AWS_ENDPOINT_URL_STS and "
-                    + "AWS_ENDPOINT_URL give none.")
+                configured.map {
+                    "The token service has no address: \"\($0.shownText)\", which \($0.source) gives, is no URL of a service."
+                } ?? "The token service has no address: there is none in region \(shown(region.utf8)).")
         }
         return SecurityTokenService(
             endpoint: endpoint, region: region, http: http, time: time, isCancelled: isCancelled)

@@ -20,6 +20,7 @@ extension JSONServiceClient {
         var failures = 0
         var countedFailures = 0
         var malformedReplies = 0
+        var timeouts = 0
 
         init(action: String, started: Duration) {
             self.action = action
@@ -111,6 +112,9 @@ extension JSONServiceClient {
         case .malformedReply:
             call.malformedReplies += 1
             return call.malformedReplies <= policy.maximumMalformedReplies
+        case .timeout:
+            call.timeouts += 1
+            return call.timeouts <= min(policy.maximumTimeouts, policy.maximumRetries)
         case .connection, .serverError, .checksum:
             call.countedFailures += 1
             let hasAnswered = shared.withLock { $0.hasAnswered }

@@ -144,10 +144,10 @@ package final class JSONServiceClient: Sendable {
         call.status = response.status
         call.requestID = response.headers["x-amzn-RequestId"].map { shown($0.utf8.prefix(100)) }
         noteDate(of: response, &call)
-        return outcome(of: response, tools)
+        return outcome(of: response, to: request, tools)
     }
 
-    private func outcome(of response: HTTPResponse, _ tools: CallTools) -> Outcome {
+    private func outcome(of response: HTTPResponse, to request: HTTPRequest, _ tools: CallTools) -> Outcome {
         if let stated = response.headers["x-amz-crc32"] {
             let actual = response.withBody { crc32($0) }
             guard UInt32(stated) == actual else {
@@ -162,11 +162,16 @@ package final class JSONServiceClient: Sendable {
             return .failed(
                 ServiceFailure(
                     status: response.status, errorType: response.headers["x-amzn-ErrorType"], body: root))
-        } catch  where isSuccess {
-            return .failed(ServiceFailure(.malformedReply, .malformedReply, "the answer is not JSON (\(error))"))
         } catch {
-            return .failed(
-                ServiceFailure(status: response.status, errorType: response.headers["x-amzn-ErrorType"], body: nil))
+            let foreign = ForeignAnswer(response, to: request)?.message
+            if isSuccess {
+                return .failed(
+                    ServiceFailure(.malformedReply, .malformedReply, foreign ?? "the answer is not JSON (\(error))"))
+            }
+            var failure = ServiceFailure(
+                status: response.status, errorType: response.headers["x-amzn-ErrorType"], body: nil)
+            if let foreign { failure.error.message = foreign }
+            return .failed(failure)
         }
     }
 

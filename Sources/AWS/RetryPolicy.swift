@@ -8,6 +8,8 @@ package enum RetryReason: Sendable, CaseIterable {
     case serverError
     /// There was no whole answer.
     case connection
+    /// The answer did not come in time, or moved too slowly.
+    case timeout
     /// The answer's checksum is another one.
     case checksum
     /// The answer is not what the protocol says.
@@ -45,12 +47,15 @@ package struct RetryPolicy: Sendable {
     package var maximumMalformedReplies: Int
     /// Retries while no request was ever answered: the endpoint is probably mistyped.
     package var maximumRetriesUnanswered: Int
+    /// Retries after answers that did not come in time: each has cost the time-out already.
+    package var maximumTimeouts: Int
     /// Uniformly distributed from 0 up to 1, from any thread.
     package var random: @Sendable () -> Double
 
     package init(
         maximumRetries: Int = 10, firstDelay: Duration = .milliseconds(50), maximumDelay: Duration = .seconds(20),
         patience: Duration = .seconds(600), maximumMalformedReplies: Int = 3, maximumRetriesUnanswered: Int = 3,
+        maximumTimeouts: Int = 3,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.maximumRetries = maximumRetries
@@ -59,6 +64,7 @@ package struct RetryPolicy: Sendable {
         self.patience = patience
         self.maximumMalformedReplies = maximumMalformedReplies
         self.maximumRetriesUnanswered = maximumRetriesUnanswered
+        self.maximumTimeouts = maximumTimeouts
         self.random = random
     }
 

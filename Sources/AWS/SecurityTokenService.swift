@@ -119,7 +119,8 @@ struct SecurityTokenService {
             let code = Self.text(of: "Code", in: text).map { shown($0.utf8) } ?? "HTTP status \(response.status)"
             let message = Self.text(of: "Message", in: text).map { ": \(shown($0.utf8))" } ?? ""
             let mayHeal = response.status >= 500 || response.status == 429 || code == "Throttling"
-            return .failure(Failure(text: "\(endpoint) answers \(code)\(message).", mayHeal: mayHeal))
+            let foreign = ForeignAnswer(response, to: whole).map { ": \($0.message)" } ?? message
+            return .failure(Failure(text: "\(endpoint) answers \(code)\(foreign).", mayHeal: mayHeal))
         } catch {
             return .failure(Failure(text: error.message, mayHeal: error.code != .tls && error.code != .cancelled))
         }

@@ -10,7 +10,8 @@ struct ServiceFailure {
     init(_ failure: HTTPError) {
         let (code, reason): (AWSError.Code, RetryReason?) =
             switch failure.code {
-            case .cannotResolve, .cannotConnect, .timedOut, .connectionLost: (.network, .connection)
+            case .cannotResolve, .cannotConnect, .connectionLost: (.network, .connection)
+            case .timedOut: (.network, .timeout)
             case .tls, .other: (.network, nil)
             case .tooLarge: (.malformedReply, nil)
             case .cancelled: (.cancelled, nil)

@@ -17,6 +17,8 @@ struct SharedConfiguration {
     }
 
     private(set) var profiles: [String: Profile] = [:]
+    /// Settings of the sections `[services NAME]`, by NAME, service and lower-case setting.
+    private(set) var services: [String: [String: [String: String]]] = [:]
     /// What could not be read, as shown to people.
     private(set) var remarks: [String] = []
 
@@ -46,22 +48,34 @@ struct SharedConfiguration {
     /// Reads sections and settings; what is neither is passed over, as the SDKs do.
     mutating func parse(_ bytes: [UInt8], isConfiguration: Bool, place: String) {
         var section: String?
+        var servicesSection: String?
+        var service: String?
         for line in bytes.split(whereSeparator: { $0 == 0x0a || $0 == 0x0d }) {
             let text = String(decoding: line, as: UTF8.self)
             let content = Self.trimmed(text[...])
             if content.isEmpty || content.hasPrefix("#") || content.hasPrefix(";") { continue }
             if content.hasPrefix("[") {
                 section = Self.profileName(content, isConfiguration: isConfiguration)
+                servicesSection = isConfiguration ? Self.name(content, of: "services") : nil
+                service = nil
                 if let section, profiles[section, default: Profile()].places.last != place {
                     profiles[section, default: Profile()].places.append(place)
                 }
                 continue
             }
-            // Indented lines belong to the setting above, of a kind that says nothing of credentials.
-            guard let section, let first = line.first, first != 0x20, first != 0x09,
-                let equals = content.firstIndex(of: "=")
-            else { continue }
+            guard let first = line.first, let equals = content.firstIndex(of: "=") else { continue }
             let name = asciiLowercased(String(Self.trimmed(content[..<equals])))
+            // Indented lines belong to the setting above; only those of services matter here.
+            let isIndented = first == 0x20 || first == 0x09
+            if let servicesSection {
+                if !isIndented {
+                    service = name
+                } else if let service {
+                    services[servicesSection, default: [:]][service, default: [:]][name] =
+                        Self.value(content[content.index(after: equals)...])
+                }
+            }
+            guard let section, !isIndented else { continue }
             profiles[section, default: Profile()].settings[name] = Self.value(content[content.index(after: equals)...])
         }
     }
@@ -69,13 +83,21 @@ struct SharedConfiguration {
     /// `[name]`, in the configuration file `[default]` or `[profile name]`; other sections there are no profiles.
     private static func profileName(_ line: Substring, isConfiguration: Bool) -> String? {
         guard let end = line.firstIndex(of: "]") else { return nil }
-        var name = trimmed(line[line.index(after: line.startIndex)..<end])
-        if isConfiguration, name != "default" {
-            guard name.hasPrefix("profile"), let space = name.firstIndex(where: { $0 == " " || $0 == "\t" }) else {
-                return nil
-            }
-            name = trimmed(name[space...])
-        }
+        let name = trimmed(line[line.index(after: line.startIndex)..<end])
+        if isConfiguration, name != "default" { return self.name(line, of: "profile") }
+        return unquoted(name)
+    }
+
+    /// NAME of a section `[kind NAME]`.
+    private static func name(_ line: Substring, of kind: String) -> String? {
+        guard let end = line.firstIndex(of: "]") else { return nil }
+        let name = trimmed(line[line.index(after: line.startIndex)..<end])
+        guard name.hasPrefix(kind), let space = name.firstIndex(where: { $0 == " " || $0 == "\t" }) else { return nil }
+        return unquoted(trimmed(name[space...]))
+    }
+
+    private static func unquoted(_ name: Substring) -> String? {
+        var name = name
         if name.count >= 2, let quote = name.first, quote == name.last, quote == "\"" || quote == "'" {
             name = name.dropFirst().dropLast()
         }

@@ -11,6 +11,7 @@ final class CurlHandle: @unchecked Sendable {
     private let errorText: UnsafeMutablePointer<CChar>
     private let transfer = Transfer()
     private let usesProxies: Bool
+    private let trustAdvice: String?
 
     /// What the callbacks touch.
     final class Transfer {
@@ -26,6 +27,7 @@ final class CurlHandle: @unchecked Sendable {
         guard Self.isStarted, let handle = curl_easy_init() else { return nil }
         self.handle = handle
         usesProxies = configuration.usesProxies
+        trustAdvice = configuration.trustAdvice
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         configure(configuration)
@@ -53,6 +55,8 @@ final class CurlHandle: @unchecked Sendable {
         sealift_curl_set_long(
             handle, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(configuration.connectTimeout))
         if let file = configuration.certificatesFile { sealift_curl_set_text(handle, CURLOPT_CAINFO, file) }
+        sealift_curl_set_long(handle, CURLOPT_LOW_SPEED_LIMIT, configuration.leastBytesPerSecond)
+        sealift_curl_set_long(handle, CURLOPT_LOW_SPEED_TIME, configuration.slowSeconds)
         sealift_curl_set_write(handle, CURLOPT_WRITEFUNCTION, receiveBody)
         sealift_curl_set_pointer(handle, CURLOPT_WRITEDATA, context)
         sealift_curl_set_write(handle, CURLOPT_HEADERFUNCTION, receiveHeader)
@@ -172,9 +176,11 @@ final class CurlHandle: @unchecked Sendable {
         var text = String(cString: errorText)
         if text.isEmpty { text = String(cString: curl_easy_strerror(code)) }
         let shown = text.unicodeScalars.prefix(300).map { $0.value >= 0x20 && $0.value < 0x7f ? String($0) : "?" }
-        return HTTPError(
-            code: Self.code(of: code, isSent: sent > 0, isConnected: started > 0),
-            message: "The request to \(request.shownURL) got no answer: \(shown.joined()).", mayHaveBeenSent: sent > 0)
+        let kind = Self.code(of: code, isSent: sent > 0, isConnected: started > 0)
+        var message = "The request to \(request.shownURL) got no answer: \(shown.joined())."
+        if kind == .tls, let trustAdvice { message += " \(trustAdvice)." }
+        if usesProxies, let proxy = request.proxy { message += " A proxy may stand between: \(proxy) names one." }
+        return HTTPError(code: kind, message: message, mayHaveBeenSent: sent > 0)
     }
 
     /// libcurl's manual page libcurl-errors(3) states when each comes.

@@ -1,3 +1,5 @@
+import Glibc
+
 /// One request; its body is given beside it, since it is borrowed.
 package struct HTTPRequest: Sendable {
     package var method: String
@@ -30,6 +32,26 @@ package struct HTTPRequest: Sendable {
         return name == "localhost" || name == "[::1" || name.hasPrefix("127.")
     }
 
+    /// The variable of the environment that names the proxy for this request, with the proxy's address; `nil` for none.
+    ///
+    /// The names are libcurl's, libcurl-env(3); what stands before an @ is left out. Whether `no_proxy` excepts the server
+    /// is not looked at.
+    package var proxy: String? {
+        guard !isLoopback else { return nil }
+        let names =
+            parts.scheme == "https://"
+            ? ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] : ["http_proxy", "all_proxy", "ALL_PROXY"]
+        for name in names {
+            guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { continue }
+            let scheme = value.firstRange(of: "://").map { value[..<$0.upperBound] } ?? ""
+            let rest = value.dropFirst(scheme.count).split(separator: "@").last ?? ""
+            let host = rest.prefix { $0 != "/" && $0 != "?" }
+            let plain = "\(scheme)\(host)".unicodeScalars.prefix(200).filter { $0.value > 0x20 && $0.value < 0x7f }
+            return "\(name) (\(String(String.UnicodeScalarView(plain))))"
+        }
+        return nil
+    }
+
     /// The scheme with its slashes, host and port, and the path.
     private var parts: (scheme: Substring, host: Substring, path: Substring) {
         let text = url.prefix { $0 != "?" && $0 != "#" }
@@ -54,6 +76,11 @@ package struct HTTPConfiguration: Sendable {
     package var usesProxies: Bool
     /// A file with certificates to trust in place of the system's.
     package var certificatesFile: String?
+    /// What to do if a server is not trusted, one sentence without its full stop; told with such errors.
+    package var trustAdvice: String?
+    /// An answer that moves fewer bytes a second than this for ``slowSeconds`` is given up; 0 waits for the time-out.
+    package var leastBytesPerSecond = 1000
+    package var slowSeconds = 20
     /// Asked often during a request; `true` ends it, within about a second if nothing moves.
     package var isCancelled: @Sendable () -> Bool
 

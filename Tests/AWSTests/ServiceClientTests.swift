@@ -14,11 +14,12 @@ import Testing
 
     private func client(
         _ script: String, _ name: String = #function, credentials: any CredentialsProvider = FixedCredentials(testKeys),
-        policy: RetryPolicy = RetryPolicy()
+        policy: RetryPolicy = RetryPolicy(), slowSeconds: Int = 20
     ) throws -> TestClient {
         let place = name.filter(\.isLetter)
         return try TestClient(
-            "\(server.url)/\(script)/\(place)", credentials: credentials, policy: policy, realTime: true)
+            "\(server.url)/\(script)/\(place)", credentials: credentials, policy: policy, realTime: true,
+            slowSeconds: slowSeconds)
     }
 
     @Test func sendsTheProtocol() throws {
@@ -59,6 +60,7 @@ import Testing
         ("error-OddException", .other(exception: "OddException"), 1),
         ("status-404", .other(exception: "HTTP 404"), 1), ("redirect", .other(exception: "HTTP 302"), 1),
         ("error-ExpiredTokenException", .expiredCredentials, 1), ("bytes-5000000", .malformedReply, 1),
+        ("page-403", .other(exception: "HTTP 403"), 1),
         ("error-InternalServerError-500", .server, 11), ("drop", .network, 4), ("wrongcrc", .malformedReply, 11),
         ("notjson", .malformedReply, 4), ("error-InvalidSignatureException", .credentials, 1),
     ])
@@ -75,6 +77,19 @@ import Testing
         #expect(error.description.contains("credentials from the test"))
         #expect(!error.description.contains("secret/test"))
         if script.hasPrefix("error"), code != .expiredCredentials { #expect(error.message.hasPrefix("about ")) }
+    }
+
+    /// A byte now and then does not hold a call for as long as its time-out.
+    @Test func slowAnswersAreGivenUp() throws {
+        var policy = RetryPolicy()
+        policy.maximumTimeouts = 1
+        let healing = try client("trickle,ok", policy: policy, slowSeconds: 1)
+        #expect(try healing.call().withRoot { $0["Ok"]?.boolean } == true)
+        #expect(healing.retries.all.map(\.reason) == [.timeout])
+        let lasting = try client("trickle", policy: policy, slowSeconds: 1)
+        let error = try #require(lasting.failure())
+        #expect(error.code == .network && error.attempts == 2)
+        #expect(error.message.contains("too slow"), "\(error.message)")
     }
 
     @Test func waitsLongerEachTimeAndASecondAtLeastWhenTheBudgetIsSpent() throws {

@@ -51,6 +51,7 @@ struct TestClient {
     init(
         _ url: String, credentials: any CredentialsProvider = FixedCredentials(testKeys),
         policy: RetryPolicy = RetryPolicy(), realTime: Bool = false,
+        slowSeconds: Int = 20,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws {
         let retries = retries
@@ -59,11 +60,13 @@ struct TestClient {
         // Signatures and the server's dates are of the real time.
         if realTime { time.now = TimeSource.system.now }
         let endpoint = try #require(ServiceEndpoint(url))
+        var configuration = HTTPConfiguration(requestTimeout: .seconds(20), maximumBodyBytes: 4 << 20)
+        configuration.slowSeconds = slowSeconds
         client = JSONServiceClient(
             JSONServiceClient.Service(
                 endpoint: endpoint, region: "eu-central-1", signingName: "dynamodb", targetPrefix: "DynamoDB_20120810"),
             credentials: credentials,
-            http: HTTPClient(HTTPConfiguration(requestTimeout: .seconds(20), maximumBodyBytes: 4 << 20)),
+            http: HTTPClient(configuration),
             policy: policy, time: time,
             onRetry: { event in
                 retries.add(event)

@@ -54,6 +54,9 @@ class Handler(socketserver.StreamRequestHandler):
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     def answer(self):
+        # As a proxy it answers in the place of servers whose name says so, and drops everything else.
+        if self.path.startswith("http://dynamodb.invalid/"):
+            self.path = self.path.removeprefix("http://dynamodb.invalid")
         if not self.path.startswith("/"):
             return self.drop()
         if self.path.startswith("/log/"):
@@ -122,6 +125,14 @@ def slow(h, seconds="30"):
     h.send(200, b"late")
 
 
+def trickle(h, count="1000", milliseconds="50"):
+    """A byte now and then."""
+    h.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n" % count.encode())
+    for _ in range(int(count)):
+        h.raw(b" ")
+        time.sleep(int(milliseconds) / 1000)
+
+
 def huge_headers(h, count="200"):
     h.send(200, b"", [(f"X-{n}", "v" * 1000) for n in range(int(count))])
 
@@ -178,7 +189,9 @@ BEHAVIOURS = {
     "wrongcrc": lambda h: h.send(200, b'{"Ok":true}', [("x-amz-crc32", "1")]),
     "badcrc": lambda h: h.send(200, b'{"Ok":true}', [("x-amz-crc32", "not a number")]),
     "notjson": lambda h: h.json(200, b'{"Ok":'),
-    "page": lambda h: h.send(503, b"<html>a proxy's page</html>", [("Content-Type", "text/html")]),
+    "page": lambda h, status="503": h.send(
+        int(status), b"<html>a proxy's page</html>", [("Content-Type", "text/html")]),
+    "trickle": trickle,
 }
 
 
