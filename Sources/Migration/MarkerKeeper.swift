@@ -126,13 +126,30 @@ struct MarkerKeeper {
     }
 
     /// Clears the source's marker, whatever became of the run.
-    func clearSource(_ logger: Logger) {
-        guard writesToSource else { return }
+    ///
+    /// - Returns: What the result must say if that could not be done.
+    func clearSource(_ logger: Logger) -> [String] {
+        guard writesToSource else { return [] }
         do throws(StorageError) {
             try stop.whileCleaning { () throws(StorageError) in try source.delete(.migrationMarker) }
+            return []
         } catch {
+            // The request may have been carried out all the same.
+            if isSourceClear { return [] }
             logger.error(
                 "the source's migration marker could not be removed; run with -reset", ["error": .string("\(error)")])
+            return [
+                "The migration marker could not be removed from the source (\(error)): no server starts on it until "
+                    + "-reset has removed it."
+            ]
+        }
+    }
+
+    private var isSourceClear: Bool {
+        do throws(StorageError) {
+            return try stop.whileCleaning { () throws(StorageError) in try source.get(.migrationMarker) == nil }
+        } catch {
+            return false
         }
     }
 }

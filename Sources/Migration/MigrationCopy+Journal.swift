@@ -13,6 +13,9 @@ extension MigrationCopy {
     {
         summary.entriesReadBefore = journal.entriesReadBefore
         if journal.entriesReadBefore > 0 {
+            summary.remarks.append(
+                "What was odd about items that an earlier run had read is not told again: -dry-run reads and tells it all."
+            )
             context.logger.info(
                 "going on behind what an earlier run had read", ["entries": .integer(journal.entriesReadBefore)])
         }

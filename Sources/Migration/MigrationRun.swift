@@ -121,7 +121,7 @@ package final class MigrationRun {
         var done = makeSummary(source, destination, remarks: remarks)
         if state.hasProvenRun, try confirm(source, destination, destinationConfiguration, state, into: &done) {
             try markers.clearDestination()
-            markers.clearSource(context.logger)
+            done.remarks += markers.clearSource(context.logger)
             EntryJournal.remove(at: SourceJournal.path(in: state))
             return try conclude(&done, source, destination, state, tell: tell)
         }
@@ -141,7 +141,8 @@ package final class MigrationRun {
         try journal?.expect(marker: marker)
         try markers.set(marker)
         do {
-            defer { markers.clearSource(context.logger) }
+            // Told in the result as well, however the run ends.
+            defer { summary.remarks += markers.clearSource(context.logger) }
             let copy = MigrationCopy(
                 source: source, destination: destination, options: options, context: context, state: state,
                 journal: journal, checkSource: { try markers.checkSource(marker) })

@@ -59,7 +59,8 @@ struct Preflight {
         context.counters.enter(.preflight)
         var findings = Findings()
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
-        for finding in try source.sourceFindings() {
+        let setsMarker = source.capabilities.usesMigrationMarker && !options.hasReadOnlySource
+        for finding in try source.sourceFindings() + (setsMarker ? source.markerFindings() : []) {
             if finding.kind == .obstacle(.inUse) { findings.isSourceInUse = true }
             let isWaived = finding.waiver == .missingLog && options.allowsMissingLog
             if case .obstacle(let code) = finding.kind, !isWaived, code != .inUse || !options.allowsSourceInUse {

@@ -43,7 +43,7 @@ package final class ScanNotes: Sendable {
         }
         state.withLock { state in
             state.counts[note.reason, default: 0] += 1
-            if state.examples.count < Self.maximumExamples { state.examples.append(note) }
+            if let count = state.counts[note.reason], count <= Self.maximumExamples { state.examples.append(note) }
         }
         switch note.reason {
         case .hiddenName, .missingMarker: list?.append("\(note.place)")

@@ -35,7 +35,9 @@ final class SourceJournal {
     ) throws {
         self.isSourceInUse = isSourceInUse
         let path = Self.path(in: state)
-        let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n".utf8)
+        // What was read eventually consistently is no beginning for a run that is to be consistent.
+        let manner = source.capabilities.readsEventually ? "eventually consistent\n" : ""
+        let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n\(manner)".utf8)
         let opened = try Self.open(path, logger)
         let marker = opened.header == nil ? nil : try source.get(.migrationMarker)
         if let refusal = Self.refusal(of: opened, header, marker, options, isSourceInUse) {

@@ -119,11 +119,21 @@ package struct ScanNote: Hashable, Sendable {
         case hiddenName = "entry that listing hides (a name begins with _)"
         /// No record names a directory above the entry, so that listing does not lead there.
         case missingMarker = "entry that listing does not reach (a directory marker is missing)"
+        /// The lock that a server keeps among the items of a table.
+        case activeNodeLock = "lock of the active node"
+        /// An item with a text at the place of that lock and nothing else that locks have, as very old servers left them.
+        case possibleLock = "item at the place of the active node's lock, without what locks have"
+        /// What else an item holds. The entry or marker itself is read as any other; no server reads the rest.
+        case foreignAttributes = "item with attributes that no server writes (the attributes are not copied)"
+        /// A server writes an empty value out; an item without any reads as an entry with an empty one.
+        case missingValue = "item without a Value, read as an empty entry"
+        /// An item where no server would look for the entry that it reads as.
+        case misplaced = "item whose Path and Key are not those of the entry it reads as"
 
         /// Whether what was found is left out of the scan.
         package var isLeftOut: Bool {
             switch self {
-            case .possiblyTemporary, .hiddenName, .missingMarker: false
+            case .possiblyTemporary, .hiddenName, .missingMarker, .foreignAttributes, .missingValue, .misplaced: false
             default: true
             }
         }

@@ -53,6 +53,8 @@ package protocol StorageBackend: AnyObject, Sendable {
 
     /// Looks at the store as a source, changing nothing.
     func sourceFindings() throws(StorageError) -> [StoreFinding]
+    /// Looks whether a source may be given the migration marker, and have it taken back, changing nothing.
+    func markerFindings() throws(StorageError) -> [StoreFinding]
     /// Looks at the store as a destination, changing nothing that stays.
     func destinationFindings() throws(StorageError) -> [StoreFinding]
     /// Starts filling the store.
@@ -97,6 +99,8 @@ extension StorageBackend {
     package func writeEstimator() throws(StorageError) -> (any WriteEstimator)? { nil }
 
     package func sourceFindings() throws(StorageError) -> [StoreFinding] { [] }
+
+    package func markerFindings() throws(StorageError) -> [StoreFinding] { [] }
 
     package func destinationFindings() throws(StorageError) -> [StoreFinding] { [] }
 
@@ -145,6 +149,8 @@ package struct StorageCapabilities: Sendable {
     package var keepsDirectoryMarkers = false
     /// Reading goes over a network and may cost money: nothing is read twice that need not be.
     package var isRemote = false
+    /// A read may miss what was written shortly before, as the user wants it.
+    package var readsEventually = false
 
     package init(ascendingScan: Bool, writable: Bool, usesMigrationMarker: Bool) {
         self.ascendingScan = ascendingScan

@@ -119,6 +119,11 @@ struct Check {
             counts.isAllSame
             ? "Source and destination hold the same \(formatCount(counts.same)) entries."
             : "Source and destination differ."
+        let found = ScanNote.Reason.allCases.compactMap { reason in
+            result.notes[reason].map {
+                "\n  \(reason.isLeftOut ? "not entries" : "look at"): \(formatCount($0)), \(reason.rawValue)"
+            }
+        }
         return """
             \(verdict)
               = same                    \(formatCount(counts.same))
@@ -128,7 +133,7 @@ struct Check {
               ! unreadable              \(formatCount(counts.unreadable))
               source       sha256:\(result.sourceDigest)
               destination  sha256:\(result.destinationDigest)
-              \(formatBytes(result.totals.bytes)) in \(formatDuration(.seconds(result.seconds)))
+              \(formatBytes(result.totals.bytes)) in \(formatDuration(.seconds(result.seconds)))\(found.joined())
             """
     }
 
@@ -139,6 +144,13 @@ struct Check {
             ("different", .integer(counts.different)), ("unreadable", .integer(counts.unreadable)),
             ("source_digest", .string(result.sourceDigest)), ("destination_digest", .string(result.destinationDigest)),
             ("bytes", .integer(result.totals.bytes)), ("seconds", .double(result.seconds)),
+            (
+                "found",
+                .object(
+                    ScanNote.Reason.allCases.compactMap { reason in
+                        result.notes[reason].map { (reason.rawValue, .integer($0)) }
+                    })
+            ),
         ]
     }
 }

@@ -58,11 +58,7 @@ struct Checksum {
         options.unlisted = flags.boolean("listed-only") ? .leaveOut : .keep
         options.request.isCancelled = { cancellation.isCancelled }
         let notes = ScanNotes(start: nil)
-        options.request.note = {
-            notes.add($0)
-            guard $0.reason != .zeroLengthFile else { return }
-            logger.info("not an entry", ["kind": .string($0.reason.rawValue), "place": .string($0.place)])
-        }
+        options.request.note = { notes.add($0) }
         options.writesManifestLines = true
         let scan = DigestedScan(store, options)
         defer { scan.stop() }
@@ -88,6 +84,7 @@ struct Checksum {
             console.printError(lost)
         }
         let keyspace = try digest.finish()
+        log(notes, logger)
         if isJSON {
             let members: [(String, JSONText)] = [
                 ("event", .string("result")), ("kind", .string(store.kind)), ("entries", .integer(totals.entries)),
@@ -100,6 +97,20 @@ struct Checksum {
         }
         try output.flush()
         return 0
+    }
+
+    /// The first of each kind, and how many there are: a table may have something odd about every item.
+    private static let maximumExamples = 20
+
+    private func log(_ notes: ScanNotes, _ logger: Logger) {
+        for reason in ScanNote.Reason.allCases {
+            guard let count = notes.counts[reason] else { continue }
+            let message: StaticString = reason.isLeftOut ? "not an entry" : "look at"
+            for note in notes.examples.filter({ $0.reason == reason }).prefix(Self.maximumExamples) {
+                logger.info(message, ["kind": .string(reason.rawValue), "place": .string(note.place)])
+            }
+            logger.info("found", ["kind": .string(reason.rawValue), "count": .integer(count)])
+        }
     }
 
     private func writeEvents(_ batch: DigestedBatch, _ output: ResultWriter) throws {

@@ -24,8 +24,8 @@ import Testing
         let raft = "\(sandbox.path)/raft"
         let configuration = try sandbox.configuration(server.store(), .raft(raft))
         let running = try sandbox.start(["operator", "migrate", "-config", configuration])
-        // The first write is the marker's; a scan behind it is a part of the copy.
-        try waitFor(server, "BatchWriteItem", 1)
+        // The first one only asks whether it may, the second writes the marker; a scan behind it is a part of the copy.
+        try waitFor(server, "BatchWriteItem", 2)
         let scans = try server.counts().requests["Scan", default: 0]
         if action == "Scan" { try waitFor(server, action, scans + 1) }
         running.program.send(SIGINT)

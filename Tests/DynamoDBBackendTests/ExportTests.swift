@@ -151,7 +151,7 @@ import Testing
                 + #"{"Item":{"Path":{"S":"a"},"Key":{"S":"b/"}}}"# + "\n"
                 + #"{"Item":{"Path":{"S":"a"},"Key":{"S":"null"},"Value":{"NULL":true}}}"# + "\n"
                 + #"{"Item":{"Path":{"S":"a"},"Key":{"S":"none"}}}"# + "\n"
-                + itemLine("core", "_lock").dropLast(3) + lock
+                + itemLine("core", "_lock", "bm9kZQ==").dropLast(3) + lock
             let store = try openExport(try ExportBuilder([text]).write(to: root))
             let wanted = [
                 TestEntry("a/b/c", [1, 2, 3]), TestEntry("a/_k", [1, 2, 3]), TestEntry("root", []),

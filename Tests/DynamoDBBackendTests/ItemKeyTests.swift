@@ -12,7 +12,7 @@ import Testing
 
     private func readBack(_ path: String, _ name: String) -> String {
         var key: [UInt8] = []
-        Array(path.utf8).withUnsafeBytes { path in
+        _ = Array(path.utf8).withUnsafeBytes { path in
             Array(name.utf8).withUnsafeBytes { ItemKey.storageKey(path: path, name: $0, into: &key) }
         }
         return String(decoding: key, as: UTF8.self)

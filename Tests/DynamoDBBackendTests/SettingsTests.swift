@@ -46,6 +46,25 @@ import Testing
         #expect(try settings(["create_table": "false", "read_capacity": "7"]).creation == nil)
     }
 
+    @Test(
+        arguments: [
+            (["read_capacity": "7", "billing_mode": "PAY_PER_REQUEST"], [:], true),
+            (["read_capacity": "7", "billing_mode": "provisioned"], [:], false),
+            (
+                ["write_capacity": "7", "billing_mode": "PROVISIONED"],
+                ["AWS_DYNAMODB_BILLING_MODE": "PAY_PER_REQUEST"], true
+            ),
+            (["billing_mode": "PAY_PER_REQUEST"], [:], nil),
+            (["create_table": "on-demand", "billing_mode": "PAY_PER_REQUEST"], [:], true),
+        ] as [([String: String], [String: String], Bool?)])
+    func theBillingModeCountsForTablesThatAreCreated(
+        _ options: [String: String], _ environment: [String: String], _ isOnDemand: Bool?
+    ) throws {
+        let creation = try settings(options, environment).creation
+        #expect((creation == nil) == (isOnDemand == nil))
+        #expect((creation == .onDemand) == (isOnDemand == true))
+    }
+
     @Test func limitsAreSharesAndUnits() throws {
         let found = try settings(["max_read_share": "0.5", "max_rcu": "30", "max_wcu": "2.5"])
         #expect(found.readRate.unitsPerSecond(provisioned: 100) == 30)
@@ -62,7 +81,7 @@ import Testing
         ("max_parallel", "x", "failed parsing max_parallel parameter"), ("table", "a/b", "is no name of a table"),
         ("max_read_share", "1.5", "share above 0"), ("max_write_share", "0", "number above 0"),
         ("max_rcu", "nan", "number above 0"), ("create_table", "yes", "on-demand, provisioned or false"),
-        ("consistent_read", "maybe", "true or false"),
+        ("consistent_read", "maybe", "true or false"), ("billing_mode", "FREE", "PROVISIONED or PAY_PER_REQUEST"),
     ])
     func whatMakesNoSenseIsRefused(_ name: String, _ value: String, _ message: String) {
         let error = #expect(throws: StorageError.self) { try settings([name: value]) }

@@ -1,6 +1,7 @@
 import JSON
 import Storage
 import StorageTestKit
+import Synchronization
 import TestSupport
 import Testing
 
@@ -33,17 +34,55 @@ import Testing
             item("core", "lock", #", "Value":{"B":"AQ=="}"#), item("a", "_k", #", "Value":{"B":"AQI="}"#),
             item("gone/deep", "k", #", "Value":{"B":"AQID"}"#), item("a", "null", #", "Value":{"NULL":true}"#),
             item("a", "none", ""), item(" ", "root", #", "Value":{"B":""}"#),
+            item("ttl", "x", #", "Value":{"B":"AQ=="},"Expires":{"N":"1"}"#),
+            item("ttl", "y", #", "Value":{"B":"AQ=="},"Identity":{"B":"bWU="},"Expires":{"N":"1"},"owner":{"S":"me"}"#),
+            item("ttl", "z/w", #", "Value":{"B":"AQ=="}"#),
+            item("a", "b/", #", "Value":{"S":"text"},"Expires":{"N":"1"}"#),
         ])
         let wanted: [TestEntry] = [
             TestEntry("a/b/c", [1]), TestEntry("core/lock", [1]), TestEntry("a/_k", [1, 2]),
             TestEntry("gone/deep/k", [1, 2, 3]), TestEntry("a/null", []), TestEntry("a/none", []),
-            TestEntry("root", []),
+            TestEntry("root", []), TestEntry("other/_lock", []), TestEntry("ttl/x", [1]), TestEntry("ttl/y", [1]),
+            TestEntry("ttl/z/w", [1]),
         ]
         try requireContents(try store.contents(), wanted, "scan")
         var request = ScanRequest()
         request.includesDirectoryMarkers = true
+        let notes = Mutex<Set<ScanNote>>([])
+        request.note = { note in notes.withLock { _ = $0.insert(note) } }
         let withMarkers = try store.contents(request)
+        #expect(
+            notes.withLock { $0 } == [
+                ScanNote(.activeNodeLock, at: "core/_lock"), ScanNote(.missingValue, at: "a/none"),
+                ScanNote(.missingValue, at: "other/_lock"), ScanNote(.foreignAttributes, at: "other/_lock (Expires)"),
+                ScanNote(.foreignAttributes, at: "ttl/x (Expires)"),
+                ScanNote(.foreignAttributes, at: "ttl/y (Identity, Expires, owner)"),
+                ScanNote(.misplaced, at: "ttl/z/w (Path ttl, Key z/w)"), ScanNote(.markerWithValue, at: "a/b/"),
+                ScanNote(.foreignAttributes, at: "a/b/ (Expires)"),
+            ])
         try requireContents(withMarkers, wanted + [TestEntry("a/", []), TestEntry("a/b/", [])], "scan with markers")
+    }
+
+    /// What lies at the lock's place is the lock only if it looks like one.
+    @Test(
+        arguments: [
+            (#","Value":{"B":"AAAAAQI="},"Identity":{"B":"bWU="},"Expires":{"N":"1"}"#, [0, 0, 0, 1, 2], nil),
+            (#","Value":{"B":"AAAAAQI="}"#, [0, 0, 0, 1, 2], nil), ("", [], nil),
+            (#","Value":{"B":"bm9kZQ=="}"#, nil, ScanNote.Reason.possibleLock),
+            (#","Value":{"NULL":true},"Expires":{"N":"1"}"#, nil, .activeNodeLock),
+        ] as [(String, [UInt8]?, ScanNote.Reason?)])
+    func theLockIsToldFromAnEntryAtItsPlace(_ attributes: String, _ value: [UInt8]?, _ reason: ScanNote.Reason?) throws
+    {
+        let store = try fresh()
+        try store.put("good", [1])
+        _ = try store.table.write([item("core", "_lock", attributes)])
+        let notes = Mutex<[ScanNote.Reason]>([])
+        var request = ScanRequest()
+        request.note = { note in notes.withLock { $0.append(note.reason) } }
+        let wanted = [TestEntry("good", [1])] + (value.map { [TestEntry("core/_lock", $0)] } ?? [])
+        try requireContents(try store.contents(request), wanted, "scan")
+        let found = notes.withLock { $0 }.filter { $0 == .possibleLock || $0 == .activeNodeLock }
+        #expect(found == (reason.map { [$0] } ?? []))
     }
 
     @Test(arguments: [#"{"S":"text"}"#, #"{"N":"1"}"#, #"{"M":{}}"#])
@@ -67,12 +106,16 @@ import Testing
             ("9E+30", true),
         ] {
             _ = try store.table.write([item("core", "_lock", lock.replacing("%", with: expires))])
-            for findings in [try store.sourceFindings(), try store.destinationFindings()] {
+            for (isSource, findings) in [
+                (true, try store.sourceFindings()), (false, try store.destinationFindings()),
+            ] {
                 #expect(findings.contains { $0.kind == .obstacle(.inUse) } == isLive)
                 guard isLive else { continue }
                 let message = findings.first?.message ?? ""
                 #expect(message.contains("node me") && message.contains("Z and renews"), "\(message)")
-                #expect(message.contains("-source-in-use=allow"))
+                // Of no use where something is to be written.
+                #expect(message.contains("-source-in-use=allow") == isSource, "\(message)")
+                #expect(message.contains("name another table as destination") != isSource, "\(message)")
             }
         }
     }
@@ -95,6 +138,51 @@ import Testing
         #expect(try markers() == ["a/"])
         try store.delete("a/_hidden")
         #expect(try markers() == [])
+    }
+
+    /// Setting the migration marker adds its own item, clearing it takes that away, and nothing else changes: neither a
+    /// directory's marker that is missing nor one that has something.
+    @Test(arguments: ["", #", "Value":{"NULL":true}"#, #", "Value":{"B":"AQ=="},"owner":{"S":"me"}"#], [true, false])
+    func theMigrationMarkerIsOneItem(_ marker: String, _ hasOthers: Bool) throws {
+        for endpoint in [try PythonServer.moto.get().url, try PracticeService.shared.get().endpoint] {
+            let table = DynamoDBHarness.freshTable()
+            let made = try openTable(table, endpoint, .destination(DestinationContext()))
+            try made.put("made", [1])
+            let store = try #require(
+                openTable(table, endpoint, .source(writesMarker: true)) as? DynamoDBBackend)
+            if !marker.isEmpty { _ = try store.table.write([item(" ", "core/", marker)]) }
+            if hasOthers { _ = try store.table.write([item("core", "keyring", #", "Value":{"B":"AQ=="}"#)]) }
+            let before = try Self.items(of: store)
+            try store.put(.migrationMarker, [1, 2, 3])
+            #expect(try store.get(.migrationMarker) == [1, 2, 3])
+            let between = try Self.items(of: store)
+            #expect(between.subtracting(before).count == 1 && between.isSuperset(of: before), "\(between)")
+            try store.delete(.migrationMarker)
+            #expect(try Self.items(of: store) == before)
+            try store.delete(.migrationMarker)
+            #expect(try Self.items(of: store) == before)
+        }
+    }
+
+    /// All items, a line each.
+    private static func items(of store: DynamoDBBackend) throws -> Set<String> {
+        func text(_ node: JSONNode) -> String {
+            node.text ?? node.boolean.map { "\($0)" }
+                ?? node.members.map { "\(escapedKey($0.name))=\(text($0.value))" }.sorted().joined(separator: ",")
+        }
+        return try store.table.transport.call("Scan", .read, store.table.request { _ in }) { reply in
+            Set((reply["Items"]?.elements ?? .none).map { "{\(text($0))}" })
+        }
+    }
+
+    /// One table is one store, however it is spelt and read.
+    @Test func theIncarnationIsTheTablesOwn() throws {
+        let store = try fresh()
+        try store.put("a", [1])
+        let name = store.settings.table
+        let other = try open(name, .source(writesMarker: false), ["consistent_read": "false"])
+        #expect(try other.incarnation() == store.incarnation() && !store.incarnation().isEmpty)
+        #expect(other.capabilities.readsEventually && !store.capabilities.readsEventually)
     }
 
     @Test func aMistypedSourceIsNotCreated() throws {

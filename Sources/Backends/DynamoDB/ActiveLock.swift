@@ -13,10 +13,13 @@ struct ActiveLock: Sendable {
     /// read has not passed.
     let expires: Int?
 
+    /// - Returns: `nil` for an item that is not the lock, and for a very old lock.
     init?(_ item: JSONNode) {
+        let parts: ItemReader.Parts
+        do throws(StorageError) { parts = try ItemReader.parts(of: item) } catch { return nil }
+        guard parts.kind == .lock, parts.hasLockAttributes else { return nil }
         expires = item["Expires"].map { $0["N"]?.text.flatMap(Self.nanoseconds) ?? .max }
         holder = Self.text(item["Identity"]) ?? Self.text(item["Value"]) ?? "unknown"
-        if expires == nil, item["Identity"] == nil { return nil }
     }
 
     /// The service writes whole numbers out; others may not.
@@ -39,12 +42,17 @@ struct ActiveLock: Sendable {
     }
 
     /// Why a migration must not start.
-    func refusal(_ location: String) -> String {
+    ///
+    /// - Parameter isSource: Whether the table is read; what a server works on is never written to.
+    func refusal(_ location: String, isSource: Bool) -> String {
         let until = expires.map { utcTime(second: $0 / 1_000_000_000) } ?? "unknown"
+        let advice =
+            isSource
+            ? "To read it all the same, add -source-in-use=allow: what the server writes meanwhile may be missing."
+            : "Nothing is written beside a server: if it is to keep running, name another table as destination."
         return
             "\(location) is in use: node \(holder) holds the lock of the active node until \(until) and renews it as long "
-            + "as it runs. Stop every server on it and wait 15 seconds. To read it all the same, add "
-            + "-source-in-use=allow: what the server writes meanwhile may be missing."
+            + "as it runs. Stop every server on it and wait 15 seconds. \(advice)"
     }
 }
 

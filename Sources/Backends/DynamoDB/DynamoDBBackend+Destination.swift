@@ -50,12 +50,16 @@ extension DynamoDBBackend {
         if let problem = Self.schemaProblem(description, location) {
             return [StoreFinding(.obstacle(.configuration), problem)]
         }
-        return try sourceFindings()
+        return try lockFindings(isSource: false) + readingFindings() + writingFindings()
     }
 
     package func sourceFindings() throws(StorageError) -> [StoreFinding] {
+        try lockFindings(isSource: true) + readingFindings()
+    }
+
+    private func lockFindings(isSource: Bool) throws(StorageError) -> [StoreFinding] {
         guard let lock = try activeLock() else { return [] }
-        return [StoreFinding(.obstacle(.inUse), lock.refusal(location))]
+        return [StoreFinding(.obstacle(.inUse), lock.refusal(location, isSource: isSource))]
     }
 
     /// Why a table cannot hold a Vault store; `nil` if it can.

@@ -28,12 +28,12 @@ extension DynamoDBBackend {
         var page = VaultTable.PageRequest()
         page.segment = request.partition.segment
         page.limit = request.pageEntries
-        page.keysOnly = request.content == .keys
         page.start = try request.cursor.map { cursor throws(StorageError) in try PageReader.place(of: cursor) }
         var reader = PageReader(location: location)
+        var progress = PageProgress(location)
         repeat {
             if request.isCancelled() { throw StorageError.cancelled }
-            let next = try readPage(page, request, &reader, deliver)
+            let next = try readPage(page, request, &reader, &progress, deliver)
             guard next.goesOn else { return }
             page.start = next.start
         } while page.start != nil
@@ -42,10 +42,11 @@ extension DynamoDBBackend {
     /// Reads one page and delivers its entries, in several batches if there are many.
     private func readPage(
         _ page: VaultTable.PageRequest, _ request: ScanRequest, _ reader: inout PageReader,
-        _ deliver: (EntryBatch) throws(StorageError) -> Bool
+        _ progress: inout PageProgress, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) -> (start: ItemKey?, goesOn: Bool) {
         var batches: [EntryBatch] = []
         let next = try table.page(page) { items, next throws(StorageError) in
+            try progress.check(next)
             batches = try reader.batches(of: items, next, request)
         }
         for batch in batches {

@@ -33,6 +33,7 @@ package final class DynamoDBBackend: StorageBackend {
             ascendingScan: false, writable: isWritable, usesMigrationMarker: true)
         capabilities.keepsDirectoryMarkers = true
         capabilities.isRemote = true
+        capabilities.readsEventually = !settings.readsConsistently
         return capabilities
     }
 
@@ -83,9 +84,11 @@ package final class DynamoDBBackend: StorageBackend {
     package func estimatedEntries() -> Int? { knownDescription.flatMap { $0.items > 0 ? $0.items : nil } }
 
     package func incarnation() throws(StorageError) -> String {
-        let table = try tableDescription()?.incarnation ?? ""
-        // What was read eventually consistently is no beginning for a run that is to be consistent.
-        return settings.readsConsistently ? table : "\(table) eventually consistent"
+        try tableDescription()?.incarnation ?? ""
+    }
+
+    package var remarks: [String] {
+        settings.endpointSource.map { ["The \(location): the endpoint comes from \($0)."] } ?? []
     }
 
     package func activity() -> StoreActivity? { table.transport.activity }
@@ -115,9 +118,10 @@ package final class DynamoDBBackend: StorageBackend {
             throw StorageError(.limit, "DynamoDB cannot keep the entry \(key): \(objection).", key: key)
         }
         try createIfMissing()
-        let markers = key.bytes.withBytes { ItemKey.ancestors(of: $0) }.map {
-            PutRequest.marker(ItemKey(markerOf: $0))
-        }
+        // Servers and migrations read the migration marker by its key. Its directory is none of ours: on a source it may
+        // be missing, or have what nobody may replace.
+        let directories = key == .migrationMarker ? [] : key.bytes.withBytes { ItemKey.ancestors(of: $0) }
+        let markers = directories.map { PutRequest.marker(ItemKey(markerOf: $0)) }
         let entry = value.withUnsafeBytes { PutRequest.entry(ItemKey(entry: key.bytes), $0) }
         let failure = writing.withLock { _ in
             // Markers first: if they need several requests, an entry is never there without them.
@@ -134,17 +138,19 @@ package final class DynamoDBBackend: StorageBackend {
         if let failure { throw failure }
     }
 
-    /// Removes an entry, and the markers of directories that hold nothing any more.
+    /// Removes an entry, and the markers of directories that hold nothing any more; of the migration marker only itself,
+    /// as it was written.
     ///
     /// Unlike the stock backend, which takes `foo/` for a part of a deleted `foo`, this asks for anything at all.
     private func remove(_ place: ItemKey, _ key: StorageKey) throws(StorageError) {
         try table.delete(place)
+        guard key != .migrationMarker else { return }
         let directories = key.bytes.withBytes { ItemKey.ancestors(of: $0) }
         for directory in directories.reversed() {
             var request = VaultTable.PageRequest()
             request.path = Array(directory)
             request.limit = 1
-            request.keysOnly = true
+            request.namesOnly = true
             var isEmpty = true
             try table.page(request) { items, _ in isEmpty = !items.contains { _ in true } }
             guard isEmpty else { return }
@@ -156,11 +162,13 @@ package final class DynamoDBBackend: StorageBackend {
         guard try tableDescription() != nil else { return [] }
         var request = VaultTable.PageRequest()
         request.path = ItemKey.path(ofChildren: prefix)
-        request.keysOnly = true
+        request.namesOnly = true
         guard request.path?.isEmpty == false else { return [] }
         var names: [StorageKey] = []
+        var progress = PageProgress(location)
         repeat {
-            request.start = try table.page(request) { items, _ throws(StorageError) in
+            request.start = try table.page(request) { items, next throws(StorageError) in
+                try progress.check(next)
                 for item in items {
                     let name = try ItemReader.parts(of: item).name
                     // As the stock backend hides its lock, and with it every other such name.

@@ -1,3 +1,4 @@
+import AWS
 import Storage
 
 /// The options of a `dynamodb` block, resolved with the environment in the stock backend's precedence
@@ -14,6 +15,8 @@ struct DynamoDBSettings: Sendable {
     let region: String
     /// As written; `nil` for AWS itself.
     let endpoint: String?
+    /// What names the endpoint, if it is a setting of the AWS SDKs and not one of the block or of Vault.
+    let endpointSource: String?
     /// Requests that may be under way at once.
     let maximumParallel: Int
     /// Attempts after the first; `nil` for the default.
@@ -44,7 +47,10 @@ struct DynamoDBSettings: Sendable {
         BackendOption(
             "region",
             "AWS region. AWS_DYNAMODB_REGION, AWS_REGION and AWS_DEFAULT_REGION win, in this order. Default us-east-1."),
-        BackendOption("endpoint", "URL of another service with this protocol. AWS_DYNAMODB_ENDPOINT wins."),
+        BackendOption(
+            "endpoint",
+            "URL of another service with this protocol. AWS_DYNAMODB_ENDPOINT wins; without both AWS_ENDPOINT_URL_DYNAMODB, "
+                + "AWS_ENDPOINT_URL and a profile's endpoint_url count."),
         BackendOption("access_key", "Access key id; without it the usual chain of AWS is asked."),
         BackendOption("secret_key", "Secret access key, beside access_key."),
         BackendOption("session_token", "Session token, beside access_key."),
@@ -54,6 +60,12 @@ struct DynamoDBSettings: Sendable {
             "read_capacity", "For a table that is created: read units a second. AWS_DYNAMODB_READ_CAPACITY wins."),
         BackendOption(
             "write_capacity", "For a table that is created: write units a second. AWS_DYNAMODB_WRITE_CAPACITY wins."),
+        BackendOption(
+            "billing_mode",
+            "For a table that is created: PROVISIONED or PAY_PER_REQUEST. AWS_DYNAMODB_BILLING_MODE wins. Alone it creates "
+                + "none."),
+        BackendOption("dynamodb_allow_updates", "A table that is there is never changed.", ignored: true),
+        BackendOption("recovery_mode", "Means nothing to a migration.", ignored: true),
         BackendOption("ha_enabled", "Means nothing to a migration.", ignored: true),
         BackendOption(
             "create_table",
@@ -72,7 +84,10 @@ struct DynamoDBSettings: Sendable {
             settings.string("region", environment: "AWS_DYNAMODB_REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
             ?? "us-east-1"
         let endpoint = settings.string("endpoint", environment: "AWS_DYNAMODB_ENDPOINT")
-        self.endpoint = endpoint == "" ? nil : endpoint
+        let configured =
+            endpoint ?? "" == "" ? ConfiguredEndpoint(service: "dynamodb", environment: settings.environment) : nil
+        self.endpoint = configured?.text ?? (endpoint == "" ? nil : endpoint)
+        endpointSource = configured?.source
         maximumRetries = try Self.number(
             settings, "dynamodb_max_retries", "AWS_DYNAMODB_MAX_RETRIES", "invalid max retry")
         let parallel = try Self.number(settings, "max_parallel", "", "failed parsing max_parallel parameter") ?? 0
@@ -111,12 +126,30 @@ struct DynamoDBSettings: Sendable {
     private static func creation(
         _ settings: BackendSettings, _ read: Int?, _ write: Int?
     ) throws(StorageError) -> Creation? {
+        let mode = settings.string("billing_mode", environment: "AWS_DYNAMODB_BILLING_MODE") ?? ""
+        let isOnDemand = mode.uppercased() == "PAY_PER_REQUEST"
+        guard isOnDemand || mode.isEmpty || mode.uppercased() == "PROVISIONED" else {
+            throw StorageError(
+                .configuration,
+                "billing_mode is PROVISIONED or PAY_PER_REQUEST, not \"\(StorageKey(mode))\".",
+                place: settings.place(of: "billing_mode"))
+        }
         // 0 means the stock default of 5.
         let provisioned = Creation.provisioned(
             read: read.flatMap { $0 > 0 ? $0 : nil } ?? 5,
             write: write.flatMap { $0 > 0 ? $0 : nil } ?? 5)
         switch settings.string("create_table") {
-        case nil: return read != nil || write != nil ? provisioned : nil
+        case nil: return read != nil || write != nil ? (isOnDemand ? .onDemand : provisioned) : nil
+        case "provisioned" where isOnDemand:
+            throw StorageError(
+                .configuration,
+                "create_table = \"provisioned\" and billing_mode = \"PAY_PER_REQUEST\" contradict each other. Remove one.",
+                place: settings.place(of: "create_table"))
+        case "on-demand" where !isOnDemand && !mode.isEmpty:
+            throw StorageError(
+                .configuration,
+                "create_table = \"on-demand\" and billing_mode = \"PROVISIONED\" contradict each other. Remove one.",
+                place: settings.place(of: "create_table"))
         case "provisioned": return provisioned
         case "on-demand": return .onDemand
         case "false": return nil

@@ -49,9 +49,12 @@ struct ItemKey: Hashable, Sendable {
 
     /// What the table calls the key of an entry: Path and Key joined and cleaned as the stock backend does when it
     /// reads, Key alone at the root. A directory's marker keeps its final slash.
+    ///
+    /// - Returns: Whether a server that wants that key looks here; `false` if joining and cleaning lead elsewhere.
+    @discardableResult
     static func storageKey(
         path: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer, into key: inout [UInt8]
-    ) {
+    ) -> Bool {
         key.removeAll(keepingCapacity: true)
         let isMarker = name.last == slash
         if !path.elementsEqual(rootPath) {
@@ -59,8 +62,16 @@ struct ItemKey: Hashable, Sendable {
             key.append(slash)
         }
         key.append(contentsOf: isMarker ? UnsafeRawBufferPointer(rebasing: name.dropLast()) : name)
-        if !key.withUnsafeBytes(StorageLimits.isCleaned) { key = cleaned(key) }
+        var isAtItsPlace = true
+        let isClean = key.withUnsafeBytes(StorageLimits.isCleaned)
+        if !isClean { key = cleaned(key) }
+        if !isClean || name.dropLast(isMarker ? 1 : 0).contains(slash) {
+            let place = isMarker ? ItemKey(markerOf: key) : ItemKey(entry: key)
+            let isInItsDirectory = place.path.isEmpty ? path.elementsEqual([slash]) : path.elementsEqual(place.path)
+            isAtItsPlace = isInItsDirectory && name.elementsEqual(place.name)
+        }
         if isMarker { key.append(slash) }
+        return isAtItsPlace
     }
 
     /// Go's `path.Clean`: no empty and no `.` segment, `..` takes the segment before it away.

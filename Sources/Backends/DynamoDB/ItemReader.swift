@@ -6,16 +6,13 @@ import Storage
 /// | kind | told by |
 /// | --- | --- |
 /// | directory marker | Key ends in `/` |
-/// | lock of the active node | attribute `Identity` or `Expires`, or Path `core` and Key `_lock` |
+/// | lock of the active node | Path `core`, Key `_lock`, and a text or nothing as Value |
 /// | entry | everything else |
 ///
-/// (Vault 1.14 `physical/dynamodb`, `DynamoDBRecord` and `DynamoDBLockRecord`.)
+/// (Vault 1.14 `physical/dynamodb`, `DynamoDBRecord` and `DynamoDBLockRecord`.) An attribute alone tells nothing: tables
+/// have time-to-live attributes of any name, `Expires` among them. The lock's value is the node's id, a text; what a
+/// server keeps as an entry is encrypted and begins with a zero byte.
 struct ItemReader {
-    /// Attributes to ask for; all but `Expires` are reserved words, so they travel as placeholders.
-    static let attributes: [(placeholder: StaticString, name: StaticString)] = [
-        ("#p", "Path"), ("#k", "Key"), ("#v", "Value"), ("#i", "Identity"), ("#e", "Expires"),
-    ]
-
     enum Kind: Equatable {
         case entry
         case marker
@@ -27,17 +24,34 @@ struct ItemReader {
         var path = UnsafeRawBufferPointer(start: nil, count: 0)
         var name = UnsafeRawBufferPointer(start: nil, count: 0)
         var value: JSONNode?
-        var isLock = false
+        /// `Identity` or `Expires`, which the active node's lock has.
+        var hasLockAttributes = false
+        /// Anything else.
+        var hasOtherAttributes = false
 
         /// Where the item lies, copied.
         var place: ItemKey { ItemKey(path: Array(path), name: Array(name)) }
 
         var kind: Kind {
-            if isLock { return .lock }
             if name.last == UInt8(ascii: "/") { return .marker }
-            return name.elementsEqual("_lock".utf8) && path.elementsEqual("core".utf8) ? .lock : .entry
+            guard name.elementsEqual("_lock".utf8), path.elementsEqual("core".utf8) else { return .entry }
+            return hasValueOfLock ? .lock : .entry
+        }
+
+        /// Nothing, or printable characters.
+        private var hasValueOfLock: Bool {
+            guard let value, value["NULL"]?.boolean != true else { return hasLockAttributes }
+            guard let encoded = value["B"]?.bytes, encoded.count <= ItemReader.longestLockText else { return false }
+            let text = [UInt8](unsafeUninitializedCapacity: Base64.maximumDecodedCount(encoded.count) + 3) {
+                room, used in
+                used = Base64.decode(encoded, into: UnsafeMutableRawBufferPointer(room)) ?? 0
+            }
+            return (hasLockAttributes || !text.isEmpty) && text.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
         }
     }
+
+    /// Longest base64 of a node's id.
+    private static let longestLockText = 1024
 
     private var key: [UInt8] = []
 
@@ -58,7 +72,9 @@ struct ItemReader {
             } else if name.elementsEqual("Value".utf8) {
                 parts.value = attribute
             } else if name.elementsEqual("Identity".utf8) || name.elementsEqual("Expires".utf8) {
-                parts.isLock = true
+                parts.hasLockAttributes = true
+            } else {
+                parts.hasOtherAttributes = true
             }
         }
         guard hasPath, hasName else {
@@ -70,28 +86,34 @@ struct ItemReader {
         return parts
     }
 
-    /// Appends an entry, or a directory's marker as an entry with an empty value, to the batch.
+    /// Appends an entry, or if the request wants them a directory's marker as an entry with an empty value, to the batch.
+    /// What is left out, and what is more than a server writes, is noted.
     ///
+    /// - Parameter item: What `parts` was read from.
     /// - Returns: Whether the batch took it; not if the key lies outside the partition or, for a value that cannot be
     ///   read, `passesOver` says to go on.
     mutating func append(
-        _ parts: Parts, to batch: EntryBatch, _ request: ScanRequest
+        _ item: JSONNode, _ parts: Parts, to batch: EntryBatch, _ request: ScanRequest
     ) throws(StorageError) -> Bool {
-        ItemKey.storageKey(path: parts.path, name: parts.name, into: &key)
-        if parts.kind == .marker, parts.value?["B"] != nil {
-            request.note(ScanNote(.markerWithValue, at: "\(StorageKey(key))"))
+        let kind = parts.kind
+        if kind == .marker, !request.includesDirectoryMarkers { return false }
+        let isAtItsPlace = ItemKey.storageKey(path: parts.path, name: parts.name, into: &key)
+        if kind == .lock {
+            note(parts.hasLockAttributes ? .activeNodeLock : .possibleLock, request)
+            return false
         }
+        if request.content == .entries { noteOddities(of: item, parts, kind, isAtItsPlace: isAtItsPlace, request) }
         do throws(StorageError) {
             return try key.withBytes { key throws(StorageError) in
                 guard request.partition.contains(key) else { return false }
-                if parts.kind == .entry, key.last == UInt8(ascii: "/") {
+                if kind == .entry, key.last == UInt8(ascii: "/") {
                     throw StorageError(
                         .damagedEntry,
                         "an item with Path \(escapedKey(parts.path)) and Key \(escapedKey(parts.name)) reads as the "
                             + "directory \(escapedKey(key)). No Vault wrote it: remove it and run again.",
                         key: StorageKey(copying: key))
                 }
-                guard parts.kind == .entry, request.content == .entries else {
+                guard kind == .entry, request.content == .entries else {
                     batch.append(key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
                     return true
                 }
@@ -101,6 +123,36 @@ struct ItemReader {
             if request.passesOver(error) { return false }
             throw error
         }
+    }
+
+    private func note(_ reason: ScanNote.Reason, _ request: ScanRequest, _ more: String = "") {
+        request.note(ScanNote(reason, at: "\(StorageKey(key))\(more)"))
+    }
+
+    /// Notes what no server writes: none of it may be passed over in silence.
+    private func noteOddities(
+        of item: JSONNode, _ parts: Parts, _ kind: Kind, isAtItsPlace: Bool, _ request: ScanRequest
+    ) {
+        if kind == .marker, let value = parts.value, value["NULL"]?.boolean != true {
+            note(.markerWithValue, request)
+        }
+        if kind == .entry, parts.value == nil { note(.missingValue, request) }
+        if !isAtItsPlace {
+            note(.misplaced, request, " (Path \(escapedKey(parts.path)), Key \(escapedKey(parts.name)))")
+        }
+        if parts.hasLockAttributes || parts.hasOtherAttributes {
+            note(.foreignAttributes, request, " (\(Self.foreignNames(in: item)))")
+        }
+    }
+
+    private static let maximumNames = 5
+
+    private static func foreignNames(in item: JSONNode) -> String {
+        let names = item.members.map(\.name).filter { name in
+            !["Path", "Key", "Value"].contains { name.elementsEqual($0.utf8) }
+        }
+        let shown = names.prefix(maximumNames).map { escapedKey($0) }.joined(separator: ", ")
+        return names.count > maximumNames ? shown + ", …" : shown
     }
 
     private static func appendValue(

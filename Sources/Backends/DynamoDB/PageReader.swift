@@ -36,8 +36,7 @@ package struct PageReader {
                 throw StorageError(error.code, "\(location): \(error.message)")
             }
             last = parts
-            guard parts.kind == .entry || (parts.kind == .marker && request.includesDirectoryMarkers) else { continue }
-            guard try reader.append(parts, to: batch, request), batch.isFull else { continue }
+            guard try reader.append(item, parts, to: batch, request), batch.isFull else { continue }
             // Any item's key can be where a scan goes on, not only the last one of a page.
             batch.cursor = Self.cursor(parts.place)
             batches.append(batch)

@@ -10,7 +10,7 @@ struct TableDescription: Sendable {
     /// Units a second; `nil` for a table on demand.
     let provisionedRead: Int?
     let provisionedWrite: Int?
-    /// A number of its own for each table that was ever created, with its time.
+    /// A number of its own for each table that was ever created, with its time; empty if the service tells neither.
     let incarnation: String
     /// Key attributes as `name:role:type`.
     let schema: [String]
@@ -28,7 +28,9 @@ struct TableDescription: Sendable {
         provisionedRead = isOnDemand ? nil : Self.units(throughput?["ReadCapacityUnits"])
         provisionedWrite = isOnDemand ? nil : Self.units(throughput?["WriteCapacityUnits"])
         let created = table?["CreationDateTime"]?.double.map { "\($0)" } ?? ""
-        incarnation = "\(table?["TableArn"]?.text ?? "") \(table?["TableId"]?.text ?? "") \(created)"
+        let numbers = [table?["TableArn"]?.text ?? "", table?["TableId"]?.text ?? "", created]
+        // A service that tells none of them would make all its tables one.
+        incarnation = numbers.allSatisfy(\.isEmpty) ? "" : numbers.joined(separator: " ")
         var types: [String: String] = [:]
         for definition in table?["AttributeDefinitions"]?.elements ?? .none {
             types[definition["AttributeName"]?.text ?? ""] = definition["AttributeType"]?.text

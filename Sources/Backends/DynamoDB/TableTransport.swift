@@ -57,24 +57,12 @@ final class TableTransport: Sendable {
                 "region \"\(StorageKey(settings.region))\" is no name of an AWS region, such as us-east-1.",
                 place: block.place(of: "region"))
         }
-        let address =
-            if let text = settings.endpoint { ServiceEndpoint(text) } else {
-                ServiceEndpoint(service: "dynamodb", region: settings.region)
-            }
-        guard let address else {
-            // What stands before an @ may be a password, and what follows ? or # a token.
-            let plain = (settings.endpoint ?? "").prefix { $0 != "?" && $0 != "#" }
-            let shown = plain.split(separator: "@").last.map(String.init) ?? ""
-            throw StorageError(
-                .configuration,
-                "endpoint \"\(StorageKey(shown))\" is no URL of a service without a user's name, such as "
-                    + "http://127.0.0.1:8000.",
-                place: block.place(of: "endpoint"))
-        }
+        let address = try Self.address(settings, block)
         let isCancelled = block.isCancelled
         let counts = Counts(isCancelled)
         var configuration = HTTPConfiguration()
         configuration.isCancelled = isCancelled
+        TrustedCertificates(environment: block.environment).apply(to: &configuration)
         var policy = RetryPolicy()
         if let retries = settings.maximumRetries { policy.maximumRetries = max(retries, 0) }
         client = JSONServiceClient(
@@ -93,6 +81,26 @@ final class TableTransport: Sendable {
         table = settings.table
         self.isCancelled = isCancelled
         self.counts = counts
+    }
+
+    /// - Throws: `.configuration` for what is no URL.
+    private static func address(
+        _ settings: DynamoDBSettings, _ block: BackendSettings
+    ) throws(StorageError) -> ServiceEndpoint {
+        guard let text = settings.endpoint else {
+            if let address = ServiceEndpoint(service: "dynamodb", region: settings.region) { return address }
+            throw StorageError(.configuration, "region has no endpoint", place: block.place(of: "region"))
+        }
+        if let address = ServiceEndpoint(text) { return address }
+        // What stands before an @ may be a password, and what follows ? or # a token.
+        let plain = text.prefix { $0 != "?" && $0 != "#" }
+        let shown = plain.split(separator: "@").last.map(String.init) ?? ""
+        let source = settings.endpointSource.map { ", which \($0) gives," } ?? ""
+        throw StorageError(
+            .configuration,
+            "endpoint \"\(StorageKey(shown))\"\(source) is no URL of a service without a user's name, such as "
+                + "http://127.0.0.1:8000.",
+            place: source.isEmpty ? block.place(of: "endpoint") : nil)
     }
 
     /// Keeps to the shares of what the table has provisioned, and to the absolute limits.
@@ -158,6 +166,28 @@ final class TableTransport: Sendable {
         }
     }
 
+    /// Makes one request that changes nothing, to find out whether the credentials may make it.
+    ///
+    /// - Parameter body: What the service refuses for its contents, or a read.
+    /// - Returns: `false` if it is refused for want of permission.
+    /// - Throws: Whatever says nothing of permissions.
+    func isAllowed(_ action: StaticString, _ capacity: Capacity, _ body: JSONWriter) throws(StorageError) -> Bool {
+        let control = counts.control(capacity)
+        let permit = control?.acquire()
+        defer { if let permit { control?.abandoned(permit) } }
+        do throws(AWSError) {
+            _ = try client.call(action, body: body.bytes)
+        } catch {
+            switch error.code {
+            case .accessDenied: return false
+            case .validation, .conditionFailed: break
+            default: throw storageError(error)
+            }
+        }
+        counts.activity.withLock { $0.requests["\(action)", default: 0] += 1 }
+        return true
+    }
+
     /// ConsumedCapacity is an object, or for batches a list of one for each table.
     private static func consumedUnits(_ reply: JSONNode) -> Double {
         guard let consumed = reply["ConsumedCapacity"] else { return 0 }
@@ -193,7 +223,6 @@ final class TableTransport: Sendable {
         case .resourceInUse: return StorageError(.inUse, "\(place): \(error)")
         case .accessDenied:
             return StorageError(.io, "\(place): \(error) The action is dynamodb:\(error.action).")
-        case .expiredCredentials: return StorageError(.io, "\(place): \(error) What was read so far is kept.")
         case .throttled:
             return StorageError(.io, "\(place): \(error) max_rcu and max_wcu in the configuration lower the rate.")
         default: return StorageError(.io, "\(place): \(error)")

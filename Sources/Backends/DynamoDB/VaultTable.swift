@@ -100,11 +100,13 @@ final class VaultTable: Sendable {
         /// Go on behind this item.
         var start: ItemKey?
         var limit: Int?
-        /// Leave values out of the reply. They are charged all the same.
-        var keysOnly = false
+        /// Only Path and Key are wanted. Values are charged all the same.
+        var namesOnly = false
     }
 
     /// One page of a scan of the table, or of a query of one Path.
+    ///
+    /// A page that is not whole by its own count is asked for again.
     ///
     /// - Parameter read: Called once with the items, and with where the next page begins; `nil` behind the last one.
     /// - Returns: The same place.
@@ -116,18 +118,42 @@ final class VaultTable: Sendable {
             // A query decides whether a directory is empty, and a reader of lists wants what was just written.
             Self.write(page, to: &body, consistent: readsConsistently || page.path != nil)
         }
-        return try transport.call(page.path == nil ? "Scan" : "Query", .read, body) {
-            reply throws(StorageError) -> ItemKey? in
-            let (items, next) = try Self.contents(ofPage: reply)
-            try read(items, next)
-            return next
+        var attempts = 0
+        while true {
+            attempts += 1
+            let mayAskAgain = attempts < Self.maximumPageAttempts
+            let outcome = try transport.call(page.path == nil ? "Scan" : "Query", .read, body) {
+                reply throws(StorageError) -> (isWhole: Bool, next: ItemKey?) in
+                if mayAskAgain, Self.disagreement(in: reply) != nil { return (false, nil) }
+                let (items, next) = try Self.contents(ofPage: reply)
+                try read(items, next)
+                return (true, next)
+            }
+            if outcome.isWhole { return outcome.next }
         }
+    }
+
+    /// How often a page is asked for whose count and items disagree.
+    private static let maximumPageAttempts = 3
+
+    /// The count that a page states, and that of its items, if they differ.
+    private static func disagreement(in page: JSONNode) -> (stated: Int, found: Int)? {
+        guard let stated = page["Count"]?.integer, let items = page["Items"], items.kind == .array,
+            stated != items.count
+        else { return nil }
+        return (stated, items.count)
     }
 
     /// The items of a page, borrowed, and where the next page begins; `nil` behind the last one.
     static func contents(ofPage reply: JSONNode) throws(StorageError) -> (items: JSONElements, next: ItemKey?) {
         guard let items = reply["Items"], items.kind == .array else {
             throw StorageError(.io, "DynamoDB answered a page without Items. Is the endpoint a DynamoDB service?")
+        }
+        if let (stated, found) = disagreement(in: reply) {
+            throw StorageError(
+                .io,
+                "DynamoDB answered a page with a Count of \(stated) and \(found) items: what is missing cannot be known. "
+                    + "Look whether a proxy changes answers, and whether the endpoint is a DynamoDB service.")
         }
         let next = try reply["LastEvaluatedKey"].map { last throws(StorageError) in try Self.itemKey(last) }
         return (items.elements, next)
@@ -138,11 +164,7 @@ final class VaultTable: Sendable {
         body.boolean(consistent)
         body.name("ReturnConsumedCapacity")
         body.string("TOTAL")
-        let attributes = ItemReader.attributes.filter { !page.keysOnly || "\($0.name)" != "Value" }
-        body.name("ProjectionExpression")
-        body.string(attributes.map { "\($0.placeholder)" }.joined(separator: ","))
-        body.name("ExpressionAttributeNames")
-        body.members(attributes.map { ("\($0.placeholder)", "\($0.name)") })
+        writeNames(page, to: &body)
         if let segment = page.segment, segment.count > 1 {
             body.name("Segment")
             body.integer(segment.index)
@@ -166,6 +188,19 @@ final class VaultTable: Sendable {
             body.name("Limit")
             body.integer(limit)
         }
+    }
+
+    /// Names of attributes. A scan asks for all there are: what no server writes is to be noticed, and costs nothing.
+    private static func writeNames(_ page: PageRequest, to body: inout JSONWriter) {
+        var names = page.path == nil ? [] : [("#p", "Path")]
+        if page.namesOnly {
+            names = [("#p", "Path"), ("#k", "Key")]
+            body.name("ProjectionExpression")
+            body.string("#p,#k")
+        }
+        guard !names.isEmpty else { return }
+        body.name("ExpressionAttributeNames")
+        body.members(names)
     }
 
     /// Writes up to ``batchWrites`` items.
@@ -208,7 +243,7 @@ final class VaultTable: Sendable {
     }
 
     /// A request body: the table's name and what `members` adds.
-    private func request(_ members: (inout JSONWriter) -> Void) -> JSONWriter {
+    func request(_ members: (inout JSONWriter) -> Void) -> JSONWriter {
         var body = JSONWriter()
         body.beginObject()
         body.name("TableName")

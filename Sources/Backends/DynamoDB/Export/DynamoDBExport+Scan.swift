@@ -103,9 +103,8 @@ private struct ExportPass {
     mutating func take(_ item: ExportFileReader.Item, of file: ExportFile) throws(StorageError) -> Bool {
         items = item.index + 1
         let parts = try item.parts(in: file)
-        guard parts.kind == .entry || (parts.kind == .marker && request.includesDirectoryMarkers) else { return false }
         do throws(StorageError) {
-            guard try reader.append(parts, to: batch, strict) else { return false }
+            guard try reader.append(item.node, parts, to: batch, strict) else { return false }
         } catch {
             let error = item.located(error, in: file)
             if request.passesOver(error) { return false }

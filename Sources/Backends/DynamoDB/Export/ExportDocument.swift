@@ -7,6 +7,8 @@ struct ExportDocument {
     private enum Form {
         case lines
         case pages
+        /// Items alone, as a filter leaves them of a page (`jq -c '.Items[]'`).
+        case items
     }
 
     /// What is known of the object at hand.
@@ -19,6 +21,14 @@ struct ExportDocument {
         var scanned: Int?
         var goesOn = false
         var otherMember: String?
+        /// Why it is neither a line nor a page, unless it is an item itself: attributes have any name.
+        var refusal: StorageError?
+        /// What was read of it so far, as an object that wants its end, in case it is an item itself.
+        var text: [UInt8] = [UInt8(ascii: "{")]
+        var hasPath = false
+        var hasKey = false
+
+        var isItem: Bool { hasPath && hasKey && !isPage && !hasItem }
     }
 
     private let file: ExportFile
@@ -74,9 +84,41 @@ struct ExportDocument {
             items += 1
             let item = ExportFileReader.Item(node: node, index: items - 1, line: line, isListed: isListed)
             isStopped = try !deliver(item)
-        case .member(let name, let bytes): try take(member: name, try parse(bytes, line), line)
-        case .objectEnds: try finishObject()
+        case .member(let name, let bytes):
+            try collect(name, bytes, line)
+            take(member: name, try parse(bytes, line), line)
+        case .objectEnds:
+            if object.isItem { try takeObjectAsItem(deliver) }
+            try finishObject()
         }
+    }
+
+    /// Keeps a member as it was written, as long as the object may be an item.
+    private mutating func collect(
+        _ name: [UInt8], _ value: UnsafeRawBufferPointer, _ line: Int
+    ) throws(StorageError) {
+        guard !object.isPage, !object.hasItem else { return }
+        guard object.text.count + name.count + value.count <= ItemSplitter.maximumBytes else {
+            throw Self.damage(
+                file.path, object.line, "an object of more than \(ItemSplitter.maximumBytes >> 20) MiB begins")
+        }
+        if object.text.count > 1 { object.text.append(UInt8(ascii: ",")) }
+        object.text.append(UInt8(ascii: "\""))
+        object.text.append(contentsOf: name)
+        object.text.append(contentsOf: "\":".utf8)
+        object.text.append(contentsOf: value)
+    }
+
+    private mutating func takeObjectAsItem(
+        _ deliver: (ExportFileReader.Item) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        object.text.append(UInt8(ascii: "}"))
+        let node = try object.text.withBytes { text throws(StorageError) in try parse(text, object.line) }
+        object.items += 1
+        items += 1
+        // It was cut out of the output of a scan, which may lack attributes.
+        let item = ExportFileReader.Item(node: node, index: items - 1, line: object.line, isListed: true)
+        isStopped = try !deliver(item)
     }
 
     private func parse(_ bytes: UnsafeRawBufferPointer, _ line: Int) throws(StorageError) -> JSONNode {
@@ -87,11 +129,16 @@ struct ExportDocument {
         }
     }
 
-    private mutating func take(member name: [UInt8], _ value: JSONNode, _ line: Int) throws(StorageError) {
+    private mutating func take(member name: [UInt8], _ value: JSONNode, _ line: Int) {
         switch String(decoding: name, as: UTF8.self) {
         case "NewImage", "OldImage", "Keys", "Metadata":
-            throw StorageError(.unsupported, "\(file.path):\(line): \(ExportManifest.incrementalAdvice)")
-        case "Items": throw Self.damage(file.path, line, "Items is not a list")
+            object.refusal =
+                object.refusal
+                ?? StorageError(.unsupported, "\(file.path):\(line): \(ExportManifest.incrementalAdvice)")
+        case "Items":
+            object.refusal = object.refusal ?? Self.damage(file.path, line, "Items is not a list")
+        case "Path" where value["S"] != nil: object.hasPath = true
+        case "Key" where value["S"] != nil: object.hasKey = true
         case "Count": object.count = value.integer
         case "ScannedCount": object.scanned = value.integer
         case "LastEvaluatedKey", "NextToken": object.goesOn = value.kind != .null
@@ -102,7 +149,9 @@ struct ExportDocument {
 
     private mutating func finishObject() throws(StorageError) {
         let line = object.line
-        if let other = object.otherMember {
+        if object.isItem { return try finish(.items) }
+        if let refusal = object.refusal { throw refusal }
+        if let other = object.otherMember ?? (object.hasPath ? "Path" : object.hasKey ? "Key" : nil) {
             throw Self.damage(file.path, line, "no export and no scan writes a member \(other)")
         }
         guard object.isPage != object.hasItem else {
@@ -113,12 +162,18 @@ struct ExportDocument {
                     ? "there is a Count and no Items, as of a scan that only counted (--select COUNT)"
                     : "an object has neither \"Item\" nor \"Items\", or both")
         }
-        let form: Form = object.hasItem ? .lines : .pages
+        try finish(object.hasItem ? .lines : .pages)
+    }
+
+    private mutating func finish(_ form: Form) throws(StorageError) {
+        let line = object.line
         guard self.form == nil || self.form == form else {
-            throw Self.damage(file.path, line, "lines of an export and the output of a scan are mixed")
+            throw Self.damage(
+                file.path, line, "lines of an export, the output of a scan and items alone are mixed")
         }
         self.form = form
         switch form {
+        case .items: break
         case .lines:
             guard object.items == 1, object.count == nil else {
                 throw Self.damage(file.path, line, "a line of an export has more than one Item")

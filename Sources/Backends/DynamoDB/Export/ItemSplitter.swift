@@ -3,7 +3,8 @@ import Storage
 
 /// Finds the items in a stream of JSON objects, piece by piece, without holding more than one of them.
 ///
-/// Two forms are known: objects with an item each (`{"Item":{…}}`, an export's lines) and objects with a list of them
+/// Three forms are known: items alone (`jq -c '.Items[]'`), whose members are told one by one, objects with an item each
+/// (`{"Item":{…}}`, an export's lines) and objects with a list of them
 /// (`{"Items":[{…},…],"Count":…}`, what `aws dynamodb scan` prints, of any size and over any number of lines). Only the
 /// two outer levels are looked at here; whoever takes an item parses it, and so notices what is wrong inside.
 struct ItemSplitter {
