@@ -1,6 +1,7 @@
 import Glibc
 import HTTPServer
 import JSON
+import Storage
 import Synchronization
 import Telemetry
 import Zlib
@@ -32,6 +33,8 @@ final class RequestHandler: Sendable {
     private let logger: Logger
     private let numbers = Atomic<Int>(0)
     private let idleTools = Mutex<[Tools]>([])
+    /// The reason for which the database failed last.
+    private let lastCause = Mutex<String?>(nil)
     /// Tells this run's request ids from another's.
     private let run = monotonicSeconds().bitPattern
 
@@ -95,6 +98,7 @@ final class RequestHandler: Sendable {
                 if error == .throughputExceeded { counts.throttles += 1 }
             }
             status = error.status
+            if let cause = error.cause { log(cause) }
             body = HTTPServerBody(copying: error.json)
         }
         if drops { return .dropped }
@@ -112,6 +116,10 @@ final class RequestHandler: Sendable {
     ) throws(ServiceError) -> HTTPServerBody {
         guard let name else { throw .common("UnknownOperationException", "") }
         try authenticator.check(request, number)
+        if faults.denied.contains(name) {
+            counters.change { $0.faults["deny", default: 0] += 1 }
+            throw .denied(name)
+        }
         if strikes(.http500, number) { throw .internalError }
         if strikes(.throttle, number) { throw .throughputExceeded }
         let tools = try takeTools()
@@ -143,11 +151,22 @@ final class RequestHandler: Sendable {
             return try operation.perform(name)
         } catch {
             // A table that was deleted while it was read.
-            if error == .internalError, let table = try body.string("TableName"), store.table(table) == nil {
+            if error.name == ServiceError.internalError.name, let table = try body.string("TableName"),
+                store.table(table) == nil
+            {
                 throw .tableNotFound
             }
             throw error
         }
+    }
+
+    /// Logs what is wrong with the database: each reason when it comes up, not with every request that it fails.
+    private func log(_ cause: StorageError) {
+        let isNew = lastCause.withLock { last in
+            defer { last = cause.message }
+            return last != cause.message
+        }
+        if isNew { logger.error("the database cannot be used", ["error": .string(cause.message)]) }
     }
 
     private func account(_ operation: Operation) {

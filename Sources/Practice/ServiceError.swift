@@ -1,3 +1,5 @@
+import Storage
+
 /// An error as the service answers it: HTTP status, type and message.
 ///
 /// Types and messages are those of Amazon DynamoDB (API reference, "Common errors" and each operation's "Errors").
@@ -13,6 +15,8 @@ struct ServiceError: Error, Equatable {
     var hasCapitalMessage = false
     /// The item that failed a condition, as JSON, where the request asked for it.
     var item: [UInt8]?
+    /// What went wrong in the table's own database.
+    var cause: StorageError?
 
     private init(_ type: String, _ message: String, status: Int = 400) {
         self.type = type
@@ -67,4 +71,21 @@ struct ServiceError: Error, Equatable {
 
     /// The service could not do it; a repeated request may succeed.
     static let internalError = service("InternalServerError", "Internal server error", status: 500)
+
+    /// The table's own disk or database is at fault. The file's place is for the log, and not for clients.
+    static func database(_ cause: StorageError) -> ServiceError {
+        let reason = cause.code == .noSpace ? "its disk is full" : "its log says why"
+        var error = service(
+            "InternalServerError", "The practice table cannot write or read its database: \(reason)", status: 500)
+        error.cause = cause
+        return error
+    }
+
+    /// The action is none of the requester's permissions.
+    static func denied(_ action: String) -> ServiceError {
+        common(
+            "AccessDeniedException",
+            "User: arn:aws:iam::000000000000:user/practice is not authorized to perform: dynamodb:\(action) because no "
+                + "identity-based policy allows the dynamodb:\(action) action")
+    }
 }

@@ -43,7 +43,8 @@ let practiceTableCommand = CommandSpec(
             "import", placeholder: "path",
             help: """
                 Fill the table first: from a Vault file-storage folder, or from items as DynamoDB JSON, a line each \
-                ({"Item": …}), with or without gzip: a file, an export's folder, or the output of aws dynamodb scan.
+                ({"Item": …} or the item alone), with or without gzip: a file, an export's folder, or the output of \
+                aws dynamodb scan.
                 """, completion: .file),
         .string(
             "table", placeholder: "name", default: PracticeTable.defaultTableName,
@@ -70,7 +71,8 @@ let practiceTableCommand = CommandSpec(
             help: """
                 What is to go wrong: shares of requests throttle=, http500=, drop=, slow=, truncate=, crc= and of \
                 batched items unprocessed=, all between 0 and 1; expired-after= and delete-table-after= a number of requests; \
-                slow-ms= and seed=. The same seed and requests give the same faults.
+                deny= an operation that is not allowed, such as Query, again for each further one; slow-ms= and seed=. The \
+                same seed and requests give the same faults.
                 """),
         CommonFlags.logLevel, CommonFlags.logFormat,
     ])

@@ -73,8 +73,20 @@ import Testing
         #expect(losing.counts.faults["delete-table-after"] == 1)
     }
 
+    @Test func deniesOperations() throws {
+        var options = PracticeTable.Options()
+        options.faults = try Self.plan("deny=Query,deny=PutItem")
+        #expect(!options.faults.isEmpty)
+        let ask = try Asking(options)
+        let refused = ask.put("a", "b", bytes: 1)
+        #expect(refused.error == "AccessDeniedException" && refused.message.contains("dynamodb:PutItem"))
+        #expect(try ask.scan().keys.isEmpty)
+        #expect(ask.counts.faults["deny"] == 1)
+    }
+
     @Test(arguments: [
-        ("throtle=0.2", "Did you mean \"throttle\"?"), ("throttle=2", "between 0 and 1"), ("throttle", "has no value"),
+        ("deny=Quarry", "name an operation"), ("throtle=0.2", "Did you mean \"throttle\"?"),
+        ("throttle=2", "between 0 and 1"), ("throttle", "has no value"),
         ("seed=x", "whole number"), ("expired-after=-1", "whole number"), ("zzzzzzzz=1", "Known are throttle"),
         ("throttle=nan", "between 0 and 1"),
     ])

@@ -5,7 +5,7 @@ package struct FaultPlanError: Error, Equatable, CustomStringConvertible {
 
 extension FaultPlan {
     /// Names that are no kinds.
-    private static let otherNames = ["expired-after", "delete-table-after", "slow-ms", "seed"]
+    private static let otherNames = ["deny", "expired-after", "delete-table-after", "slow-ms", "seed"]
     private static let maximumSlowMilliseconds = 60_000
 
     /// Adds what a text such as `throttle=0.2,drop=0.02,seed=7` names.
@@ -38,6 +38,15 @@ extension FaultPlan {
             throw FaultPlanError(
                 description:
                     "there is no fault \"\(name.prefix(40))\". \(hint)Known are \(names.joined(separator: ", ")).")
+        }
+        if name == "deny" {
+            guard RequestHandler.operations.contains(value) else {
+                throw FaultPlanError(
+                    description: "fault deny=\(value.prefix(40)): name an operation. Known are "
+                        + "\(RequestHandler.operations.sorted().joined(separator: ", ")).")
+            }
+            denied.insert(value)
+            return
         }
         guard let number = UInt64(value), number <= UInt64(Int.max) || name == "seed" else {
             throw FaultPlanError(

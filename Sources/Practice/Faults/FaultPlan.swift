@@ -24,6 +24,8 @@ package struct FaultPlan: Sendable, Equatable {
     var expiredAfter: Int?
     /// Requests after which the table that is asked for next is deleted.
     var deleteTableAfter: Int?
+    /// Operations that the requester may not do.
+    var denied: Set<String> = []
     /// How late a slow answer comes.
     var slowMilliseconds = 250
     var seed: UInt64 = 1
@@ -33,6 +35,7 @@ package struct FaultPlan: Sendable, Equatable {
     /// Whether anything is to go wrong.
     package var isEmpty: Bool {
         rates.values.allSatisfy { $0 == 0 } && expiredAfter == nil && deleteTableAfter == nil
+            && denied.isEmpty
     }
 
     /// Whether a fault strikes.

@@ -77,6 +77,8 @@ extension PracticeTable {
         let node: JSONNode
         switch kind {
         case .item: node = root
+        // An item alone, as a filter leaves it of a page (`jq -c '.Items[]'`).
+        case .record where root["Path"]?["S"] != nil && root["Key"]?["S"] != nil: node = root
         case .record:
             guard let item = root["Item"] else {
                 let isIncremental = root["NewImage"] != nil || root["Keys"] != nil

@@ -51,7 +51,8 @@ extension PracticeTable {
                 billing: capacity.map { .provisioned(read: $0.read, write: $0.write) } ?? .perRequest,
                 at: wallSeconds())
         } catch {
-            throw ImportError(description: "import into table \(name): \(error.message).")
+            throw ImportError(
+                description: "import into table \(name): \(error.cause.map { "\($0)" } ?? error.message).")
         }
     }
 }
@@ -112,7 +113,9 @@ struct ItemLoader {
                 }
             }
         } catch {
-            throw ImportError(description: "import into table \(table.name): the database cannot be written.")
+            throw ImportError(
+                description: "import into table \(table.name): the database cannot be written"
+                    + (error.cause.map { ": \($0)" } ?? "") + ".")
         }
         result.items += batch.count
         result.bytes += pendingBytes

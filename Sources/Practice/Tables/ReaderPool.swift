@@ -57,7 +57,7 @@ final class ReaderPool: Sendable {
             return try open()
         } catch {
             state.change { $0.opened -= 1 }
-            throw .internalError
+            throw .database(error)
         }
     }
 

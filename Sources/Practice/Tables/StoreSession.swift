@@ -242,7 +242,7 @@ final class StoreSession: @unchecked Sendable {
             return try body()
         } catch {
             if failure == nil { failure = error }
-            throw .internalError
+            throw .database(error)
         }
     }
 }

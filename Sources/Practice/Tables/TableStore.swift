@@ -1,3 +1,4 @@
+import Glibc
 import SQLiteBackend
 import Storage
 import Synchronization
@@ -39,7 +40,10 @@ final class TableStore: Sendable {
     /// - Parameter path: `nil` keeps everything in memory.
     init(path: String?) throws(StorageError) {
         self.path = path
-        if let path { try SQLiteFile.create(path) }
+        if let path {
+            try Self.checkPlace(path)
+            try SQLiteFile.create(path)
+        }
         lock = try path.map { path throws(StorageError) in try DatabaseLock(path) }
         connection = try Self.connect(path, .readWrite)
         try Self.prepare(connection, isFile: path != nil)
@@ -49,6 +53,23 @@ final class TableStore: Sendable {
             StoreSession(try Self.connect(path, .readOnly))
         }
         known = Mutex(try Self.load(connection))
+    }
+
+    /// Says what is wrong with a path in words that help, where the system's own would not.
+    private static func checkPlace(_ path: String) throws(StorageError) {
+        var info = stat()
+        let isThere = stat(path, &info) == 0
+        if path.hasSuffix("/") || isThere && info.st_mode & S_IFMT == S_IFDIR {
+            throw StorageError(
+                .configuration, "-path \(path) names a folder. Name a file in it, such as table.sqlite.")
+        }
+        guard !isThere, let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+        let folder = String(path[..<slash])
+        guard stat(folder, &info) != 0 else { return }
+        let reason = systemMessage(errno)
+        throw StorageError(
+            .configuration,
+            "-path \(path): the folder \(folder) cannot be used (\(reason)). Make it, or name a file in another one.")
     }
 
     private static func connect(_ path: String?, _ mode: SQLiteConnection.Mode) throws(StorageError) -> SQLiteConnection
@@ -130,7 +151,7 @@ final class TableStore: Sendable {
         }) { run in
             let job = WriteJob(run)
             submit(job)
-            if job.hasFailed { outcome = .failure(.internalError) }
+            if let failure = job.failure { outcome = .failure(.database(failure)) }
         }
         return try outcome.get()
     }
@@ -149,11 +170,11 @@ final class TableStore: Sendable {
             return (group, wakes: nil)
         }
         guard let group else { return }
-        let hasFailed = !commit(group)
+        let failure = commit(group)
         let isOwnDone = queue.change { queue in
             for job in group {
                 job.isDone = true
-                job.hasFailed = hasFailed
+                job.failure = failure
             }
             queue.isWriting = false
             return job.isDone
@@ -162,7 +183,8 @@ final class TableStore: Sendable {
         if !isOwnDone { submit(job) }
     }
 
-    private func commit(_ group: [WriteJob]) -> Bool {
+    /// - Returns: Why nothing of it was written; `nil` if all was.
+    private func commit(_ group: [WriteJob]) -> StorageError? {
         readers.withWriter {
             do throws(StorageError) {
                 try writer.begin()
@@ -174,13 +196,13 @@ final class TableStore: Sendable {
                         known[name]?.bytes += change.bytes
                     }
                 }
-                return true
+                return nil
             } catch {
                 for job in group { job.drop() }
                 writer.rollBack()
                 // A table may have been made or deleted in what was undone.
                 if let tables = try? Self.load(connection) { known.withLock { $0 = tables } }
-                return false
+                return error
             }
         }
     }
@@ -215,7 +237,7 @@ private final class WriteJob: @unchecked Sendable {
     private var run: ((StoreSession) -> Void)?
     var isQueued = false
     var isDone = false
-    var hasFailed = false
+    var failure: StorageError?
 
     init(_ run: @escaping (StoreSession) -> Void) {
         self.run = run
