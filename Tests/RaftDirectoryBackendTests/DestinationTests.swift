@@ -163,4 +163,12 @@ import Testing
                 $0.kind == .remark && $0.message.contains("pod-0 from \(name), which wins")
             })
     }
+
+    /// Neither another user nor another owner could write to it.
+    @Test func aReadOnlyMountIsNoQuestionOfOwners() {
+        let message = StorageError.system("mkdir", "/mnt/raft", errno: EROFS).message
+        #expect(message.hasPrefix("mkdir /mnt/raft: read-only file system. Mount it for writing"))
+        #expect(!message.contains("owner"))
+        #expect(StorageError.system("mkdir", "/mnt/raft", errno: EACCES).message.contains("change the owner"))
+    }
 }
