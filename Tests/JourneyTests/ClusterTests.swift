@@ -26,8 +26,8 @@ import Testing
     func aClusterServesWhatVaultHad(_ name: String) async throws {
         try await Journey.run { folder in
             let fixture = Fixture(name)
-            let keys = try UnsealKeys(fileAt: fixture.path("init.json"))
-            let contents = try Contents(fileAt: fixture.path("expected.txt"))
+            let keys = try UnsealKeys(fileAt: fixture.served("init.json"))
+            let contents = try Contents(fileAt: fixture.served("expected.txt"))
             let first = try Node(.newest, "node1", in: folder, .raft())
             if name == "dynamodb-vault" {
                 try Migration(folder).run(from: .export(fixture.path("items.jsonl.gz")), to: first)

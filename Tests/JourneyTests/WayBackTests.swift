@@ -8,12 +8,12 @@ import Testing
     @Test func aServerOnFilesServesWhatTheStockCommandTookAway() async throws {
         try await Journey.run { folder in
             let fixture = Fixture("raft-openbao-migrated")
-            let keys = try UnsealKeys(fileAt: fixture.path("init.json"))
+            let keys = try UnsealKeys(fileAt: fixture.served("init.json"))
             let new = try Node(.lastOnFiles, "new", in: folder, .file)
             try Migration(folder).run(from: .raft(fixture.folder()), to: .file(new.data))
             try new.start()
             try new.unseal(keys)
-            try Contents(fileAt: fixture.path("expected.txt")).check(new.api)
+            try Contents(fileAt: fixture.served("expected.txt")).check(new.api)
         }
     }
 

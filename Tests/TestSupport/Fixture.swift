@@ -39,6 +39,11 @@ package struct Fixture: Sendable, CustomStringConvertible {
         Self.tests.appending(path: "Fixtures/\(name)/\(file)").path
     }
 
+    /// The path of a file for whoever starts a real server on the store.
+    package func served(_ file: String) -> String {
+        Self.tests.appending(path: "Fixtures/served/\(name)/\(file)").path
+    }
+
     /// The manifest's lines as bytes.
     package func manifest() throws -> [UInt8] {
         try Scratch.bytes(path("manifest.txt"))
