@@ -28,12 +28,20 @@ int cs_open_directory(int directory, const char *name) {
   return openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int cs_open_write(int directory, const char *name, unsigned mode) {
-  return openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+int cs_open_own_directory(int directory, const char *name) {
+  return openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-int cs_rename_noreplace(const char *from, const char *to) {
-  return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+int cs_open_own_file(int directory, const char *name, int flags, unsigned mode) {
+  return openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+}
+
+int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to) {
+  return renameat2(from_directory, from, to_directory, to, RENAME_NOREPLACE);
+}
+
+int cs_rename_exchange(int one_directory, const char *one, int other_directory, const char *other) {
+  return renameat2(one_directory, one, other_directory, other, RENAME_EXCHANGE);
 }
 
 void cs_release_freed_memory(void) { malloc_trim(0); }

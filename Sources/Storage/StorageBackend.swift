@@ -20,6 +20,11 @@ package protocol StorageBackend: AnyObject, Sendable {
     func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError)
     /// Removes an entry; success if there is none.
     func delete(_ key: StorageKey) throws(StorageError)
+    /// Writes an entry if its value is still the one that was seen, so that of two programs that write at once one is told.
+    ///
+    /// - Parameter expected: The value that was seen; `nil` if there was none.
+    /// - Returns: Whether the entry was written. Stores that cannot tell write it in any case.
+    func replace(_ key: StorageKey, _ expected: [UInt8]?, with value: [UInt8]) throws(StorageError) -> Bool
     /// The direct children of a directory: entry names as they are, sub-directories with a trailing `/`, an entry and
     /// a directory of one name side by side; ascending, empty for a missing directory.
     ///
@@ -57,6 +62,14 @@ package protocol StorageBackend: AnyObject, Sendable {
     func markerFindings() throws(StorageError) -> [StoreFinding]
     /// Looks at the store as a destination, changing nothing that stays.
     func destinationFindings() throws(StorageError) -> [StoreFinding]
+    /// Takes the store, as a destination, for this process alone until it is closed or filled, where its migration marker
+    /// does not do that.
+    ///
+    /// - Parameter holder: Who takes it, in a few words for whoever is refused.
+    /// - Throws: `.inUse` if another process has it.
+    func claim(_ holder: String) throws(StorageError)
+    /// Removes what a run that was killed after it had finished the store left beside it, as far as that can be.
+    func removeRemains()
     /// Starts filling the store.
     func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader
 
@@ -106,6 +119,17 @@ extension StorageBackend {
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
         throw StorageError(.unsupported, "\(kind) cannot be written to in bulk.")
+    }
+
+    package func claim(_ holder: String) throws(StorageError) {}
+
+    package func removeRemains() {}
+
+    package func replace(
+        _ key: StorageKey, _ expected: [UInt8]?, with value: [UInt8]
+    ) throws(StorageError) -> Bool {
+        try put(key, value)
+        return true
     }
 
     package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] { [.whole] }

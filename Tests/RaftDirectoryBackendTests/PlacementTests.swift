@@ -30,7 +30,9 @@ import Testing
             let isState = ["vault.db", "raft"].contains(String(top))
             #expect(message.contains("cluster already has state") == isState)
             // A loader that is made all the same does not publish over it.
-            let loader = try filled(destination(path), Self.sample)
+            let store = try destination(path)
+            #expect(throws: StorageError.self) { try store.claim("a test") }
+            let loader = try filled(store, Self.sample)
             let error = #expect(throws: StorageError.self) { try loader.publish() }
             #expect(error?.code == .notEmpty)
             loader.abandon()
@@ -81,13 +83,21 @@ import Testing
         }
     }
 
+    /// Taken as it is and not as the configuration gives it: a link cannot be replaced by a rename.
+    private static func linked(_ path: String) throws -> RaftDirectoryDestination {
+        try RaftDirectoryDestination(
+            path: path,
+            node: .init(
+                configuredID: nil, address: ClusterAddress(parsing: "https://10.0.0.11:8201"), isPractice: false))
+    }
+
     @Test func aLinkedDirectoryIsBuiltInside() throws {
         try Scratch.withFolder { folder in
             let path = "\(folder)/link"
             mkdir("\(folder)/real", 0o700)
             symlink("real", path)
-            let loader = try filled(destination(path, id: nil), Self.sample)
-            #expect(Scratch.names(in: "\(folder)/real").contains(".sealift-building/vault.db"))
+            let loader = try filled(Self.linked(path), Self.sample)
+            #expect(Scratch.names(in: "\(folder)/real").contains(".sealift-building/node/vault.db"))
             // Until it is published no server would find a store here.
             #expect(access("\(folder)/real/vault.db", F_OK) != 0)
             try loader.publish()
@@ -99,30 +109,18 @@ import Testing
         }
     }
 
-    @Test(arguments: [false, true])
-    func leftOversOfAKilledRunAreRemoved(isLinked: Bool) throws {
+    /// The configuration's path is resolved, so that all spellings of one place share one building folder.
+    @Test func aDirectoryIsBuiltBesideTheOneALinkNames() throws {
         try Scratch.withFolder { folder in
-            let path = "\(folder)/raft"
-            if isLinked {
-                mkdir("\(folder)/real", 0o700)
-                symlink("real", path)
-            }
-            let building = isLinked ? "\(path)/.sealift-building" : "\(path).sealift-building"
-            // Three stages: nothing written yet, all written, and the log moved up already.
-            for stage in 0..<3 {
-                let killed = try filled(destination(path, id: "old"), Self.sample)
-                _ = killed
-                if stage == 0 { try FileManager.default.removeItem(atPath: "\(building)/vault.db") }
-                if stage == 2, isLinked { #expect(rename("\(building)/raft", "\(path)/raft") == 0) }
-                #expect(try Self.obstacles(destination(path)).isEmpty)
-                let loader = try filled(destination(path), Self.sample)
-                loader.abandon()
-                loader.abandon()
-                #expect(Scratch.names(in: folder) == (isLinked ? ["raft", "real"] : []))
-            }
-            try build(destination(path), Self.sample)
-            let store = try RaftDirectoryBackend(path: path)
-            #expect(try entries(of: store) == Self.sample)
+            mkdir("\(folder)/real", 0o700)
+            symlink("real", "\(folder)/link")
+            let loader = try filled(destination("\(folder)/link/"), Self.sample)
+            #expect(Scratch.names(in: folder).contains("real.sealift-building/node/vault.db"))
+            let error = #expect(throws: StorageError.self) { try destination("\(folder)/real").claim("a test") }
+            #expect(error?.code == .inUse)
+            try loader.publish()
+            #expect(Scratch.names(in: "\(folder)/real") == Self.files)
+            #expect(Scratch.names(in: folder).filter { !$0.contains("/") } == ["link", "real"])
         }
     }
 
@@ -141,7 +139,7 @@ import Testing
             #expect(try Self.server(path).contains(String(decoding: id, as: UTF8.self)))
 
             // A node-id alone is a node that never started: used as it is, newline and all.
-            for (isLinked, configured) in [(false, nil), (true, nil), (false, "other")] as [(Bool, String?)] {
+            for (isLinked, configured) in [(false, nil), (true, nil), (false, "kept id")] as [(Bool, String?)] {
                 let path = "\(folder)/\(isLinked)-\(configured ?? "none")"
                 let real = isLinked ? "\(path)-real" : path
                 mkdir(real, 0o700)
@@ -150,12 +148,12 @@ import Testing
                 #expect(try Self.obstacles(destination(path, id: configured)).isEmpty)
                 try build(destination(path, id: configured), Self.sample)
                 #expect(try Self.server(path).contains(configured ?? "kept id\n"))
-                if configured == nil {
-                    #expect(try Scratch.bytes("\(path)/node-id") == Array("kept id\n".utf8))
-                } else {
-                    #expect(access("\(path)/node-id", F_OK) != 0)
-                }
+                #expect(try Scratch.bytes("\(path)/node-id") == Array("kept id\n".utf8))
             }
+            mkdir("\(folder)/other", 0o700)
+            try Scratch.write(Array("kept id\n".utf8), to: "\(folder)/other/node-id")
+            #expect(
+                try Self.obstacles(destination("\(folder)/other", id: "another")).map(\.kind) == [.obstacle(.notEmpty)])
             let environment = [
                 "VAULT_RAFT_NODE_ID": "vault", "BAO_RAFT_NODE_ID": "bao", "VAULT_RAFT_PATH": "\(folder)/b",
             ]

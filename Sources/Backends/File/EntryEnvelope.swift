@@ -11,7 +11,8 @@ enum EntryEnvelope {
         let offset: Int
     }
 
-    private static let opening = Array("{\"Value\":\"".utf8)
+    /// What every file written here begins with.
+    static let opening = Array("{\"Value\":\"".utf8)
     private static let closing = Array("\"}\n".utf8)
 
     /// Whether `content` ends as a whole envelope does, so that no further read is needed to know the file's end.

@@ -14,10 +14,24 @@ final class EntryWriter {
 
     /// Opens the store's folder, making it if there is none.
     init(root path: String, owner: FileOwner?, limits: StorageLimits) throws(StorageError) {
+        try Self.makeFolders(path)
+        self.root = try Self.openRoot(path)
+        self.owner = owner
+        self.limits = limits
+        self.folder = root
+        if let owner { _ = fchown(root.descriptor, owner.user, owner.group) }
+    }
+
+    /// Makes the folder and those above it, as far as they are missing, and their names durable.
+    private static func makeFolders(_ path: String) throws(StorageError) {
         var made: [String] = []
         var missing = path
+        var isNew = true
         while mkdir(missing, 0o700) != 0 {
-            if errno == EEXIST { break }
+            if errno == EEXIST {
+                isNew = false
+                break
+            }
             guard errno == ENOENT, let slash = missing.lastIndex(of: "/"), slash > missing.startIndex else {
                 throw StorageError.system("mkdir", missing, errno: errno)
             }
@@ -27,11 +41,14 @@ final class EntryWriter {
         for folder in made.reversed() where mkdir(folder, 0o700) != 0 && errno != EEXIST {
             throw StorageError.system("mkdir", folder, errno: errno)
         }
-        self.root = try Self.openRoot(path)
-        self.owner = owner
-        self.limits = limits
-        self.folder = root
-        if let owner { _ = fchown(root.descriptor, owner.user, owner.group) }
+        // Not the one that was there already.
+        guard !made.isEmpty || isNew else { return }
+        for folder in [missing] + made.reversed() {
+            let parent = try DirectoryHandle(parentFolder(of: folder), in: nil, path: parentFolder(of: folder))
+            guard fsync(parent.descriptor) == 0 || errno == EINVAL else {
+                throw StorageError.system("sync", parent.path, errno: errno)
+            }
+        }
     }
 
     private static func openRoot(_ path: String) throws(StorageError) -> DirectoryHandle {
@@ -56,7 +73,7 @@ final class EntryWriter {
                 key: StorageKey(copying: key))
         }
         let cut = (key.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
-        try enterFolder(UnsafeRawBufferPointer(rebasing: key[..<cut]))
+        try enterFolder(UnsafeRawBufferPointer(rebasing: key[..<cut]), durably: durably)
         text.removeAll(keepingCapacity: true)
         EntryEnvelope.append(value, to: &text)
         let leaf = key[cut...]
@@ -77,16 +94,15 @@ final class EntryWriter {
     }
 
     private func writeFile(_ name: [CChar], key: UnsafeRawBufferPointer, durably: Bool) throws(StorageError) {
-        let descriptor = cs_open_write(folder.descriptor, name, 0o600)
-        guard descriptor >= 0 else { throw failure("open", key) }
+        let descriptor = try create(name, key: key)
         defer { Glibc.close(descriptor) }
         var written = 0
         while written < text.count {
             let count = text.withUnsafeBytes {
                 Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
             }
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else {
-                if errno == EINTR { continue }
                 let error = failure("write", key)
                 unlinkat(folder.descriptor, name, 0)
                 throw error
@@ -95,6 +111,37 @@ final class EntryWriter {
         }
         if let owner, fchown(descriptor, owner.user, owner.group) != 0 { throw failure("chown", key) }
         if durably, fsync(descriptor) != 0 { throw failure("sync", key) }
+    }
+
+    /// Creates the file, in the place of one that a run of ours was killed over; never through a link, never in the place
+    /// of anything else.
+    private func create(_ name: [CChar], key: UnsafeRawBufferPointer) throws(StorageError) -> Int32 {
+        for isFirst in [true, false] {
+            let descriptor = cs_open_own_file(folder.descriptor, name, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+            if descriptor >= 0 { return descriptor }
+            guard errno == EEXIST, isFirst else { break }
+            guard try isLeftOver(name) else {
+                throw StorageError(
+                    .notEmpty,
+                    "the file \(name.withUnsafeBytes { escapedKey(UnsafeRawBufferPointer(rebasing: $0.dropLast())) }) is in "
+                        + "the way of writing the entry \(escapedKey(key)) in \(root.path), and is not what a run that "
+                        + "was killed leaves. Move it away.", key: StorageKey(copying: key))
+            }
+            unlinkat(folder.descriptor, name, 0)
+        }
+        throw failure("open", key)
+    }
+
+    /// Whether a file is what is left of one that was being written here: nothing, or the beginning of an entry.
+    private func isLeftOver(_ name: [CChar]) throws(StorageError) -> Bool {
+        let descriptor = cs_open_own_file(folder.descriptor, name, O_RDONLY, 0)
+        guard descriptor >= 0 else { return errno == ENOENT }
+        defer { Glibc.close(descriptor) }
+        var info = stat()
+        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_nlink <= 1 else { return false }
+        var beginning = [UInt8](repeating: 0, count: EntryEnvelope.opening.count)
+        let count = read(descriptor, &beginning, beginning.count)
+        return count >= 0 && EntryEnvelope.opening.starts(with: beginning[..<count])
     }
 
     /// Writes back everything of the file system that holds the store.
@@ -108,7 +155,7 @@ final class EntryWriter {
     }
 
     /// Makes `folder` the one that keys with this prefix live in.
-    private func enterFolder(_ prefix: UnsafeRawBufferPointer) throws(StorageError) {
+    private func enterFolder(_ prefix: UnsafeRawBufferPointer, durably: Bool) throws(StorageError) {
         if prefix.elementsEqual(folderKey) { return }
         var parent = root
         var start = 0
@@ -121,6 +168,7 @@ final class EntryWriter {
                 guard errno == EEXIST else { throw StorageError.system("mkdir", path, errno: errno) }
                 isNew = false
             }
+            if durably, isNew, fsync(parent.descriptor) != 0 { throw StorageError.system("sync", path, errno: errno) }
             parent = try DirectoryHandle(name, in: parent, path: path)
             if let owner { try adopt(parent, isNew: isNew, owner) }
             start = end + 1

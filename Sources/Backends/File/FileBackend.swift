@@ -126,13 +126,25 @@ package final class FileBackend: StorageBackend {
 
     package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
         try checkWritable()
+        try whileAlone { writer throws(StorageError) in try Self.put(key, value, writer) }
+    }
+
+    package func replace(
+        _ key: StorageKey, _ expected: [UInt8]?, with value: [UInt8]
+    ) throws(StorageError) -> Bool {
+        try checkWritable()
+        var isWritten = false
+        try whileAlone { writer throws(StorageError) in
+            guard try get(key) == expected else { return }
+            try Self.put(key, value, writer)
+            isWritten = true
+        }
+        return isWritten
+    }
+
+    private static func put(_ key: StorageKey, _ value: [UInt8], _ writer: EntryWriter) throws(StorageError) {
         try key.bytes.withBytes { key throws(StorageError) in
-            try value.withBytes { value throws(StorageError) in
-                try writing.withLock { _ throws(StorageError) in
-                    let writer = try EntryWriter(root: path, owner: nil, limits: limits)
-                    try writer.write(key, value, durably: true)
-                }
-            }
+            try value.withBytes { value throws(StorageError) in try writer.write(key, value, durably: true) }
         }
     }
 
@@ -140,7 +152,18 @@ package final class FileBackend: StorageBackend {
         try checkWritable()
         guard let root = try openRoot() else { return }
         let file = try relativePath(of: key)
-        try writing.withLock { _ throws(StorageError) in try remove(file, in: root, key) }
+        try whileAlone { _ throws(StorageError) in try remove(file, in: root, key) }
+    }
+
+    /// Runs `body` while no other thread, and no other run of ours, writes single entries: one would make a folder that
+    /// another removes, or both the same file on its way to its name.
+    private func whileAlone(_ body: (EntryWriter) throws(StorageError) -> Void) throws(StorageError) {
+        try writing.withLock { _ throws(StorageError) in
+            let writer = try EntryWriter(root: path, owner: nil, limits: limits)
+            let lock = try FolderLock(path)
+            try body(writer)
+            withExtendedLifetime(lock) {}
+        }
     }
 
     private func remove(_ file: [CChar], in root: DirectoryHandle, _ key: StorageKey) throws(StorageError) {

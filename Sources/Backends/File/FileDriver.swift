@@ -12,9 +12,7 @@ extension FileBackend {
                 BackendOption("max_parallel", "", ignored: true),
             ]
         ) { settings, purpose throws(StorageError) in
-            guard let path = settings.string("path"), !path.isEmpty else {
-                throw StorageError(.configuration, "'path' must be set", place: settings.place)
-            }
+            let path = try settings.path("path")
             switch purpose {
             case .source(let writesMarker):
                 return try FileBackend(path: path, mustExist: true, writable: writesMarker)
@@ -25,6 +23,7 @@ extension FileBackend {
     }
 
     package func destinationFindings() throws(StorageError) -> [StoreFinding] {
+        if let finding = StoreFinding.danglingLink(on: location) { return [finding] }
         var info = stat()
         if stat(location, &info) == 0, info.st_mode & S_IFMT != S_IFDIR {
             // As a server words it: the first thing it does with a missing store is to make its folder.
@@ -81,7 +80,8 @@ extension FileBackend {
 
     private func foldsCase(_ folder: String) -> Bool {
         let probe = "\(folder)/.sealift-case-\(getpid())"
-        let descriptor = cs_open_write(AT_FDCWD, probe, 0o600)
+        let descriptor = cs_open_own_file(AT_FDCWD, probe, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        // What stands there already is not ours to remove.
         guard descriptor >= 0 else { return false }
         Glibc.close(descriptor)
         defer { unlink(probe) }

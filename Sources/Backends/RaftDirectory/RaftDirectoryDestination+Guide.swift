@@ -35,6 +35,9 @@ extension RaftDirectoryDestination {
         ]
     }
 
+    /// Whether the file `node-id` must say the id because the configuration does not.
+    private var writesNodeIDFile: Bool { node.configuredID == nil }
+
     /// The id on one line.
     private var shownNodeID: String { "\(StorageKey(nodeID))" }
 

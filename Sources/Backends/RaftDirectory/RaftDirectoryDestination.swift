@@ -1,8 +1,8 @@
-import CSystem
 import Digest
 import Glibc
 import RaftFormat
 package import Storage
+import Synchronization
 
 /// A directory of integrated storage that is to be built: what is known before the first write.
 package final class RaftDirectoryDestination: StorageBackend {
@@ -26,43 +26,61 @@ package final class RaftDirectoryDestination: StorageBackend {
     package let kind = "raft"
     package let location: String
     package let node: Node
-    /// The id the node will have, and whether the file `node-id` must say so because the configuration does not.
+    /// The id the node will have.
     let nodeID: String
-    let writesNodeIDFile: Bool
+    /// What the file `node-id` of the directory held when it was looked at; `nil` if there is none.
+    let keptNodeID: [UInt8]?
+    /// What the file `node-id` is to hold: what it held, or the id that no configuration names.
+    let nodeIDFile: [UInt8]?
+    /// The folder it is built in, once it is taken.
+    private let building = Mutex<BuildingFolder?>(nil)
 
     /// Looks at the directory; creates nothing.
     package init(path: String, node: Node) throws(StorageError) {
         self.location = path
         self.node = node
+        keptNodeID = try NodeIDFile.bytes(in: path)
         if let configured = node.configuredID {
             nodeID = configured
-            writesNodeIDFile = false
-        } else if let kept = try Self.keptNodeID(in: path) {
-            nodeID = kept
-            writesNodeIDFile = true
+            nodeIDFile = keptNodeID
+        } else if let keptNodeID {
+            nodeID = try NodeIDFile.id(keptNodeID, in: path)
+            nodeIDFile = keptNodeID
         } else {
             do throws(DigestError) {
                 nodeID = try randomUUID()
             } catch {
                 throw StorageError(.io, "\(error)")
             }
-            writesNodeIDFile = true
+            nodeIDFile = Array(nodeID.utf8)
         }
     }
 
-    /// What an earlier start of the node left in the file `node-id`, as it is, without trimming.
-    private static func keptNodeID(in path: String) throws(StorageError) -> String? {
-        let file = "\(path)/node-id"
-        let descriptor = cs_open_read(AT_FDCWD, file)
-        guard descriptor >= 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw StorageError.system("open", file, errno: errno)
+    package func claim(_ holder: String) throws(StorageError) {
+        let placement = try takeBuildingFolder(holder).placement
+        // What came since the look is seen now, before the source is read.
+        guard let found = try placement.findings(isClaimed: true).first else { return }
+        releaseBuildingFolder()
+        if case .obstacle(let code) = found.kind { throw StorageError(code, found.message) }
+    }
+
+    /// The folder to build in, taken for this process.
+    func takeBuildingFolder(_ holder: String = "") throws(StorageError) -> BuildingFolder {
+        try building.withLock { building throws(StorageError) in
+            if let building { return building }
+            let taken = try BuildingFolder.take(for: location, holder: holder)
+            building = taken
+            return taken
         }
-        defer { Glibc.close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = read(descriptor, &bytes, bytes.count)
-        guard count >= 0 else { throw StorageError.system("read", file, errno: errno) }
-        return count == 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
+    }
+
+    /// Gives the building folder up; it goes if nothing is in it.
+    func releaseBuildingFolder() {
+        let taken = building.withLock { building in
+            defer { building = nil }
+            return building
+        }
+        taken?.release()
     }
 
     package var identity: StoreIdentity {
@@ -108,8 +126,21 @@ package final class RaftDirectoryDestination: StorageBackend {
             }
         }
         findings += node.address.remarks.map { StoreFinding(.remark, $0) }
-        findings += try RaftDirectoryPlacement(path: location).findings()
+        let obstacles = try RaftDirectoryPlacement(path: location).findings(isClaimed: building.withLock { $0 != nil })
+        findings += obstacles
+        if obstacles.isEmpty, let keptNodeID, let configured = node.configuredID,
+            !NodeIDFile.says(configured, keptNodeID)
+        {
+            findings.append(StoreFinding(.obstacle(.notEmpty), otherNode(keptNodeID, configured)))
+        }
         return findings + nodeIDFindings
+    }
+
+    private func otherNode(_ kept: [UInt8], _ configured: String) -> String {
+        "\(location)/node-id says that this is the node \(StorageKey(kept)), the configuration that it is "
+            + "\(StorageKey(configured)). A server takes the configuration's id while there is one, else the "
+            + "file's, and with the other one it has no vote. If the directory is the right one, give node_id the file's "
+            + "id, or remove the file."
     }
 
     package func roomNeeded(for size: StoreSize) -> RoomNeeded? {
@@ -125,5 +156,16 @@ package final class RaftDirectoryDestination: StorageBackend {
         try RaftDirectoryLoader(self, plan)
     }
 
-    package func close() {}
+    package func removeRemains() {
+        do throws(StorageError) {
+            try takeBuildingFolder().clear()
+        } catch {
+            // Another run is at it, or it is none of ours: either way it is not for this one to remove.
+        }
+        releaseBuildingFolder()
+    }
+
+    package func close() {
+        releaseBuildingFolder()
+    }
 }

@@ -6,11 +6,7 @@ extension RaftDirectoryBackend {
         BackendDriver(
             kind: "raft", summary: "A directory of integrated storage.", options: options
         ) { settings, purpose throws(StorageError) in
-            let path = settings.string("path", environment: "BAO_RAFT_PATH", "VAULT_RAFT_PATH")
-            guard let path, !path.isEmpty else {
-                throw StorageError(
-                    .configuration, "'path' must be set", place: settings.place)
-            }
+            let path = try settings.path("path", environment: "BAO_RAFT_PATH", "VAULT_RAFT_PATH")
             switch purpose {
             case .source: return try RaftDirectoryBackend(path: path)
             case .destination(let context):

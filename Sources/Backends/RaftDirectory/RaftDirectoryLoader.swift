@@ -15,33 +15,47 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     private static let term: UInt64 = 1
 
     private let destination: RaftDirectoryDestination
-    private let placement: RaftDirectoryPlacement
+    private let building: BuildingFolder
     private let owner: FileOwner?
     private let pool: BatchPool
     private let builder: BoltBuilder
     private var entries: UInt64 = 0
     private var isDone = false
 
-    private var folder: String { placement.buildingFolder }
+    private var folder: String { building.node }
 
     init(_ destination: RaftDirectoryDestination, _ plan: LoadPlan) throws(StorageError) {
         self.destination = destination
         self.owner = plan.owner
         self.pool = plan.pool
-        let placement = try RaftDirectoryPlacement(path: destination.location)
-        self.placement = placement
-        placement.removeLeftOver()
-        let folder = placement.buildingFolder
-        for name in ["", "/raft", "/raft/snapshots"] where mkdir(folder + name, 0o700) != 0 {
-            throw StorageError.system("mkdir", folder + name, errno: errno)
-        }
-        do throws(BoltError) {
-            builder = try BoltBuilder(path: "\(folder)/vault.db")
-            try builder.beginBucket(StateMachineNames.data)
+        let building = try destination.takeBuildingFolder()
+        self.building = building
+        do throws(StorageError) {
+            try building.clear()
+            for name in ["", "/raft", "/raft/snapshots"] where mkdir(building.node + name, 0o700) != 0 {
+                throw StorageError.system("mkdir", building.node + name, errno: errno)
+            }
+            builder = try Self.begin("\(building.node)/vault.db")
         } catch {
-            placement.removeLeftOver()
+            Self.giveUp(building, destination)
+            throw error
+        }
+    }
+
+    private static func begin(_ path: String) throws(StorageError) -> BoltBuilder {
+        do throws(BoltError) {
+            let builder = try BoltBuilder(path: path)
+            try builder.beginBucket(StateMachineNames.data)
+            return builder
+        } catch {
             throw StorageError(error)
         }
+    }
+
+    /// What cannot be removed now is found by the next run, by its mark.
+    private static func giveUp(_ building: BuildingFolder, _ destination: RaftDirectoryDestination) {
+        try? building.clear()
+        destination.releaseBuildingFolder()
     }
 
     let needsAscendingKeys = true
@@ -75,9 +89,9 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
         } catch {
             throw StorageError(error)
         }
-        if destination.writesNodeIDFile { try writeNodeID() }
-        if let owner { try chownAll(owner) }
-        for name in ["/raft/snapshots", "/raft", ""] { try RaftDirectoryPlacement.syncFolder(folder + name) }
+        if let id = destination.nodeIDFile { try NodeIDFile.write(id, in: folder) }
+        if let owner { try building.give(to: owner) }
+        for name in ["/raft/snapshots", "/raft", ""] { try syncFolder(at: folder + name) }
     }
 
     private func writeConfiguration() throws(BoltError) {
@@ -96,38 +110,22 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
         try builder.endBucket()
     }
 
-    private func writeNodeID() throws(StorageError) {
-        let path = "\(folder)/node-id"
-        let descriptor = cs_open_write(AT_FDCWD, path, 0o600)
-        guard descriptor >= 0 else { throw StorageError.system("create", path, errno: errno) }
-        defer { Glibc.close(descriptor) }
-        let bytes = Array(destination.nodeID.utf8)
-        guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
-            throw StorageError.system("write", path, errno: errno)
-        }
-    }
-
-    private func chownAll(_ owner: FileOwner) throws(StorageError) {
-        for name in ["/vault.db", "/raft/raft.db", "/raft/snapshots", "/raft", "/node-id", ""] {
-            guard chown(folder + name, owner.user, owner.group) == 0 || errno == ENOENT else {
-                throw StorageError.system("chown", folder + name, errno: errno)
-            }
-        }
-    }
-
     func written() throws(StorageError) -> any StorageBackend {
         try RaftDirectoryBackend(path: folder, isSettled: false)
     }
 
     func publish() throws(StorageError) {
         // An owner that was asked for has been given in `sync`.
-        try placement.publish(adoptsOwner: owner == nil)
+        try building.publish(keptNodeID: destination.keptNodeID, adoptsOwner: owner == nil)
         isDone = true
+        // A directory that has its name is done, whatever is left beside it.
+        Self.giveUp(building, destination)
     }
 
     func abandon() {
         guard !isDone else { return }
+        isDone = true
         builder.discard()
-        placement.removeLeftOver()
+        Self.giveUp(building, destination)
     }
 }

@@ -114,16 +114,18 @@ package final class SQLiteBackend: StorageBackend {
     }
 
     package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
-        try read { connection throws(StorageError) in
-            let query = try connection.statement("SELECT value FROM \(table.quoted) WHERE \(Self.isKey)")
-            try query.bind(1, copying: key.bytes)
-            guard try query.step() else { return nil }
-            switch try query.cell(0) {
-            case .bytes(let bytes), .text(let bytes): return Array(bytes)
-            case .null: return []
-            case .number: throw table.wrongType("value", connection)
-            }
-        } ?? nil
+        try read { connection throws(StorageError) in try value(of: key, connection) } ?? nil
+    }
+
+    private func value(of key: StorageKey, _ connection: SQLiteConnection) throws(StorageError) -> [UInt8]? {
+        let query = try connection.statement("SELECT value FROM \(table.quoted) WHERE \(Self.isKey)")
+        try query.bind(1, copying: key.bytes)
+        guard try query.step() else { return nil }
+        switch try query.cell(0) {
+        case .bytes(let bytes), .text(let bytes): return Array(bytes)
+        case .null: return []
+        case .number: throw table.wrongType("value", connection)
+        }
     }
 
     /// The condition that finds a key kept as BLOB or as TEXT by the column's index, whatever its collation.
@@ -135,15 +137,34 @@ package final class SQLiteBackend: StorageBackend {
             throw StorageError(.limit, "\(location): the entry \(key) cannot be kept: \(objection).", key: key)
         }
         try makeTable(owner: nil)
+        try write { connection throws(StorageError) in try put(key, value, connection) }
+    }
+
+    package func replace(
+        _ key: StorageKey, _ expected: [UInt8]?, with value: [UInt8]
+    ) throws(StorageError) -> Bool {
+        try checkWritable()
+        try makeTable(owner: nil)
+        var isWritten = false
+        // One transaction, which holds the writer's lock from its beginning.
         try write { connection throws(StorageError) in
-            let removal = try connection.statement("DELETE FROM \(table.quoted) WHERE \(Self.isKey)")
-            try removal.bind(1, copying: key.bytes)
-            _ = try removal.step()
-            let insertion = try connection.statement("INSERT INTO \(table.quoted) (key, value) VALUES (?1, ?2)")
-            try insertion.bind(1, copying: key.bytes)
-            try insertion.bind(2, copying: value)
-            _ = try insertion.step()
+            guard try self.value(of: key, connection) == expected else { return }
+            try put(key, value, connection)
+            isWritten = true
         }
+        return isWritten
+    }
+
+    private func put(
+        _ key: StorageKey, _ value: [UInt8], _ connection: SQLiteConnection
+    ) throws(StorageError) {
+        let removal = try connection.statement("DELETE FROM \(table.quoted) WHERE \(Self.isKey)")
+        try removal.bind(1, copying: key.bytes)
+        _ = try removal.step()
+        let insertion = try connection.statement("INSERT INTO \(table.quoted) (key, value) VALUES (?1, ?2)")
+        try insertion.bind(1, copying: key.bytes)
+        try insertion.bind(2, copying: value)
+        _ = try insertion.step()
     }
 
     package func delete(_ key: StorageKey) throws(StorageError) {

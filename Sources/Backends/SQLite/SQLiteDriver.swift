@@ -12,9 +12,7 @@ extension SQLiteBackend {
                 BackendOption("max_parallel", "", ignored: true),
             ]
         ) { settings, purpose throws(StorageError) in
-            guard let path = settings.string("path"), !path.isEmpty, !path.utf8.contains(0) else {
-                throw StorageError(.configuration, "'path' must be set", place: settings.place)
-            }
+            let path = try settings.path("path")
             let name = settings.string("table") ?? SQLiteTable.defaultName
             let table = try SQLiteTable(name, place: settings.place(of: "table"))
             let (isSource, isWritable) =
@@ -31,6 +29,7 @@ extension SQLiteBackend {
 
     package func destinationFindings() throws(StorageError) -> [StoreFinding] {
         try pool.checkOpen()
+        if let finding = StoreFinding.danglingLink(on: location) { return [finding] }
         let folder = SQLiteFile.folder(of: location)
         var info = stat()
         guard stat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {

@@ -21,11 +21,18 @@ int cs_open_read(int directory, const char *name);
 /// openat with O_RDONLY | O_DIRECTORY | O_CLOEXEC.
 int cs_open_directory(int directory, const char *name);
 
-/// openat that creates a file for writing (O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC) with the given mode.
-int cs_open_write(int directory, const char *name, unsigned mode);
+/// cs_open_directory that never follows a link: -1 with ELOOP or ENOTDIR where one stands.
+int cs_open_own_directory(int directory, const char *name);
 
-/// renameat2 with RENAME_NOREPLACE. 0, or -1 with errno (EEXIST if the target is there).
-int cs_rename_noreplace(const char *from, const char *to);
+/// openat with the flags given, and never through a link or waiting for a FIFO (O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC).
+int cs_open_own_file(int directory, const char *name, int flags, unsigned mode);
+
+/// renameat2 with RENAME_NOREPLACE. 0, or -1 with errno (EEXIST if the target is there, EINVAL where the file system
+/// cannot do it).
+int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);
+
+/// renameat2 with RENAME_EXCHANGE: both names change places in one step. 0, or -1 with errno (EINVAL as above).
+int cs_rename_exchange(int one_directory, const char *one, int other_directory, const char *other);
 
 /// Gives memory that was freed back to the system (malloc_trim), of all threads.
 void cs_release_freed_memory(void);

@@ -16,9 +16,7 @@ extension DynamoDBExport {
                     .configuration, "dynamodb_export can only be a source: an export is not written to.",
                     place: settings.place)
             }
-            guard let path = settings.string("path"), !path.isEmpty else {
-                throw StorageError(.configuration, "'path' must be set", place: settings.place)
-            }
+            let path = try settings.path("path")
             return try DynamoDBExport(path: path, isCancelled: settings.isCancelled)
         }
     }
