@@ -41,6 +41,9 @@ final class LineFile: Sendable {
     func finish() throws(StorageError) -> String? {
         let (failure, exists) = state.withLock { state in
             flush(&state)
+            if state.failure == nil, state.descriptor >= 0, fsync(state.descriptor) != 0 {
+                state.failure = StorageError.system("sync", path, errno: errno)
+            }
             return (state.failure, state.descriptor >= 0)
         }
         if let failure { throw failure }
@@ -49,22 +52,18 @@ final class LineFile: Sendable {
 
     private func flush(_ state: inout State) {
         guard !state.pending.isEmpty, state.failure == nil else { return }
-        if state.descriptor < 0 { state.descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
+        if state.descriptor < 0 {
+            state.descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        }
         guard state.descriptor >= 0 else {
             state.failure = StorageError.system("create", path, errno: errno)
             return
         }
-        var written = 0
-        while written < state.pending.count {
-            let count = state.pending.withUnsafeBytes {
-                write(state.descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                state.failure = StorageError.system("write", path, errno: errno)
-                return
-            }
-            written += count
+        do throws(StorageError) {
+            try writeAll(state.pending, to: state.descriptor, path)
+        } catch {
+            state.failure = error
+            return
         }
         state.pending.removeAll(keepingCapacity: true)
     }

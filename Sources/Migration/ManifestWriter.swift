@@ -20,7 +20,7 @@ package final class ManifestWriter: @unchecked Sendable {
         self.header = header
         self.hasher = try SHA256Hasher()
         unlink(path)
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw StorageError.system("create", path, errno: errno) }
         buffer = header.text
     }
@@ -46,8 +46,9 @@ package final class ManifestWriter: @unchecked Sendable {
         header.bytes = totals.bytes
         header.keyspaceDigest = digest.hexadecimal
         let text = header.text
-        let written = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
-        guard written == text.count else { throw StorageError.system("write", path, errno: errno) }
+        // The header has its final length from the beginning.
+        guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw StorageError.system("write", path, errno: errno) }
+        try writeAll(text, to: descriptor, path)
         return digest
     }
 
@@ -60,15 +61,7 @@ package final class ManifestWriter: @unchecked Sendable {
     }
 
     private func flush() throws {
-        var written = 0
-        while written < buffer.count {
-            let count = buffer.withUnsafeBytes { bytes in
-                write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw StorageError.system("write", path, errno: errno) }
-            written += count
-        }
+        try writeAll(buffer, to: descriptor, path)
         buffer.removeAll(keepingCapacity: true)
     }
 }

@@ -2,12 +2,19 @@ import Storage
 import Telemetry
 
 /// Sets and clears the migration marker on both sides, and tells a run that was cut off from somebody else's.
-struct MarkerKeeper {
+///
+/// A marker is only set in the place of the one that was looked at, or of none, and only this job's are removed: of two
+/// runs that begin at once one is told of the other.
+final class MarkerKeeper {
     private let source: any StorageBackend
     private let destination: any StorageBackend
     private let job: String
     private let writesToSource: Bool
     private let stop: StopRequest
+    /// What ``check()`` found.
+    private var seen: (source: [UInt8]?, destination: [UInt8]?)
+    /// What ``set(_:)`` wrote.
+    private var own: [UInt8]?
 
     /// - Parameter stop: What the two stores ask.
     init(
@@ -31,17 +38,15 @@ struct MarkerKeeper {
     /// - Returns: Whether this very job was begun before and cut off.
     /// - Throws: If another migration is under way on either side.
     func check() throws -> Bool {
-        let onSource = try isOurs(source, refusal: { "storage migration in progress (started: \($0))" })
-        let onDestination = try isOurs(destination) {
-            "storage migration in progress (started: \($0)) on the destination"
-        }
+        seen = try (checkedValue(source, ""), checkedValue(destination, " on the destination"))
         // The source's marker alone says that a run was killed before it touched the destination, or after it had let
         // go of it. In between a server may have written to the destination: without our marker nothing in it is ours
         // to replace.
-        return destination.capabilities.usesMigrationMarker ? onDestination : onSource
+        return (destination.capabilities.usesMigrationMarker ? seen.destination : seen.source) != nil
     }
 
-    private func isOurs(_ store: any StorageBackend, refusal: (String) -> String) throws -> Bool {
+    /// The marker of an earlier run of this job; `nil` if there is none.
+    private func checkedValue(_ store: any StorageBackend, _ place: String) throws -> [UInt8]? {
         let value: [UInt8]?
         do throws(StorageError) {
             value = try store.get(.migrationMarker)
@@ -49,7 +54,7 @@ struct MarkerKeeper {
             if error.code == .cancelled { throw MigrationFailure.interrupted }
             throw MigrationFailure.migrating("error checking migration status: \(error)")
         }
-        guard let value else { return false }
+        guard let value else { return nil }
         guard let marker = MigrationMarker(decoding: value) else {
             throw MigrationFailure.migrating(
                 "error checking migration status: core/migration on \(store.location) is not a marker that can be read. "
@@ -61,30 +66,54 @@ struct MarkerKeeper {
                 ? "Process \(marker.process ?? 0) on this host is at it. Wait for it, or stop it."
                 : "Another migration of \(store.location) is under way or was cut off. If none is, remove the marker of "
                     + "the source with -reset; a destination that carries one is incomplete, use an empty one."
-            throw MigrationFailure.migrating("\(refusal(marker.startInSeconds))\n\(advice)")
+            throw MigrationFailure.migrating(
+                "storage migration in progress (started: \(marker.startInSeconds))\(place)\n\(advice)")
         }
-        return true
+        return value
     }
 
     /// Sets the markers, the source's first.
+    ///
+    /// - Throws: If another run has set its own since ``check()``; no marker of this run is left then.
     func set(_ value: [UInt8]) throws {
-        do throws(StorageError) {
-            if writesToSource { try source.put(.migrationMarker, value) }
-        } catch {
-            // The request may have been carried out all the same.
-            if error.code == .cancelled { throw Self.interrupted(adding: unsetSource()) }
-            throw MigrationFailure.migrating(
-                "error setting migration lock: \(error)\nIf the source may only be read, stop every server on it and add "
-                    + "-read-only-source.")
+        own = value
+        if writesToSource {
+            let isSet: Bool
+            do throws(StorageError) {
+                isSet = try source.replace(.migrationMarker, seen.source, with: value)
+            } catch {
+                // The request may have been carried out all the same.
+                if error.code == .cancelled { throw Self.interrupted(adding: unsetSource()) }
+                throw MigrationFailure.migrating(
+                    "error setting migration lock: \(error)\nIf the source may only be read, stop every server on it and "
+                        + "add -read-only-source.")
+            }
+            guard isSet else { throw overtaken(source, "") }
         }
         guard destination.capabilities.usesMigrationMarker else { return }
+        let isSet: Bool
         do throws(StorageError) {
-            try destination.put(.migrationMarker, value)
+            isSet = try destination.replace(.migrationMarker, seen.destination, with: value)
         } catch {
             let more = unsetSource()
             if error.code == .cancelled { throw Self.interrupted(adding: more) }
             throw MigrationFailure.migrating("error writing entry: \(error)\(more)")
         }
+        guard isSet else {
+            _ = unsetSource()
+            throw overtaken(destination, " on the destination")
+        }
+    }
+
+    /// The failure of a run that found another one's marker where there was none a moment ago.
+    private func overtaken(_ store: any StorageBackend, _ place: String) -> any Error {
+        do {
+            _ = try checkedValue(store, place)
+        } catch {
+            return error
+        }
+        return MigrationFailure.migrating(
+            "another run has begun and ended a migration of \(store.location) at this moment. Run again.")
     }
 
     /// Makes sure, before a destination is released, that the source was guarded from the first read to the last.
@@ -107,22 +136,42 @@ struct MarkerKeeper {
     private func unsetSource() -> String {
         guard writesToSource else { return "" }
         do throws(StorageError) {
-            try stop.whileCleaning { () throws(StorageError) in try source.delete(.migrationMarker) }
+            _ = try removeOwn(source)
             return ""
         } catch {
             return "\nThe source's migration marker could not be removed either (\(error)); run with -reset."
         }
     }
 
+    /// Removes the marker of this job, even if the run was told to stop.
+    ///
+    /// - Returns: `false`, with nothing removed, if another's stands there.
+    private func removeOwn(_ store: any StorageBackend) throws(StorageError) -> Bool {
+        var isRemoved = true
+        try stop.whileCleaning { () throws(StorageError) in
+            guard let value = try store.get(.migrationMarker) else { return }
+            isRemoved = value == own || isAbandonedOfThisJob(value)
+            if isRemoved { try store.delete(.migrationMarker) }
+        }
+        return isRemoved
+    }
+
+    private func isAbandonedOfThisJob(_ value: [UInt8]) -> Bool {
+        guard let marker = MigrationMarker(decoding: value) else { return false }
+        return marker.job == job && !marker.isRunning
+    }
+
     /// Clears the destination's marker, once everything is proven.
     func clearDestination() throws {
         guard destination.capabilities.usesMigrationMarker else { return }
+        let isRemoved: Bool
         do throws(StorageError) {
-            try stop.whileCleaning { () throws(StorageError) in try destination.delete(.migrationMarker) }
+            isRemoved = try removeOwn(destination)
         } catch {
             throw MigrationFailure.migrating(
                 "the destination is complete, but its migration marker cannot be removed: \(error)")
         }
+        guard isRemoved else { throw overtaken(destination, " on the destination") }
     }
 
     /// Clears the source's marker, whatever became of the run.
@@ -131,8 +180,9 @@ struct MarkerKeeper {
     func clearSource(_ logger: Logger) -> [String] {
         guard writesToSource else { return [] }
         do throws(StorageError) {
-            try stop.whileCleaning { () throws(StorageError) in try source.delete(.migrationMarker) }
-            return []
+            guard try !removeOwn(source) else { return [] }
+            logger.warn("the source carries the migration marker of another run, which is left where it is", [:])
+            return ["The source carries the migration marker of another run, which was left where it is."]
         } catch {
             // The request may have been carried out all the same.
             if isSourceClear { return [] }

@@ -93,6 +93,9 @@ package struct MigrationMarker: Sendable, Equatable {
         return String(start[..<dot] + start[zone...])
     }
 
+    /// This process, for whoever has to wait for it.
+    static var processName: String { "process \(getpid()) on \(hostName())" }
+
     private static func hostName() -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return "" }

@@ -98,37 +98,37 @@ package final class MigrationRun {
         try preflight.refuseSameStore()
         let job = try StateFolder.fingerprint(source: source.identity, destination: destination.identity)
         let markers = MarkerKeeper(source: source, destination: destination, job: job, options: options, stop: stop)
+        let path = try statePath(source, destination, job)
         if options.isDryRun {
             let isContinuation = try markers.check()
-            return tell(try dryRun(preflight, isContinuation: isContinuation, remarks: remarks))
+            return tell(
+                try dryRun(preflight, isContinuation: isContinuation, remarks: remarks, state: path, job: job))
         }
-        let path =
-            if let folder = options.stateFolder { folder } else {
-                try StateFolder.defaultPath(
-                    destination: destination, fingerprint: job, environment: context.environment)
-            }
-        let state = try StateFolder(
-            path: path, fingerprint: job,
-            job: "\(source.kind) \(source.location) -> \(destination.kind) \(destination.location)")
+        let name = "\(source.kind) \(source.location) -> \(destination.kind) \(destination.location)"
+        let state = try StateFolder(path: path, fingerprint: job, job: name)
         defer { state.close() }
-        let isContinuation = try markers.check()
+        let isContinuation: Bool
         var remarks = remarks
-        if options.hasReadOnlySource, try source.get(.migrationMarker) != nil {
-            remarks.append(
-                "The source carries the migration marker of an earlier run, which -read-only-source leaves where it is: "
-                    + "no server starts on the source until -reset has removed it.")
-        }
-        var done = makeSummary(source, destination, remarks: remarks)
-        if state.hasProvenRun, try confirm(source, destination, destinationConfiguration, state, into: &done) {
-            try markers.clearDestination()
-            done.remarks += markers.clearSource(context.logger)
-            EntryJournal.remove(at: SourceJournal.path(in: state))
-            return try conclude(&done, source, destination, state, tell: tell)
-        }
-        state.remove(StateFolder.provenName)
-        let findings = try preflight.look(isContinuation: isContinuation)
+        let findings: Preflight.Findings
         do {
+            isContinuation = try markers.check()
+            if options.hasReadOnlySource, try source.get(.migrationMarker) != nil {
+                remarks.append(
+                    "The source carries the migration marker of an earlier run, which -read-only-source leaves where it "
+                        + "is: no server starts on the source until -reset has removed it.")
+            }
+            var done = makeSummary(source, destination, remarks: remarks)
+            if state.hasProvenRun, try confirm(source, destination, destinationConfiguration, state, into: &done) {
+                destination.removeRemains()
+                try markers.clearDestination()
+                done.remarks += markers.clearSource(context.logger)
+                EntryJournal.remove(at: SourceJournal.path(in: state))
+                return conclude(&done, source, destination, state, tell: tell)
+            }
+            state.remove(StateFolder.provenName)
+            findings = try preflight.look(isContinuation: isContinuation)
             try preflight.refuseObstacles(findings, listIn: state)
+            try destination.claim("\(MigrationMarker.processName) (\(name))")
         } catch {
             state.discardIfNew()
             throw error
@@ -146,6 +146,7 @@ package final class MigrationRun {
             let copy = MigrationCopy(
                 source: source, destination: destination, options: options, context: context, state: state,
                 journal: journal, checkSource: { try markers.checkSource(marker) })
+            try preflight.refuseWhatCame(isContinuation: isContinuation) { try markers.clearDestination() }
             try copy.run(replacesEntries: isContinuation || options.start != nil, into: &summary)
             try markers.clearDestination()
         } catch {
@@ -155,7 +156,26 @@ package final class MigrationRun {
             throw error
         }
         journal?.journal.remove()
-        try conclude(&summary, source, destination, state, tell: tell)
+        conclude(&summary, source, destination, state, tell: tell)
+    }
+
+    /// The state folder's path, which must not touch a store of the run.
+    private func statePath(
+        _ source: any StorageBackend, _ destination: any StorageBackend, _ job: String
+    ) throws -> String {
+        let named =
+            if let folder = options.stateFolder { folder } else {
+                try StateFolder.defaultPath(
+                    destination: destination, fingerprint: job, environment: context.environment)
+            }
+        let path = resolvedPath(named)
+        for store in [source, destination] {
+            guard let place = store.identity.path, liesWithin(path, place) || liesWithin(place, path) else { continue }
+            throw MigrationFailure.migrating(
+                "the state folder \(path) and the \(store.kind) store \(place) lie within one another: manifest, report and "
+                    + "lock would mix with its entries. Name another folder with -state-dir.")
+        }
+        return path
     }
 
     /// The journal of a source that is read over a network and in no order.
@@ -184,14 +204,21 @@ package final class MigrationRun {
     private func conclude(
         _ summary: inout MigrationSummary, _ source: any StorageBackend, _ destination: any StorageBackend,
         _ state: StateFolder, tell: (MigrationSummary) -> Void
-    ) throws {
+    ) {
         describeSeal(of: source, destination, in: &summary)
         // Markers have been asked for and taken back since the source was read.
         summary.sourceActivity = source.activity()
         summary.destinationActivity = destination.activity()
         summary.manifestPath = state.manifestPath
         summary.reportPath = state.reportPath
-        try RunReport(summary, version: context.version, failure: nil).write(in: state)
+        do {
+            try RunReport(summary, version: context.version, failure: nil).write(in: state)
+        } catch {
+            // The destination is proven and in place; a run that failed for its report would never end otherwise.
+            context.logger.warn("the report could not be written", ["error": .string("\(error)")])
+            summary.reportPath = nil
+            summary.remarks.append("The report could not be written (\(error)); the migration is done all the same.")
+        }
         tell(summary)
         state.remove(StateFolder.provenName)
     }
@@ -255,9 +282,14 @@ package final class MigrationRun {
 
     /// Reads the whole source and writes nothing.
     private func dryRun(
-        _ preflight: Preflight, isContinuation: Bool, remarks: [String]
+        _ preflight: Preflight, isContinuation: Bool, remarks: [String], state: String, job: String
     ) throws -> MigrationSummary {
-        let findings = try preflight.look(isContinuation: isContinuation)
+        var findings = try preflight.look(isContinuation: isContinuation)
+        do throws(StorageError) {
+            try StateFolderContents.check(state, job, probesLock: true)
+        } catch {
+            findings.obstacles.append(error.message)
+        }
         var summary = makeSummary(preflight.source, preflight.destination, remarks: remarks + findings.remarks)
         summary.isDryRun = true
         summary.isContinuation = isContinuation

@@ -48,7 +48,7 @@ struct Preflight {
         // Two tables of one SQLite file share a path and are two stores.
         if inner == outer, left.text.prefix(4) == right.text.prefix(4) { return }
         for (one, other) in [(inner, outer), (outer, inner)] {
-            guard one == other || one.hasPrefix(other == "/" ? other : "\(other)/") else { continue }
+            guard liesWithin(one, other) else { continue }
             throw MigrationFailure.migrating(
                 "\(one) lies within \(other): source and destination would mix. Name a path outside.")
         }
@@ -164,6 +164,17 @@ struct Preflight {
         return
             "the destination (\(destination.kind) \(destination.location)) is not empty. Entries of two stores would "
             + "mix: empty it, or name another one. To go on where another tool stopped, give -start."
+    }
+
+    /// Looks once more, now that the destination's marker keeps servers from it: whatever came in between is not ours.
+    ///
+    /// - Parameter withdraw: Takes the marker back.
+    func refuseWhatCame(isContinuation: Bool, withdraw: () throws -> Void) throws {
+        // Over a network another look would cost as much as the first.
+        guard !destination.capabilities.isRemote, let problem = try occupancyProblem(isContinuation: isContinuation)
+        else { return }
+        try withdraw()
+        throw MigrationFailure.migrating(problem)
     }
 
     /// - Parameter counted: What a look at every key found.

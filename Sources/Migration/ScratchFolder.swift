@@ -21,12 +21,17 @@ package final class ScratchFolder: Sendable {
 
     /// Removes the folder and the files in it. Repeated calls do nothing.
     package func remove() {
-        guard let folder = opendir(path) else { return }
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        guard let folder = fdopendir(descriptor) else {
+            close(descriptor)
+            return
+        }
         while let entry = readdir(folder) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name != ".", name != ".." { unlink("\(path)/\(name)") }
+            if name != ".", name != ".." { unlinkat(dirfd(folder), name, 0) }
         }
         closedir(folder)
         rmdir(path)

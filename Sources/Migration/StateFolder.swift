@@ -1,3 +1,4 @@
+import CSystem
 import Digest
 import Glibc
 package import Storage
@@ -20,6 +21,8 @@ package final class StateFolder: @unchecked Sendable {
     /// A file that stands from when the destination is proven until the run is over: a run that was killed in between
     /// has nothing left to copy.
     static let provenName = "proven"
+    static let lockName = "lock"
+    static let jobName = "job"
 
     /// Whether a run of this job was killed after it had proven its destination.
     var hasProvenRun: Bool { access("\(path)/\(Self.provenName)", F_OK) == 0 }
@@ -42,8 +45,7 @@ package final class StateFolder: @unchecked Sendable {
         destination: any StorageBackend, fingerprint: String, environment: [String: String]
     ) throws(StorageError) -> String {
         if destination.kind == "raft", let path = destination.identity.path {
-            let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-            if access(parent.isEmpty ? "/" : parent, W_OK | X_OK) == 0 { return "\(path).sealift" }
+            if access(parentFolder(of: path), W_OK | X_OK) == 0 { return "\(path).sealift" }
         }
         let named = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
         let home = environment["HOME"].flatMap { $0.isEmpty ? nil : "\($0)/.local/state" }
@@ -57,36 +59,57 @@ package final class StateFolder: @unchecked Sendable {
 
     /// Makes and locks the folder.
     ///
-    /// - Throws: `.inUse` if another run holds it, `.configuration` if it belongs to another job.
+    /// - Throws: `.inUse` if another run holds it, `.configuration` if it belongs to another job or holds files of these
+    ///   names that no run can be told to have made.
     package init(path: String, fingerprint: String, job: String) throws(StorageError) {
         self.path = path
-        isNew = access(path, F_OK) != 0
-        try Self.makeFolders(path)
-        let lockPath = "\(path)/lock"
-        lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0 else { throw StorageError.system("open", lockPath, errno: errno) }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            let number = errno
-            Glibc.close(lock)
-            throw number == EWOULDBLOCK
-                ? StorageError(.inUse, "\(path) is locked: another run of this migration is going on. Wait for it.")
-                : StorageError.system("lock", lockPath, errno: number)
-        }
+        // Before anything is made: a folder that is refused gets no lock, either.
+        try StateFolderContents.check(path, fingerprint, probesLock: false)
+        (lock, isNew) = try Self.take(path)
         do throws(StorageError) {
-            try checkJob(fingerprint, job)
+            let found = try StateFolderContents(path).checkJob(fingerprint)
+            let wanted = Array("\(fingerprint) \(job)\n".utf8)
+            if found != wanted { try write(Self.jobName, wanted) }
         } catch {
-            Glibc.close(lock)
+            close()
             throw error
         }
     }
 
     deinit { close() }
 
+    /// How often another run may make or remove the folder under our hands before that is an error.
+    private static let maximumAttempts = 20
+
+    /// - Returns: The lock, and whether the folder was made for it.
+    private static func take(_ path: String) throws(StorageError) -> (lock: Int32, isNew: Bool) {
+        let lockPath = "\(path)/\(lockName)"
+        for _ in 0..<maximumAttempts {
+            let isNew = try makeFolders(path)
+            let lock = cs_open_own_file(AT_FDCWD, lockPath, O_RDWR | O_CREAT, 0o600)
+            guard lock >= 0 else {
+                if errno == ENOENT { continue }
+                throw errno == ELOOP || errno == EISDIR
+                    ? StateFolderContents.foreign(lockPath) : StorageError.system("open", lockPath, errno: errno)
+            }
+            do throws(StorageError) {
+                // A run that is refused removes what it made, its lock as well: only the one that stands there counts.
+                if try StateFolderContents.lock(lock, lockPath) { return (lock, isNew) }
+            } catch {
+                Glibc.close(lock)
+                throw error
+            }
+            Glibc.close(lock)
+        }
+        throw StorageError(.inUse, "\(path) comes and goes: another run is at it. Wait for it.")
+    }
+
     /// Removes the folder again if this run made it and put nothing into it but its lock: a run that was refused leaves
     /// nothing behind.
     package func discardIfNew() {
         guard isNew else { return }
-        for name in ["job", "lock"] { remove(name) }
+        // The lock is held until the folder is gone: whoever opened it before finds that it stands there no more.
+        for name in [Self.jobName, Self.lockName] { remove(name) }
         rmdir(path)
     }
 
@@ -97,64 +120,75 @@ package final class StateFolder: @unchecked Sendable {
         lock = -1
     }
 
-    /// Compares the folder's file `job` with this job, writing it if there is none.
-    private func checkJob(_ fingerprint: String, _ job: String) throws(StorageError) {
-        let file = "\(path)/job"
-        let wanted = "\(fingerprint) \(job)\n"
-        let descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw StorageError.system("open", file, errno: errno) }
-        defer { Glibc.close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 16 << 10)
-        let count = read(descriptor, &bytes, bytes.count)
-        guard count >= 0 else { throw StorageError.system("read", file, errno: errno) }
-        let found = String(decoding: bytes[..<count], as: UTF8.self)
-        guard found.isEmpty || !found.hasSuffix("\n") || found.hasPrefix("\(fingerprint) ") else {
-            throw StorageError(
-                .configuration,
-                "\(path) holds the state of another migration (\(found.dropFirst(17).dropLast())). Name another "
-                    + "-state-dir, or remove that folder if the other migration is over.")
-        }
-        if found == wanted { return }
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, wanted, wanted.utf8.count, 0) == wanted.utf8.count
-        else {
-            throw StorageError.system("write", file, errno: errno)
-        }
-    }
-
-    private static func makeFolders(_ path: String) throws(StorageError) {
+    /// - Returns: Whether the folder itself was missing.
+    private static func makeFolders(_ path: String) throws(StorageError) -> Bool {
         var missing: [String] = []
         var folder = path
         while access(folder, F_OK) != 0, errno == ENOENT {
             missing.append(folder)
-            guard let slash = folder.lastIndex(of: "/"), slash > folder.startIndex else { break }
-            folder = String(folder[..<slash])
+            guard folder.contains("/"), folder != "/" else { break }
+            folder = parentFolder(of: folder)
         }
-        for folder in missing.reversed() where mkdir(folder, 0o700) != 0 && errno != EEXIST {
-            let problem = StorageError.system("mkdir", folder, errno: errno)
-            throw StorageError(
-                problem.code,
-                "\(problem.message)\nThe folder for lock, manifest and report would be made there. Name another with "
-                    + "-state-dir.")
+        var isNew = false
+        for folder in missing.reversed() {
+            guard mkdir(folder, 0o700) == 0 else {
+                if errno == EEXIST { continue }
+                let problem = StorageError.system("mkdir", folder, errno: errno)
+                throw StorageError(
+                    problem.code,
+                    "\(problem.message)\nThe folder for lock, manifest and report would be made there. Name another with "
+                        + "-state-dir.")
+            }
+            isNew = folder == path
+            try syncFolder(parentFolder(of: folder))
         }
         var info = stat()
-        guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
-            throw StorageError(.configuration, "-state-dir \(path) is not a directory.")
-        }
+        guard stat(path, &info) == 0 else { throw StorageError.system("stat", path, errno: errno) }
+        guard info.st_mode & S_IFMT == S_IFDIR else { throw StateFolderContents.noFolder(path) }
+        return isNew
     }
 
-    /// Writes a file of the folder whole or not at all, mode 0600.
+    private static func syncFolder(_ path: String) throws(StorageError) {
+        let descriptor = cs_open_directory(AT_FDCWD, path)
+        guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
+        defer { Glibc.close(descriptor) }
+        // Some file systems know no sync of a directory.
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw StorageError.system("sync", path, errno: errno) }
+    }
+
+    /// Writes a file of the folder whole or not at all, mode 0600; it is durable on return.
     package func write(_ name: String, _ bytes: [UInt8]) throws(StorageError) {
         let final = "\(path)/\(name)"
         let temporary = "\(final).new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        unlink(temporary)
+        let descriptor = cs_open_own_file(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
         guard descriptor >= 0 else { throw StorageError.system("create", temporary, errno: errno) }
-        let written = Glibc.write(descriptor, bytes, bytes.count)
-        let number = errno
-        let synced = fsync(descriptor)
-        Glibc.close(descriptor)
-        guard written == bytes.count, synced == 0 else {
-            throw StorageError.system("write", temporary, errno: number)
+        do throws(StorageError) {
+            defer { Glibc.close(descriptor) }
+            try writeAll(bytes, to: descriptor, temporary)
+            guard fsync(descriptor) == 0 else { throw StorageError.system("sync", temporary, errno: errno) }
+        } catch {
+            unlink(temporary)
+            throw error
         }
-        guard rename(temporary, final) == 0 else { throw StorageError.system("rename to", final, errno: errno) }
+        guard rename(temporary, final) == 0 else {
+            let error = StorageError.system("rename to", final, errno: errno)
+            unlink(temporary)
+            throw error
+        }
+        try Self.syncFolder(path)
+    }
+}
+
+/// Writes all bytes, however many calls that takes.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(StorageError) {
+    var written = 0
+    while written < bytes.count {
+        let count = bytes.withUnsafeBytes {
+            Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { throw StorageError.system("write", path, errno: count < 0 ? errno : EIO) }
+        written += count
     }
 }

@@ -78,6 +78,13 @@ final class RunningProgram {
         return result > 0
     }
 
+    /// Whether the process is halted by SIGSTOP.
+    var isHalted: Bool {
+        let line = (try? text(of: "/proc/\(process)/stat")) ?? ""
+        // The state stands behind the name, which is in parentheses.
+        return line.components(separatedBy: ") ").last?.hasPrefix("T") == true
+    }
+
     /// Sends a signal; does nothing if the process has been waited for.
     func send(_ signal: Int32) {
         if code == nil { kill(process, signal) }
