@@ -1,7 +1,7 @@
 /// What the words of a command line ask for.
 package enum Resolution: Sendable {
     /// Run a command with what follows its words.
-    case command(CommandSpec, arguments: [String])
+    case command(CommandSpec, arguments: [[UInt8]])
     /// Print a command's help on standard output and exit with 0.
     case help(CommandSpec)
     /// Print the version and exit with 0.
@@ -14,10 +14,10 @@ extension CommandSpec {
     /// Finds the command that an argument vector names.
     ///
     /// Called on the root.
-    /// - Parameter arguments: The process's arguments without the program's name.
+    /// - Parameter arguments: The process's arguments without the program's name, as bytes.
     /// - Throws: `FlagError` with code `.unknownCommand`, with the nearest name; with `.badFlag` if a flag stands where
     ///   a command is expected.
-    package func resolve(_ arguments: [String]) throws(FlagError) -> Resolution {
+    package func resolve(_ arguments: [[UInt8]]) throws(FlagError) -> Resolution {
         var command = self
         var rest = arguments[...]
         while !command.subcommands.isEmpty {
@@ -25,10 +25,11 @@ extension CommandSpec {
                 // Vault's manner: no command at all is as wrong as an unknown one, a group alone is not.
                 return .incomplete(command, exitCode: command.path.count == 1 ? 127 : 1)
             }
-            if let next = command.subcommands.first(where: { $0.name == word }) {
+            if let next = command.subcommands.first(where: { word.elementsEqual($0.name.utf8) }) {
                 command = next
                 rest = rest.dropFirst()
-            } else if ["-v", "-version", "--version"].contains(word), command.path.count == 1 {
+            } else if command.path.count == 1, ["-v", "-version", "--version"].contains(where: { word.elementsEqual($0.utf8) })
+            {
                 return .version
             } else if command.asksForHelp(rest) {
                 return .help(command)
@@ -40,12 +41,17 @@ extension CommandSpec {
         return .command(command, arguments: Array(rest))
     }
 
-    private func unexpected(_ word: String) -> FlagError {
-        if word.utf8.first == UInt8(ascii: "-") {
+    /// The same with texts.
+    package func resolve(_ arguments: [String]) throws(FlagError) -> Resolution {
+        try resolve(arguments.map { Array($0.utf8) })
+    }
+
+    private func unexpected(_ word: [UInt8]) -> FlagError {
+        if word.first == UInt8(ascii: "-") {
             return FlagError(
                 .badFlag, "Invalid flags before the subcommand: \(goQuoted(word)). Put flags after the subcommand.")
         }
-        let near = nearestName(to: word, among: subcommands.map(\.name))
+        let near = nearestName(to: shownText(word), among: subcommands.map(\.name))
         let remedy = near.map { "Did you mean \"\($0)\"?" } ?? "See: \(commandLine) -help"
         return FlagError(.unknownCommand, "\(commandLine) has no command \(goQuoted(word)).\n\(remedy)")
     }

@@ -6,6 +6,8 @@ package struct FlagSpec: Sendable {
     package enum Kind: Sendable, Equatable {
         /// Any text; the last mention wins.
         case string
+        /// Any bytes, not only UTF-8, as they were given; the last mention wins.
+        case bytes
         /// A base-10 number of 64 bits; the last mention wins. `emptyIsZero` lets `-x=` mean 0 instead of an error.
         case integer(emptyIsZero: Bool)
         /// `true` or `false`; takes a value only behind `=`.
@@ -61,6 +63,16 @@ extension FlagSpec {
     ) -> FlagSpec {
         FlagSpec(
             name: name, kind: .string, placeholder: placeholder, defaultText: defaultText, environment: environment,
+            emptyEnvironmentCounts: true, help: help, completion: completion)
+    }
+
+    /// A flag that takes bytes as they are: a key, a path. A variable set to nothing counts as set.
+    package static func bytes(
+        _ name: String, placeholder: String, environment: [String] = [], help: String,
+        completion: CompletionHint = .none
+    ) -> FlagSpec {
+        FlagSpec(
+            name: name, kind: .bytes, placeholder: placeholder, defaultText: nil, environment: environment,
             emptyEnvironmentCounts: true, help: help, completion: completion)
     }
 

@@ -90,6 +90,22 @@ func goQuoted(_ text: String) -> String {
     return quoted + "\""
 }
 
+/// The same for bytes; where they are no UTF-8, all but visible ASCII is escaped.
+func goQuoted(_ bytes: [UInt8]) -> String {
+    if let text = String(validating: bytes, as: UTF8.self) { return goQuoted(text) }
+    return "\"" + shownText(bytes).replacing("\"", with: "\\\"") + "\""
+}
+
+/// Bytes for a message: the text they are, or if they are no UTF-8, all but visible ASCII as `\xhh`.
+func shownText(_ bytes: [UInt8]) -> String {
+    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    return bytes.map { byte in
+        if byte == UInt8(ascii: "\\") { return "\\\\" }
+        let isVisible = byte >= 0x20 && byte < 0x7F
+        return isVisible ? String(UnicodeScalar(byte)) : "\\x" + hexadecimal(UInt32(byte), digits: 2)
+    }.joined()
+}
+
 private func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.isASCII { return scalar.value >= 0x20 && scalar.value < 0x7F }
     switch scalar.properties.generalCategory {

@@ -12,14 +12,15 @@ package struct ParsedFlags: Sendable {
 
     enum Value: Sendable, Equatable {
         case string(String)
+        case bytes([UInt8])
         case integer(Int)
         case boolean(Bool)
         case duration(Duration)
         case list([String])
     }
 
-    /// What follows the flags, in order.
-    package let arguments: [String]
+    /// What follows the flags, in order, as bytes.
+    package let arguments: [[UInt8]]
     /// Sentences for standard error; the command goes on.
     package let warnings: [String]
     /// Whether `-h`, `-help` or `--help` was given: print the help on standard output and exit with 0. Then nothing
@@ -29,7 +30,7 @@ package struct ParsedFlags: Sendable {
     private let values: [String: (value: Value, source: Source)]
 
     init(
-        values: [String: (value: Value, source: Source)], arguments: [String] = [], warnings: [String] = [],
+        values: [String: (value: Value, source: Source)], arguments: [[UInt8]] = [], warnings: [String] = [],
         wantsHelp: Bool = false
     ) {
         self.values = values
@@ -42,6 +43,12 @@ package struct ParsedFlags: Sendable {
     package func string(_ name: String) -> String {
         guard case .string(let text) = entry(name).value else { wrongKind(name, "string") }
         return text
+    }
+
+    /// The bytes of a flag that takes any; empty if it was not given.
+    package func bytes(_ name: String) -> [UInt8] {
+        guard case .bytes(let bytes) = entry(name).value else { wrongKind(name, "flag of bytes") }
+        return bytes
     }
 
     /// The number of an integer flag; 0 if it was not given and has no default.

@@ -67,6 +67,8 @@ package struct MigrationSummary: Sendable {
     package var destinationKind = ""
     package var destinationLocation = ""
     package var isDryRun = false
+    /// The first key wanted, if not all were: what was copied is a part then.
+    package var start: StorageKey?
     /// Whether an earlier run that was cut off was taken up again.
     package var isContinuation = false
     /// Entries that an earlier run had read and this one did not read again.

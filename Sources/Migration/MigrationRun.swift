@@ -40,11 +40,12 @@ package final class MigrationRun {
     /// Migrates, or with ``MigrationOptions/isDryRun`` only says what would be done.
     ///
     /// - Parameter tell: Told of the outcome while a kill would still be taken up by the next run: whoever was not told
-    ///   of success finds the job unfinished and can run it again.
+    ///   of success finds the job unfinished and can run it again. An error of it means that nobody was told.
     /// - Throws: The failure with its exit code. The source is as it was, the destination absent or guarded.
-    package func run(tell: (MigrationSummary) -> Void) throws(MigrationFailure) {
+    package func run(tell: (MigrationSummary) throws -> Void) throws(MigrationFailure) {
         let (sourceConfiguration, destinationConfiguration, clusterAddress) = try readConfiguration()
         var remarks = try checkOptions(sourceConfiguration, destinationConfiguration)
+        try refuseStart(destinationConfiguration)
         let isCancelled: @Sendable () -> Bool = { [stop] in stop.isSet }
         let source = try sourceConfiguration.open(
             drivers, .source(writesMarker: !options.hasReadOnlySource && !options.isDryRun), isCancelled: isCancelled)
@@ -65,7 +66,8 @@ package final class MigrationRun {
         defer { context.counters.follow(nil) }
         remarks += source.remarks
         if let start = options.start {
-            remarks.append("-start: keys that sort before \(start) were neither copied nor compared.")
+            let verb = options.isDryRun ? "are" : "were"
+            remarks.append("-start: keys that sort before \(start) \(verb) neither copied nor compared.")
         }
         for remark in remarks { context.logger.info("remark", ["about": .string(remark)]) }
         do {
@@ -73,6 +75,17 @@ package final class MigrationRun {
         } catch {
             throw MigrationFailure.stage("", error)
         }
+    }
+
+    /// Refuses to put a part of a store where only a whole one can stand.
+    private func refuseStart(_ destination: ConfiguredStore) throws(MigrationFailure) {
+        guard let start = options.start,
+            let driver = drivers.first(where: { $0.kind == destination.type }), driver.isBuiltWhole
+        else { return }
+        throw .migrating(
+            "-start \(start) would put a part of the store into a \(destination.type) directory, which is built whole and "
+                + "never added to. Nothing was read or written. Run without -start: a run that was cut off is taken up "
+                + "by itself. To copy a part, name another kind of destination.")
     }
 
     /// - Returns: Sentences about options that have no effect.
@@ -92,7 +105,7 @@ package final class MigrationRun {
 
     private func run(
         _ source: any StorageBackend, _ destination: any StorageBackend,
-        _ destinationConfiguration: ConfiguredStore, remarks: [String], tell: (MigrationSummary) -> Void
+        _ destinationConfiguration: ConfiguredStore, remarks: [String], tell: (MigrationSummary) throws -> Void
     ) throws {
         let preflight = Preflight(source: source, destination: destination, options: options, context: context)
         try preflight.refuseSameStore()
@@ -101,7 +114,7 @@ package final class MigrationRun {
         let path = try statePath(source, destination, job)
         if options.isDryRun {
             let isContinuation = try markers.check()
-            return tell(
+            return try tell(
                 try dryRun(preflight, isContinuation: isContinuation, remarks: remarks, state: path, job: job))
         }
         let name = "\(source.kind) \(source.location) -> \(destination.kind) \(destination.location)"
@@ -123,7 +136,7 @@ package final class MigrationRun {
                 try markers.clearDestination()
                 done.remarks += markers.clearSource(context.logger)
                 EntryJournal.remove(at: SourceJournal.path(in: state))
-                return conclude(&done, source, destination, state, tell: tell)
+                return try conclude(&done, source, destination, state, tell: tell)
             }
             state.remove(StateFolder.provenName)
             findings = try preflight.look(isContinuation: isContinuation)
@@ -156,7 +169,7 @@ package final class MigrationRun {
             throw error
         }
         journal?.journal.remove()
-        conclude(&summary, source, destination, state, tell: tell)
+        try conclude(&summary, source, destination, state, tell: tell)
     }
 
     /// The state folder's path, which must not touch a store of the run.
@@ -203,8 +216,8 @@ package final class MigrationRun {
 
     private func conclude(
         _ summary: inout MigrationSummary, _ source: any StorageBackend, _ destination: any StorageBackend,
-        _ state: StateFolder, tell: (MigrationSummary) -> Void
-    ) {
+        _ state: StateFolder, tell: (MigrationSummary) throws -> Void
+    ) throws {
         describeSeal(of: source, destination, in: &summary)
         // Markers have been asked for and taken back since the source was read.
         summary.sourceActivity = source.activity()
@@ -219,7 +232,7 @@ package final class MigrationRun {
             summary.reportPath = nil
             summary.remarks.append("The report could not be written (\(error)); the migration is done all the same.")
         }
-        tell(summary)
+        try tell(summary)
         state.remove(StateFolder.provenName)
     }
 
@@ -276,6 +289,7 @@ package final class MigrationRun {
         summary.sourceLocation = source.location
         summary.destinationKind = destination.kind
         summary.destinationLocation = destination.location
+        summary.start = options.start
         summary.remarks = remarks
         return summary
     }

@@ -69,6 +69,8 @@ struct RunReport: Codable {
     var source: Side
     var destination: Side
     var continued: Bool
+    /// The first key wanted, if not all were.
+    var start: String?
     var entries: Int
     var keyBytes: Int
     var valueBytes: Int
@@ -97,7 +99,9 @@ struct RunReport: Codable {
     init(_ summary: MigrationSummary, version: String, failure: String?) {
         sealift = version
         finished = WallTime.now().microseconds
-        result = failure == nil ? "migrated and proven" : "failed"
+        let success = summary.start == nil ? "migrated and proven" : "a part migrated and proven"
+        result = failure == nil ? success : "failed"
+        start = summary.start.map { "\($0)" }
         self.failure = failure
         source = Side(kind: summary.sourceKind, location: summary.sourceLocation)
         destination = Side(kind: summary.destinationKind, location: summary.destinationLocation)

@@ -6,16 +6,19 @@ package struct BackendDriver: Sendable {
     package let summary: String
     /// Every option the block may have.
     package let options: [BackendOption]
+    /// Whether a destination is built whole and put in place when it is proven, so that nothing is ever added to it.
+    package let isBuiltWhole: Bool
     /// Opens the store. A source that is not there is an error and is never created.
     package let open: @Sendable (BackendSettings, OpenPurpose) throws(StorageError) -> any StorageBackend
 
     package init(
-        kind: String, summary: String, options: [BackendOption],
+        kind: String, summary: String, options: [BackendOption], isBuiltWhole: Bool = false,
         open: @escaping @Sendable (BackendSettings, OpenPurpose) throws(StorageError) -> any StorageBackend
     ) {
         self.kind = kind
         self.summary = summary
         self.options = options
+        self.isBuiltWhole = isBuiltWhole
         self.open = open
     }
 }

@@ -52,11 +52,21 @@ extension StorageKey: CustomStringConvertible {
 extension StorageKey {
     /// Reads the escaped form back; `nil` if `text` is not one.
     package init?(escaped text: some Sequence<UInt8>) {
+        self.init(text, allowsPlainBytes: false)
+    }
+
+    /// Reads a key as a user types it: in the escaped form, but any byte other than a backslash may also stand for
+    /// itself. `nil` if a backslash begins no escape.
+    package init?(loosely text: some Sequence<UInt8>) {
+        self.init(text, allowsPlainBytes: true)
+    }
+
+    private init?(_ text: some Sequence<UInt8>, allowsPlainBytes: Bool) {
         var bytes: [UInt8] = []
         var rest = text.makeIterator()
         while let byte = rest.next() {
             guard byte == UInt8(ascii: "\\") else {
-                guard byte >= 0x20, byte <= 0x7e else { return nil }
+                guard allowsPlainBytes || (byte >= 0x20 && byte <= 0x7e) else { return nil }
                 bytes.append(byte)
                 continue
             }

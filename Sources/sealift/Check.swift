@@ -21,7 +21,11 @@ let checkCommand = CommandSpec(
     ],
     flags: [
         CommonFlags.config,
-        .string("start", placeholder: "key", help: "Compare only keys that sort at or behind this one, bytewise."),
+        .bytes(
+            "start", placeholder: "key",
+            help:
+                "Compare only keys that sort at or behind this one, bytewise; \\xhh stands for any byte and \\\\ for a "
+                + "backslash, as in manifests."),
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
@@ -66,9 +70,9 @@ struct Check {
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
             version: sealiftVersion)
-        let start = flags.string("start")
+        let start = try CommonFlags.start(flags)
         let check = StoreCheck(
-            source: source, destination: destination, start: start.isEmpty ? nil : StorageKey(start), context: context,
+            source: source, destination: destination, start: start, context: context,
             readers: min(flags.integer("max-parallel"), 32), unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
             allowsLostEntries: flags.boolean("allow-lost-entries"))
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
@@ -94,7 +98,7 @@ struct Check {
                     console.printResult("\(verdict.sign) \(escapedKey(key))")
                 }
             }
-            try combined?.flush()
+            try combined?.finish()
         } catch let error as StorageError where error.code == .cancelled {
             throw MigrationFailure(.interrupted, "Interrupted. Nothing was changed.")
         }

@@ -95,7 +95,7 @@ struct Checksum {
             try output.writeLine(
                 "# entries: \(totals.entries)\n# bytes: \(totals.bytes)\n# keyspace digest: \(keyspace)")
         }
-        try output.flush()
+        try output.finish()
         return 0
     }
 

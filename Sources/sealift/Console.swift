@@ -1,24 +1,51 @@
 import Flags
 import Glibc
 import Migration
+import Storage
 import Telemetry
 import Workers
 
 /// The process's surroundings: environment, terminal, streams. Results go to standard output, all else to standard
 /// error.
 struct Console: Sendable {
+    /// Variables whose values are texts.
     let environment: [String: String]
+    /// Variables that Sealift may read and whose values are no UTF-8, so that they could only be passed on changed.
+    let unreadableVariables: [String]
     /// What standard error can show.
     let screen: TerminalSettings
 
-    init(environment: [String: String]) {
+    init(environment variables: [String: [UInt8]]) {
+        let environment = variables.compactMapValues { String(validating: $0, as: UTF8.self) }
         self.environment = environment
+        let prefixes = ["AWS_", "BAO_", "VAULT_", "SEALIFT_", "SSL_", "XDG_", "HOME", "TMPDIR"]
+        unreadableVariables = variables.keys.filter { name in
+            environment[name] == nil && prefixes.contains { name.hasPrefix($0) }
+        }.sorted()
         self.screen = TerminalSettings(descriptor: 2, environment: environment)
     }
 
-    /// Writes a line of the result.
+    /// Writes a line of the result. Whether it arrived shows in ``checkResult()``.
     func printResult(_ text: String) {
-        TerminalOutput.standardError.writeLine(text, to: 1)
+        TerminalOutput.standardError.writeLine(text, to: .standardOutput)
+    }
+
+    /// Makes sure that everything printed as a result, events included, has arrived.
+    func checkResult() throws(OutputFailure) {
+        if let number = TerminalOutput.standardOutput.settle() { throw OutputFailure(number: number) }
+    }
+
+    /// What to exit with when a command has ended with a code: a result that nobody could read is no success.
+    func exitCode(after code: Int32) -> Int32 {
+        // Any other code comes with a message already.
+        guard code == 0 || code == MigrationFailure.Kind.differences.rawValue else { return code }
+        do throws(OutputFailure) {
+            try checkResult()
+            return code
+        } catch {
+            printError(screen.paint("Error: \(error)", .red))
+            return code == 0 ? MigrationFailure.Kind.failed.rawValue : code
+        }
     }
 
     /// Writes a line about a problem.
@@ -73,23 +100,9 @@ struct Console: Sendable {
     }
 }
 
-/// The environment as a dictionary.
-func processEnvironment() -> [String: String] {
-    var variables: [String: String] = [:]
-    var next = environ
-    while let entry = next.pointee {
-        let text = String(cString: entry)
-        if let equals = text.firstIndex(of: "=") {
-            variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
-        }
-        next += 1
-    }
-    return variables
-}
-
 /// Flags that several commands share.
 enum CommonFlags {
-    static let config = FlagSpec.string(
+    static let config = FlagSpec.bytes(
         "config", placeholder: "path", environment: ["BAO_MIGRATE_CONFIG_PATH", "VAULT_MIGRATE_CONFIG_PATH"],
         help: "Path of the configuration file (HCL or JSON).", completion: .file)
     static let storeConfig = FlagSpec.string(
@@ -138,11 +151,37 @@ enum CommonFlags {
         }
     }
 
+    /// The path of the configuration file as a text.
     static func configPath(_ flags: ParsedFlags) throws(MigrationFailure) -> String {
-        let path = flags.string("config")
+        let path = flags.bytes("config")
         guard !path.isEmpty else {
             throw MigrationFailure(.configuration, "Must specify exactly one config path using -config")
         }
-        return path
+        if let text = String(validating: path, as: UTF8.self) { return text }
+        // A name that is no text is opened as the bytes it is; the open file has a name that is one.
+        let shown = StorageKey(path).description
+        let descriptor = (path + [0]).withUnsafeBufferPointer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { name in name.baseAddress.map { open($0, O_RDONLY | O_CLOEXEC) } }
+        }
+        guard let descriptor, descriptor >= 0 else {
+            throw MigrationFailure(
+                .configuration,
+                "Error loading configuration from \(shown): open \(shown): \(systemMessage(errno))")
+        }
+        return "/proc/self/fd/\(descriptor)"
+    }
+
+    /// The key of `-start`; `nil` if none was given.
+    ///
+    /// - Throws: If a backslash in it begins no escape.
+    static func start(_ flags: ParsedFlags) throws(MigrationFailure) -> StorageKey? {
+        let text = flags.bytes("start")
+        guard !text.isEmpty else { return nil }
+        guard let key = StorageKey(loosely: text) else {
+            throw MigrationFailure(
+                .configuration,
+                "-start: a backslash begins an escape, \\xhh for any byte or \\\\ for a backslash, as in manifests.")
+        }
+        return key
     }
 }

@@ -54,7 +54,7 @@ struct Inspect {
             for name in try store.list(try prefix()) {
                 try output.writeLine(isJSON ? JSONText.object([("name", .string("\(name)"))]).text : "\(name)")
             }
-            try output.flush()
+            try output.finish()
             return 0
         }
     }
@@ -68,15 +68,15 @@ struct Inspect {
             if let lost { console.printError(lost) }
             let output = try ResultWriter()
             for line in lines { try output.writeLine(isJSON ? line.json : line.text) }
-            try output.flush()
+            try output.finish()
             return 0
         }
     }
 
     func stat() -> Int32 {
         withStore { store in
-            guard flags.arguments.count == 1, let key = StorageKey(escaped: flags.arguments[0].utf8) else {
-                throw MigrationFailure(.configuration, "Name one key, escaped as in manifests (\\xhh for other bytes).")
+            guard flags.arguments.count == 1, let key = StorageKey(loosely: flags.arguments[0]) else {
+                throw MigrationFailure(.configuration, "Name one key, escaped as in manifests (\\xhh for any byte, \\\\ for a backslash).")
             }
             guard let value = try store.get(key) else {
                 if let place = try LostEntries.place(of: key, in: store) {
@@ -102,8 +102,8 @@ struct Inspect {
 
     private func prefix() throws -> StorageKey {
         guard let text = flags.arguments.first else { return StorageKey([]) }
-        guard flags.arguments.count == 1, let key = StorageKey(escaped: text.utf8) else {
-            throw MigrationFailure(.configuration, "Name one prefix, escaped as in manifests (\\xhh for other bytes).")
+        guard flags.arguments.count == 1, let key = StorageKey(loosely: text) else {
+            throw MigrationFailure(.configuration, "Name one prefix, escaped as in manifests (\\xhh for any byte, \\\\ for a backslash).")
         }
         guard let last = key.bytes.last, last != UInt8(ascii: "/") else { return key }
         return StorageKey(key.bytes + [UInt8(ascii: "/")])

@@ -4,10 +4,12 @@ import Telemetry
 
 /// What `operator migrate` prints when it is done.
 func summaryText(_ summary: MigrationSummary) -> String {
+    // With -start it is not all of the keys, and whoever looks for that line must not find it.
+    let part = summary.start.map { " from \($0) on" } ?? ""
     var lines = [
         summary.isDryRun
-            ? "Dry run: nothing was written. The migration would go through."
-            : "Success! All of the keys have been migrated.", "",
+            ? "Dry run: nothing was written. The migration\(part.isEmpty ? "" : " of the keys\(part)") would go through."
+            : "Success! All of the keys\(part) have been migrated.", "",
     ]
     func row(_ name: String, _ text: String) {
         lines.append("  " + name + String(repeating: " ", count: max(14 - name.count, 1)) + text)
@@ -15,6 +17,9 @@ func summaryText(_ summary: MigrationSummary) -> String {
     let totals = summary.totals
     row("Source", "\(summary.sourceKind) \(summary.sourceLocation)")
     row("Destination", "\(summary.destinationKind) \(summary.destinationLocation)")
+    if let start = summary.start {
+        row("A part", "only keys that sort at or behind \(start); the destination is whole only if it has the others")
+    }
     if summary.isContinuation { row("Continued", "an earlier run of this migration was cut off") }
     if summary.entriesReadBefore > 0 {
         row("Read before", "\(formatCount(summary.entriesReadBefore)) items, by an earlier run, and not again")
@@ -121,6 +126,7 @@ func summaryMembers(_ summary: MigrationSummary) -> [(String, JSONText)] {
     let totals = summary.totals
     return [
         ("dry_run", .boolean(summary.isDryRun)), ("continued", .boolean(summary.isContinuation)),
+        ("partial", .boolean(summary.start != nil)), ("start", .optional(summary.start.map { "\($0)" })),
         ("source", .object([("kind", .string(summary.sourceKind)), ("location", .string(summary.sourceLocation))])),
         (
             "destination",

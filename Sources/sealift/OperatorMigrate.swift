@@ -29,7 +29,11 @@ let operatorMigrateCommand = CommandSpec(
     ],
     flags: [
         CommonFlags.config,
-        .string("start", placeholder: "key", help: "Copy only keys that sort at or behind this one, bytewise."),
+        .bytes(
+            "start", placeholder: "key",
+            help:
+                "Copy only keys that sort at or behind this one, bytewise; \\xhh stands for any byte and \\\\ for a "
+                + "backslash, as in manifests. The result is a part, so not into a Raft directory."),
         .boolean("reset", help: "Remove the migration marker from the source and copy nothing."),
         CommonFlags.maxParallel,
         .boolean("dry-run", help: "Look at both sides, read the whole source, write nothing, print the plan."),
@@ -76,8 +80,6 @@ struct OperatorMigrate {
 
     /// - Returns: The exit code.
     func run() -> Int32 {
-        // A closed pipe behind standard output must not end a migration half-way.
-        signal(SIGPIPE, SIG_IGN)
         do throws(MigrationFailure) {
             let logger = try console.logger(flags)
             try CommonFlags.checkParallel(flags)
@@ -94,7 +96,7 @@ struct OperatorMigrate {
 
     private func options() throws(MigrationFailure) -> MigrationOptions {
         var options = MigrationOptions()
-        if !flags.string("start").isEmpty { options.start = StorageKey(flags.string("start")) }
+        options.start = try CommonFlags.start(flags)
         options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")
         options.allowsAnyData = flags.boolean("allow-any-data")
@@ -141,6 +143,16 @@ struct OperatorMigrate {
                 EventWriter().emit("result", summaryMembers(summary))
             } else {
                 console.printResult(summaryText(summary))
+            }
+            do throws(OutputFailure) {
+                try console.checkResult()
+            } catch {
+                throw MigrationFailure(
+                    .failed,
+                    summary.isDryRun
+                        ? "Error: \(error)"
+                        : "Error migrating: \(error)\nThe destination is proven and complete. Run the same command again: it "
+                            + "compares both sides once more and prints the result.")
             }
         }
     }

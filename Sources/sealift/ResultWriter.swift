@@ -1,25 +1,25 @@
 import Glibc
+import Telemetry
 
 /// Writes many lines of a result to a file or to standard output, in large pieces.
 final class ResultWriter {
     private static let flushBytes = 256 << 10
 
-    private let descriptor: Int32
-    private let isOwn: Bool
+    private var descriptor: Int32
+    /// The file; `nil` for standard output.
+    private let path: String?
     private var buffer: [UInt8] = []
-    /// Whether whoever reads the output has gone.
-    private(set) var isClosed = false
 
     /// - Parameter path: A file to create with mode 0600, or `-` for standard output.
     /// - Throws: If the file cannot be created.
     init(path: String = "-") throws {
-        isOwn = path != "-"
-        descriptor = isOwn ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) : 1
+        self.path = path == "-" ? nil : path
+        descriptor = path == "-" ? 1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw OutputFailure(path: path, number: errno) }
     }
 
     deinit {
-        if isOwn { close(descriptor) }
+        if path != nil, descriptor >= 0 { close(descriptor) }
     }
 
     func write(_ bytes: some Sequence<UInt8>) throws {
@@ -32,15 +32,22 @@ final class ResultWriter {
         try write(CollectionOfOne(UInt8(ascii: "\n")))
     }
 
-    func flush() throws {
-        var written = 0
-        while written < buffer.count {
-            let count = buffer.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw OutputFailure(path: isOwn ? "the file" : "standard output", number: errno) }
-            written += count
+    /// Writes the rest and makes sure that all of it has arrived; nothing can be written after that.
+    func finish() throws {
+        try flush()
+        guard let path else {
+            if let number = TerminalOutput.standardOutput.settle() { throw OutputFailure(number: number) }
+            return
+        }
+        // Some file systems tell only here that there was no room.
+        let closed = close(descriptor)
+        descriptor = -1
+        guard closed == 0 else { throw OutputFailure(path: path, number: errno) }
+    }
+
+    private func flush() throws {
+        if let number = buffer.withUnsafeBytes({ writeAll($0, to: descriptor) }) {
+            throw OutputFailure(path: path, number: number)
         }
         buffer.removeAll(keepingCapacity: true)
     }
@@ -48,8 +55,21 @@ final class ResultWriter {
 
 /// The result cannot be written.
 struct OutputFailure: Error, CustomStringConvertible {
-    let path: String
+    /// The file; `nil` for standard output.
+    var path: String?
     let number: Int32
 
-    var description: String { "write \(path): \(String(cString: strerror(number)))" }
+    var description: String {
+        let reason = String(cString: strerror(number))
+        guard let path else {
+            let hint =
+                switch number {
+                case EPIPE: "whoever was to read it has ended"
+                case EBADF: "it is closed, or not open for writing"
+                default: "make room there, or send it elsewhere"
+                }
+            return "the result could not be written to standard output: \(reason) (\(hint))."
+        }
+        return "write \(path): \(reason)"
+    }
 }

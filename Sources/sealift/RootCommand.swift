@@ -25,6 +25,12 @@ let rootCommand = CommandSpec(
 ///
 /// - Returns: The exit code.
 func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> Int32 {
+    guard console.unreadableVariables.isEmpty || command.flags.isEmpty else {
+        let names = console.unreadableVariables.joined(separator: ", ")
+        let message = "\(names): not UTF-8, and could only be used changed. Set it to a text, or unset it for this command."
+        console.printError(console.screen.paint(message, .red))
+        return 1
+    }
     switch command.path.dropFirst().joined(separator: " ") {
     case "operator migrate": return OperatorMigrate(flags, console).run()
     case "check": return Check(flags, console).run()
@@ -63,7 +69,8 @@ let referenceCommand = CommandSpec(
     path: ["sealift", "reference"], summary: "Print the reference of all commands as Markdown")
 
 private func printCompletion(_ flags: ParsedFlags, _ console: Console) -> Int32 {
-    guard flags.arguments.count == 1, let shell = Shell(rawValue: flags.arguments[0]) else {
+    let words = flags.arguments.map { String(decoding: $0, as: UTF8.self) }
+    guard words.count == 1, let shell = Shell(rawValue: words[0]) else {
         let names = Shell.allCases.map(\.rawValue).joined(separator: ", ")
         console.printError("Name one shell: \(names). Example: sealift completion bash")
         return 1

@@ -3,24 +3,28 @@ import Glibc
 import Telemetry
 
 /// The program: finds the command that the arguments name and exits with its code.
-let console = Console(environment: processEnvironment())
+occupyStandardStreams()
+ignoreSignalsOfWrites()
+let variables = processEnvironment()
+let console = Console(environment: variables)
 
 do throws(FlagError) {
-    switch try rootCommand.resolve(Array(CommandLine.arguments.dropFirst())) {
+    switch try rootCommand.resolve(processArguments()) {
     case .help(let command): console.printResult(command.helpText(width: min(terminalWidth(of: 1), 100)))
     case .version: console.printResult("Sealift v\(sealiftVersion)")
     case .incomplete(let group, let code):
         console.printError(group.helpText())
         exit(code)
     case .command(let command, let arguments):
-        let flags = try command.parse(arguments, environment: console.environment)
+        let flags = try command.parse(arguments, environment: variables)
         for warning in flags.warnings { console.printError(console.screen.paint(warning, .yellow)) }
         if flags.wantsHelp {
             console.printResult(command.helpText(width: min(terminalWidth(of: 1), 100)))
-            exit(0)
+        } else {
+            exit(console.exitCode(after: run(command, flags, console)))
         }
-        exit(run(command, flags, console))
     }
+    exit(console.exitCode(after: 0))
 } catch {
     console.printError(console.screen.paint(error.message, .red))
     exit(error.exitCode)

@@ -57,6 +57,12 @@ struct Departure: Sendable {
         Departure(
             name: "corrupt_entry", code: 2, says: "Error migrating: error reading entry: unexpected EOF",
             reason: "says where, and the half-filled destination keeps a migration marker"),
+        Departure(
+            name: "start_flag", code: 0, says: "Success! All of the keys from sys on have been migrated.",
+            reason: "a part is not all of the keys"),
+        Departure(
+            name: "start_past_end", code: 0, says: "Success! All of the keys from zzz on have been migrated.",
+            reason: "a part is not all of the keys"),
     ]
 
     /// Departures that remain with `-practice`.
@@ -67,7 +73,9 @@ struct Departure: Sendable {
     ]
 
     /// Nothing that `-practice` has a say in.
-    static let inBoth: Set = ["source_missing", "empty_source", "same_path", "corrupt_entry"]
+    static let inBoth: Set = [
+        "source_missing", "empty_source", "same_path", "corrupt_entry", "start_flag", "start_past_end",
+    ]
 }
 
 extension Sandbox {

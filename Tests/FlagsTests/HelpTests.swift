@@ -92,7 +92,9 @@ import Testing
     private func describe(_ arguments: [String]) -> String {
         do throws(FlagError) {
             switch try Sample.root.resolve(arguments) {
-            case .command(let command, let rest): return "command \(command.commandLine) \(rest.joined(separator: " "))"
+            case .command(let command, let rest):
+                let words = rest.map { String(decoding: $0, as: UTF8.self) }
+                return "command \(command.commandLine) \(words.joined(separator: " "))"
             case .help(let command): return "help \(command.commandLine)"
             case .version: return "version"
             case .incomplete(let command, let exitCode): return "incomplete \(command.commandLine) \(exitCode)"

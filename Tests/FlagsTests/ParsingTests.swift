@@ -82,7 +82,7 @@ import Testing
     @Test func listsGrowAndArgumentsStay() throws {
         let flags = try parse(["-skip", "sys/", "--skip=a,b", "x", "-y", "-", "-z=1"])
         #expect(flags.list("skip") == ["sys/", "a,b"])
-        #expect(flags.arguments == ["x", "-y", "-", "-z=1"])
+        #expect(flags.arguments == ["x", "-y", "-", "-z=1"].map { Array($0.utf8) })
         #expect(
             flags.warnings == [
                 "Command flags must be provided before positional arguments. The following arguments will not be "

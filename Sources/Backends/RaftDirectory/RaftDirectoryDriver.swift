@@ -4,7 +4,7 @@ extension RaftDirectoryBackend {
     /// How a directory of integrated storage is configured and opened.
     package static func driver() -> BackendDriver {
         BackendDriver(
-            kind: "raft", summary: "A directory of integrated storage.", options: options
+            kind: "raft", summary: "A directory of integrated storage.", options: options, isBuiltWhole: true
         ) { settings, purpose throws(StorageError) in
             let path = try settings.path("path", environment: "BAO_RAFT_PATH", "VAULT_RAFT_PATH")
             switch purpose {
