@@ -28,8 +28,8 @@ struct Boltcheck {
 
     private static func execute(_ program: String, _ arguments: [String], _ environment: [String: String]) throws {
         let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
+        process.executableURL = URL(filePath: "/usr/bin/timeout")
+        process.arguments = ["-k", "5", "600", program] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let pipe = Pipe()
         process.standardError = pipe

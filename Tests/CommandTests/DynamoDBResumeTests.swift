@@ -55,7 +55,7 @@ import Testing
         func startUntil(scans more: Int) throws -> Sandbox.Started {
             let before = try scans
             let started = try sandbox.start(words)
-            while try scans < before + more, !started.program.ends(within: 3) {}
+            try waitUntil("\(more) more scans") { try scans >= before + more || started.program.ends(within: 3) }
             return started
         }
 
@@ -130,7 +130,9 @@ import Testing
             let before = journaled()
             let started = try sandbox.start(words)
             // The last runs are let go to the end.
-            while round < 3, journaled() < before + 1_500_000, !started.program.ends(within: 5) {}
+            try waitUntil("the journal grows") {
+                round >= 3 || journaled() >= before + 1_500_000 || started.program.ends(within: 5)
+            }
             if round < 3 { started.program.send(SIGKILL) }
             let outcome = try started.outcome()
             if outcome.code == -SIGKILL {

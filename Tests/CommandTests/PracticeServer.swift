@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A practice table served by the built program, for one test.
@@ -12,16 +13,18 @@ final class PracticeServer {
         self.sandbox = sandbox
         started = try sandbox.start(["practice-table", "-address", address] + flags)
         let marker = "Practice table listening on "
-        while true {
+        var found: String?
+        try waitUntil("practice-table listens") { [started] in
             let output = try text(of: started.output)
             if let start = output.firstRange(of: marker), output[start.upperBound...].contains("\n") {
-                endpoint = String(output[start.upperBound...].prefix { $0 != " " && $0 != "\n" })
-                return
+                found = String(output[start.upperBound...].prefix { $0 != " " && $0 != "\n" })
             }
-            if started.program.ends(within: 5) {
-                throw RunningProgram.Failure(description: "practice-table: \(try started.outcome().errors)")
-            }
+            return found != nil || started.program.ends(within: 5)
         }
+        guard let found else {
+            throw RunningProgram.Failure(description: "practice-table: \(try started.outcome().errors)")
+        }
+        endpoint = found
     }
 
     deinit { started.program.send(SIGKILL) }

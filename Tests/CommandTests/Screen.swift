@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A terminal that a program under test is shown on: the other end of its pseudo-terminal, and what stands on it.
 final class Screen {
@@ -44,7 +45,10 @@ final class Screen {
 
     /// Shows what a program writes, to its end.
     func watch(_ program: RunningProgram) throws -> Int32 {
-        while !program.ends(within: 0) { read(milliseconds: 20) }
+        try waitUntil("the program ends") {
+            read(milliseconds: 20)
+            return program.ends(within: 0)
+        }
         let code = try program.wait()
         while read(milliseconds: 0) {}
         return code

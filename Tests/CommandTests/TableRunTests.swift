@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs with tables that are stopped, killed or repeated with other options.
@@ -7,7 +8,7 @@ import Testing
         #", "Identity":{"B":"aWRlbnRpdHktMQ=="},"Expires":{"N":"4000000000000000000"}"#
 
     private func waitFor(_ server: PracticeServer, _ action: String, _ count: Int) throws {
-        while try server.counts().requests[action, default: 0] < count { usleep(5000) }
+        try waitUntil("\(count) of \(action)") { try server.counts().requests[action, default: 0] >= count }
     }
 
     private func expectNoMarker(_ server: PracticeServer) throws {

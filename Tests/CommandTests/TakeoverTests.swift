@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Two runs of one job: at the same time, or one after the other was killed.
@@ -11,7 +12,7 @@ import Testing
         let file = try sandbox.configuration(source, destination)
         let first = try sandbox.start(["operator", "migrate", "-config", file])
         let marker = "\(source.path)/core/_migration"
-        while !exists(marker), !first.program.ends(within: 1) {}
+        try waitUntil("the marker is set") { exists(marker) || first.program.ends(within: 1) }
         first.program.send(SIGSTOP)
         let second = try sandbox.migrate(file)
         #expect(second.code == 2)

@@ -66,7 +66,7 @@ final class Sandbox {
         process.standardError = FileHandle.nullDevice
         try process.run()
         var text = ""
-        while text.firstMatch(of: /listening on \S+\s/) == nil, process.isRunning {
+        for _ in 0..<20_000 where text.firstMatch(of: /listening on \S+\s/) == nil && process.isRunning {
             usleep(5000)
             text = try String(contentsOf: output, encoding: .utf8)
         }
@@ -122,7 +122,8 @@ final class Sandbox {
         if try isOnDynamoDB(line) { environment["AWS_DYNAMODB_ENDPOINT"] = try endpoint() }
         let (output, errors) = (root.appending(path: "output.txt").path, root.appending(path: "errors.txt").path)
         let code = try Self.wait(
-            for: ["/bin/bash", "-c", "cd '\(root.path)/work'\n\(line)"], environment, output: output, errors: errors)
+            for: ["/usr/bin/timeout", "-k", "5", "300", "/bin/bash", "-c", "cd '\(root.path)/work'\n\(line)"],
+            environment, output: output, errors: errors)
         return Outcome(
             code: code, output: try String(contentsOfFile: output, encoding: .utf8),
             errors: try String(contentsOfFile: errors, encoding: .utf8))

@@ -206,7 +206,7 @@ import Testing
         let thread = Thread { [server] in
             // The request is under way once the server has noted it.
             let log = HTTPRequest(method: "GET", url: "\(server.url)/log/slow-31/cancelled")
-            while (try? HTTPClient().perform(log).bodyCount) ?? 0 < 3 { usleep(2000) }
+            try? waitUntil("the request is noted") { (try? HTTPClient().perform(log).bodyCount) ?? 0 >= 3 }
             isCancelled.withLock { $0 = true }
         }
         thread.start()
