@@ -38,8 +38,9 @@ struct Offenders {
     func problem(_ destination: any StorageBackend) -> String? {
         guard count > 0 else { return nil }
         let more = count > lines.count ? "\n  … and \(count - lines.count) more" : ""
-        let entries = count == 1 ? "1 entry" : "\(count) entries"
-        return "\(entries) cannot be kept by the destination (\(destination.kind) \(destination.location)):\n"
+        return
+            "\(count) \(plural(count, "entry", "entries")) cannot be kept by the destination "
+            + "(\(destination.kind) \(destination.location)):\n"
             + lines.joined(separator: "\n") + more
             + "\nDelete or rename them through a server, or choose a destination that can keep them."
     }

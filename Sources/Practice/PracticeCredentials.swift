@@ -62,7 +62,7 @@ package struct PracticeCredentials: Sendable, CustomStringConvertible, CustomRef
         self.init(parsing: String(decoding: text, as: UTF8.self))
     }
 
-    package var description: String { "\(secrets.count) access keys" }
+    package var description: String { "\(secrets.count) \(plural(secrets.count, "access key"))" }
 
     package var customMirror: Mirror { Mirror(self, children: ["count": secrets.count]) }
 }

@@ -8,7 +8,9 @@ package func renderProgress(_ report: ProgressReport, width: Int, colour: Bool) 
     // The last column stays free: some terminals wrap as soon as it is written.
     let limit = max(width - 1, 10)
     let phase = snapshot.phase.name
-    var amounts = [amount(formatCount(snapshot.entries), snapshot.expectedEntries.map(formatCount)) + " entries"]
+    var amounts = [amount(formatCount(snapshot.entries), snapshot.expectedEntries.map(formatCount))]
+    // Where both are told, the noun goes with the total.
+    amounts[0] += (snapshot.expectedEntries ?? snapshot.entries) == 1 ? " entry" : " entries"
     amounts.append(amount(formatBytes(snapshot.bytes), snapshot.expectedBytes.map(formatBytes)))
     if let fraction = report.fraction { amounts.append(percent(fraction) + "%") }
     var first = clipped(([phase] + amounts).joined(separator: "  "), limit)

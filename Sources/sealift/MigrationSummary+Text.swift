@@ -22,7 +22,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
     }
     if summary.isContinuation { row("Continued", "an earlier run of this migration was cut off") }
     if summary.entriesReadBefore > 0 {
-        row("Read before", "\(formatCount(summary.entriesReadBefore)) items, by an earlier run, and not again")
+        row("Read before", "\(counted(summary.entriesReadBefore, "item")), by an earlier run, and not again")
     }
     row(
         "Entries",
@@ -31,7 +31,8 @@ func summaryText(_ summary: MigrationSummary) -> String {
         row("Time", timeText(summary))
         row(
             "Proven",
-            "\(formatCount(summary.comparison.same)) of \(formatCount(totals.entries)) entries read back and equal")
+            "\(formatCount(summary.comparison.same)) of \(counted(totals.entries, "entry", "entries")) read back and equal"
+        )
     }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
     if let seal = summary.seal { row("Seal", seal.summary) }
@@ -83,13 +84,21 @@ private func guideLines(_ summary: MigrationSummary) -> [String] {
     return lines
 }
 
+/// A count and its noun.
+func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String {
+    "\(formatCount(count)) \(plural(count, one, many))"
+}
+
 private func activityText(_ activity: StoreActivity) -> String {
     let requests = activity.requests.sorted { $0.key < $1.key }.map { "\(formatCount($0.value)) \($0.key)" }
     var parts = [requests.joined(separator: ", ")]
-    if activity.readUnits > 0 { parts.append("\(activity.readUnits) read units") }
-    if activity.writeUnits > 0 { parts.append("\(activity.writeUnits) write units") }
+    if activity.readUnits > 0 { parts.append("\(activity.readUnits) read unit\(activity.readUnits == 1 ? "" : "s")") }
+    if activity.writeUnits > 0 {
+        parts.append("\(activity.writeUnits) write unit\(activity.writeUnits == 1 ? "" : "s")")
+    }
     if activity.retries > 0 {
-        parts.append("\(formatCount(activity.retries)) retries, \(formatCount(activity.throttles)) of them throttled")
+        let retries = counted(activity.retries, "retry", "retries")
+        parts.append("\(retries), \(formatCount(activity.throttles)) of them throttled")
     }
     return parts.joined(separator: "; ")
 }

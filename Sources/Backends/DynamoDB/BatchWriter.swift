@@ -40,7 +40,8 @@ struct BatchWriter {
             guard attempt <= Self.maximumFruitless else {
                 throw StorageError(
                     .io,
-                    "\(table.name): DynamoDB has left \(left.count) writes undone \(attempt) times in a row. Raise the "
+                    "\(table.name): DynamoDB has left \(left.count) \(plural(left.count, "write")) undone "
+                        + "\(attempt) times in a row. Raise the "
                         + "table's write capacity, or lower the rate with max_wcu, and run again.")
             }
             try table.transport.waitAfterLeftovers(.write, attempt: attempt)

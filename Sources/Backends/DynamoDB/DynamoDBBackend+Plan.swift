@@ -139,13 +139,18 @@ final class DynamoDBWriteEstimator: WriteEstimator {
             ServicePlan.Line(
                 "Items",
                 isEstimate
-                    ? "about \(entries), markers included" : "\(entries) entries and \(directories) directory markers"),
+                    ? "about \(entries), markers included"
+                    : "\(entries) \(plural(entries, "entry", "entries")) and \(directories) directory "
+                        + plural(directories, "marker")),
             ServicePlan.Line(
                 "Write units",
                 "\(units) = \(entryUnits) (entries, each rounded up to \(CapacityRules.bytesPerWriteUnit) bytes) + "
                     + "\(directories) (markers)"),
             ServicePlan.Line(
-                "Requests", "\(requests) = \(entries + directories) items / \(VaultTable.batchWrites) a request"),
+                "Requests",
+                "\(requests) = \(entries + directories) \(plural(entries + directories, "item")) / "
+                    + "\(VaultTable.batchWrites) a request"
+            ),
         ]
         lines += DynamoDBBackend.rateLines(
             provisioned: provisioned, onDemand: CapacityRules.onDemandWrites, limit: limit, planned: planned,

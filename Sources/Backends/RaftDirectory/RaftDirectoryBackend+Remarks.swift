@@ -83,8 +83,8 @@ extension RaftDirectoryBackend {
     /// What is said of a log that runs on behind the data, and whether writes may be among its entries.
     private static func describe(_ tail: RaftLogFile.Tail) -> (text: String, lacksWrites: Bool) {
         let counts =
-            "The log holds \(tail.entries) entries behind the data, up to index \(tail.lastIndex); "
-            + "\(tail.commands) of them may be writes"
+            "The log holds \(tail.entries) \(plural(tail.entries, "entry", "entries")) behind the data, up to index "
+            + "\(tail.lastIndex); \(tail.commands) of them may be \(tail.commands == 1 ? "a write" : "writes")"
         let undecodable = tail.undecodable > 0 ? ", \(tail.undecodable) could not be decoded" : ""
         guard tail.commands + tail.undecodable > 0 else { return ("\(counts): nothing is missing.", false) }
         let advice =

@@ -1,3 +1,5 @@
+import Storage
+
 /// What an import brought into a table.
 package struct ImportResult: Sendable, Equatable {
     /// Items written, markers included.
@@ -40,7 +42,8 @@ extension PracticeTable {
                 guard table.items > 0 else { return }
                 guard replaces else {
                     throw .validation(
-                        "the table holds \(table.items) items. Name another with -table, or give -replace to delete them"
+                        "the table holds \(table.items) \(plural(table.items, "item")). Name another with -table, or give -replace "
+                            + "to delete what is there"
                     )
                 }
                 try store.deleteTable(name)

@@ -186,12 +186,14 @@ struct ExportDocument {
         guard let count = object.count, count == object.items else {
             let said = object.count.map(String.init) ?? "nothing"
             throw Self.damage(
-                file.path, line, "the scan's output says Count \(said) and has \(object.items) items")
+                file.path, line,
+                "the scan's output says Count \(said) and has \(object.items) \(plural(object.items, "item"))")
         }
         if let scanned = object.scanned, scanned != count {
             throw StorageError(
                 .damagedStore,
-                "\(file.path):\(line): the scan looked at \(scanned) items and gave \(count): a filter left out the rest. "
+                "\(file.path):\(line): the scan looked at \(scanned) \(plural(scanned, "item")) and gave \(count): "
+                    + "a filter left out the rest. "
                     + "Scan again without --filter-expression.")
         }
         pageIsMissing = object.goesOn
@@ -211,7 +213,9 @@ struct ExportDocument {
         if let expected = file.manifest?.itemCount, expected != items {
             throw StorageError(
                 .damagedStore,
-                "\(file.path) has \(items) items, the manifest says \(expected). Download the export again.")
+                "\(file.path) has \(items) \(plural(items, "item")), the manifest says \(expected). "
+                    + "Download the export again."
+            )
         }
     }
 }

@@ -128,7 +128,8 @@ struct ExportLayout: Sendable {
         self.init(
             files: files, manifest: nil, path: folder,
             remarks: [
-                "\(folder) has no manifests: that these \(files.count) files are all of the export cannot be checked."
+                "\(folder) has no manifests: whether \(files.count) \(plural(files.count, "file is", "files are")) all "
+                    + "of the export cannot be checked."
             ])
     }
 

@@ -77,7 +77,8 @@ struct ExportManifest: Sendable {
         let sum = files.reduce(0) { $0 + $1.itemCount }
         guard sum == itemCount else {
             throw Self.damage(
-                "\(folder)/\(Self.filesName)", "its files have \(sum) items, \(Self.summaryName) says \(itemCount)")
+                "\(folder)/\(Self.filesName)",
+                "its files have \(sum) \(plural(sum, "item")), \(Self.summaryName) says \(itemCount)")
         }
     }
 
