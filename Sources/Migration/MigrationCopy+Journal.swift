@@ -21,8 +21,8 @@ extension MigrationCopy {
         }
         let counters = context.counters
         counters.restart(
-            .reading, expectedEntries: source.estimatedEntries(), expectedBytes: source.estimatedBytes())
-        counters.add(entries: journal.entriesReadBefore, bytes: journal.journal.byteCount)
+            .reading, expectedEntries: source.estimatedEntries(), expectedBytes: source.estimatedBytes(),
+            done: (journal.entriesReadBefore, journal.journal.byteCount))
         var request = scanOptions(notes: notes).request
         request.includesDirectoryMarkers = source.capabilities.keepsDirectoryMarkers
         request.pool = pool

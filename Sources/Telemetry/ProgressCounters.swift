@@ -27,10 +27,18 @@ package final class ProgressCounters: Sendable {
     private let expectedEntries = Atomic<Int>(-1)
     private let expectedBytes = Atomic<Int>(-1)
     private let phase = Atomic<ProgressPhase>(.preflight)
+    private let beginning = Mutex(Beginning())
     private let prefix = Mutex<[UInt8]>([])
     private let services = Mutex<(@Sendable () -> ServiceTrouble)?>(nil)
 
     package init() {}
+
+    /// What was counted already when the phase began, and when that was.
+    private struct Beginning {
+        var time = ContinuousClock.now
+        var entries = 0
+        var bytes = 0
+    }
 
     /// What services made a run do again.
     package struct ServiceTrouble: Sendable, Equatable {
@@ -66,13 +74,27 @@ package final class ProgressCounters: Sendable {
     }
 
     /// Goes over to another phase; the counts go on.
-    package func enter(_ phase: ProgressPhase) { self.phase.store(phase, ordering: .relaxed) }
+    package func enter(_ phase: ProgressPhase) {
+        begin(phase, entries: entries.load(ordering: .relaxed), bytes: bytes.load(ordering: .relaxed))
+    }
 
-    /// Goes over to a phase that counts entries and bytes from zero again; skipped ones and retries go on.
-    package func restart(_ phase: ProgressPhase, expectedEntries: Int? = nil, expectedBytes: Int? = nil) {
-        enter(phase)
-        entries.store(0, ordering: .relaxed)
-        bytes.store(0, ordering: .relaxed)
+    private func begin(_ phase: ProgressPhase, entries: Int, bytes: Int) {
+        beginning.withLock { beginning in
+            beginning = Beginning(entries: entries, bytes: bytes)
+            self.phase.store(phase, ordering: .relaxed)
+        }
+    }
+
+    /// Goes over to a phase that counts entries and bytes anew; skipped ones and retries go on.
+    ///
+    /// - Parameter done: Entries and bytes that an earlier run has done: they count, but not for the rate.
+    package func restart(
+        _ phase: ProgressPhase, expectedEntries: Int? = nil, expectedBytes: Int? = nil,
+        done: (entries: Int, bytes: Int) = (0, 0)
+    ) {
+        entries.store(done.entries, ordering: .relaxed)
+        bytes.store(done.bytes, ordering: .relaxed)
+        begin(phase, entries: done.entries, bytes: done.bytes)
         expect(entries: expectedEntries, bytes: expectedBytes)
     }
 
@@ -83,8 +105,11 @@ package final class ProgressCounters: Sendable {
     package func snapshot() -> ProgressSnapshot {
         func known(_ count: Int) -> Int? { count < 0 ? nil : count }
         let trouble = services.withLock { $0 }?() ?? ServiceTrouble(retries: 0, throttles: 0)
+        let (beginning, phase) = beginning.withLock { ($0, self.phase.load(ordering: .relaxed)) }
         return ProgressSnapshot(
-            phase: phase.load(ordering: .relaxed),
+            phase: phase, phaseTime: ContinuousClock.now - beginning.time,
+            phaseEntries: entries.load(ordering: .relaxed) - beginning.entries,
+            phaseBytes: bytes.load(ordering: .relaxed) - beginning.bytes,
             entries: entries.load(ordering: .relaxed), bytes: bytes.load(ordering: .relaxed),
             expectedEntries: known(expectedEntries.load(ordering: .relaxed)),
             expectedBytes: known(expectedBytes.load(ordering: .relaxed)),
@@ -97,6 +122,11 @@ package final class ProgressCounters: Sendable {
 /// The counts at one time.
 package struct ProgressSnapshot: Sendable, Equatable {
     package var phase: ProgressPhase
+    /// Since the phase began.
+    package var phaseTime: Duration
+    /// Done since the phase began.
+    package var phaseEntries: Int
+    package var phaseBytes: Int
     package var entries: Int
     package var bytes: Int
     /// `nil` while unknown.
@@ -111,10 +141,14 @@ package struct ProgressSnapshot: Sendable, Equatable {
     package var prefix: [UInt8]
 
     package init(
-        phase: ProgressPhase, entries: Int = 0, bytes: Int = 0, expectedEntries: Int? = nil, expectedBytes: Int? = nil,
+        phase: ProgressPhase, phaseTime: Duration = .zero, phaseEntries: Int = 0, phaseBytes: Int = 0,
+        entries: Int = 0, bytes: Int = 0, expectedEntries: Int? = nil, expectedBytes: Int? = nil,
         skipped: Int = 0, retries: Int = 0, throttles: Int = 0, prefix: [UInt8] = []
     ) {
         self.phase = phase
+        self.phaseTime = phaseTime
+        self.phaseEntries = phaseEntries
+        self.phaseBytes = phaseBytes
         self.entries = entries
         self.bytes = bytes
         self.expectedEntries = expectedEntries

@@ -27,6 +27,11 @@ struct ProgressMeter {
             }
             entryRate = smooth(entryRate, snapshot.entries - old.snapshot.entries)
             byteRate = smooth(byteRate, snapshot.bytes - old.snapshot.bytes)
+        } else if entryRate == nil, snapshot.phaseTime > .zero, snapshot.phaseEntries > 0 {
+            // Nothing to compare with yet in this phase but its beginning.
+            let time = seconds(snapshot.phaseTime)
+            entryRate = Double(max(snapshot.phaseEntries, 0)) / time
+            byteRate = Double(max(snapshot.phaseBytes, 0)) / time
         }
         previous = (snapshot, now)
         return ProgressReport(
