@@ -28,7 +28,8 @@ extension CommandSpec {
             if let next = command.subcommands.first(where: { word.elementsEqual($0.name.utf8) }) {
                 command = next
                 rest = rest.dropFirst()
-            } else if command.path.count == 1, ["-v", "-version", "--version"].contains(where: { word.elementsEqual($0.utf8) })
+            } else if command.path.count == 1,
+                ["-v", "-version", "--version"].contains(where: { word.elementsEqual($0.utf8) })
             {
                 return .version
             } else if command.asksForHelp(rest) {

@@ -12,7 +12,8 @@ final class Census {
         guard context.isWatched, store.estimatedBytes() == nil, !store.capabilities.isRemote else { return }
         let cancellation = cancellation
         let counters = context.counters
-        thread = WorkerThread {
+        // Nobody misses the total where threads are scarce.
+        thread = try? WorkerThread {
             var request = ScanRequest(content: .keys, readers: 1)
             request.pool = BatchPool(keepsValues: false)
             request.isCancelled = { cancellation.isCancelled }

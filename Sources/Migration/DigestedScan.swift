@@ -39,7 +39,12 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
     package init(_ store: any StorageBackend, _ options: Options) {
         let queue = queue
         let isStopped = isStopped
-        self.scanner = WorkerThread { Self.scan(store, options, into: queue, isStopped) }
+        do throws(ThreadFailure) {
+            self.scanner = try WorkerThread { Self.scan(store, options, into: queue, isStopped) }
+        } catch {
+            queue.push(.failure(StorageError(.io, "\(error)")))
+            queue.close()
+        }
     }
 
     /// A flag that threads share.

@@ -64,7 +64,7 @@ struct MigrationCopy {
     }
 
     /// Threads that may read at once, as many as the user allows: a cold disk gives three to five times more to many.
-    var readerCount: Int { max(1, min(options.maximumParallel, 32)) }
+    var readerCount: Int { max(1, min(options.maximumParallel, ScanRequest.mostReaders)) }
 
     private func copy(
         into loader: any BulkLoader, _ pool: BatchPool, _ notes: ScanNotes, _ summary: inout MigrationSummary
@@ -98,7 +98,11 @@ struct MigrationCopy {
                     batch.recycle()
                     continue
                 }
-                try manifest.append(batch.manifestLines)
+                do {
+                    try manifest.append(batch.manifestLines)
+                } catch {
+                    throw MigrationFailure.stage("error writing the manifest: ", error)
+                }
                 tell(batch)
                 do throws(StorageError) {
                     try loader.load(batch.entries)
@@ -139,7 +143,7 @@ struct MigrationCopy {
         _ loader: any BulkLoader, _ manifest: ManifestWriter, _ totals: KeyspaceTotals
     ) throws -> ComparisonCounts {
         let outcome = Monitor<StorageError?>(nil)
-        let syncing = WorkerThread {
+        let syncing = try WorkerThread {
             do throws(StorageError) {
                 try loader.sync()
                 try manifest.sync()

@@ -35,6 +35,8 @@ package struct MigrationFailure: Error, Sendable, CustomStringConvertible {
     static func stage(_ context: String, _ error: any Error) -> MigrationFailure {
         if let failure = error as? MigrationFailure { return failure }
         if let error = error as? StorageError, error.code == .cancelled { return interrupted }
+        // What the stage was reading or writing is not at fault for the disk of the state folder.
+        if let error = error as? StorageError, error.concernsOwnFiles { return migrating("\(error)") }
         return migrating("\(context)\(error)")
     }
 

@@ -228,7 +228,7 @@ struct Preflight {
         scanOptions.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         scanOptions.filter = EntryFilter(start: options.start)
         scanOptions.writesManifestLines = true
-        scanOptions.request.readers = max(1, min(options.maximumParallel, 32))
+        scanOptions.request.readers = options.maximumParallel
         scanOptions.unlisted = options.listedOnly ? .leaveOut : .keep
         context.counters.restart(.copying, expectedEntries: source.estimatedEntries())
         let scan = DigestedScan(source, scanOptions)

@@ -78,8 +78,13 @@ package struct ScanRequest: Sendable {
     package var includesDirectoryMarkers = false
     /// Entries to ask for at a time at most, for a look at the first few; `nil` leaves it to the store.
     package var pageEntries: Int?
-    /// Threads that may read ahead.
-    package var readers = 4
+    /// More threads than this give no disk or service any more, and each takes its memory; fewer where memory is limited.
+    package static let mostReaders = AddressSpace.threads(most: 32)
+
+    /// Threads that may read ahead, ``mostReaders`` at most.
+    package var readers = 4 {
+        didSet { readers = min(max(readers, 1), Self.mostReaders) }
+    }
     /// Asked now and then; `true` ends the scan with ``StorageError/cancelled``.
     package var isCancelled: @Sendable () -> Bool = { false }
     /// Told of everything in the store that is no entry and is left out, from any thread.
@@ -93,7 +98,7 @@ package struct ScanRequest: Sendable {
 
     package init(content: Content = .entries, readers: Int = 4) {
         self.content = content
-        self.readers = readers
+        self.readers = min(max(readers, 1), Self.mostReaders)
     }
 }
 

@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 extension StorageError {
     /// The error of a failed system call on a path.
@@ -11,6 +11,15 @@ extension StorageError {
     ) -> StorageError {
         let reason = systemMessage(number)
         switch number {
+        case ENOENT where !path.hasPrefix("/") && !hasWorkingDirectory():
+            return StorageError(
+                .io, "\(action) \(path): \(reason): the working directory was removed. Name the path from / on.",
+                key: key)
+        case EFBIG:
+            return StorageError(
+                .noSpace,
+                "\(action) \(path): \(reason). Raise the limit on the size of files (ulimit -f), or name a place on a file "
+                    + "system that takes larger ones.", key: key)
         case ENOSPC, EDQUOT:
             return StorageError(.noSpace, "\(action) \(path): \(reason). Make room and run again.", key: key)
         case EROFS:
@@ -26,6 +35,18 @@ extension StorageError {
             return StorageError(.io, "\(action) \(path): \(reason)", key: key)
         }
     }
+}
+
+private func hasWorkingDirectory() -> Bool {
+    guard let path = getcwd(nil, 0) else { return false }
+    free(path)
+    return true
+}
+
+/// Bytes that a file system still gives to this user; as much as a number can say where its figures are larger.
+package func freeBytes(_ info: statvfs) -> Int {
+    let (bytes, isTooLarge) = UInt(info.f_bavail).multipliedReportingOverflow(by: UInt(info.f_frsize))
+    return isTooLarge ? Int.max : Int(clamping: bytes)
 }
 
 /// The text of a system error number as Go prints it: lower case.

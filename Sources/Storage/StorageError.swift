@@ -34,6 +34,17 @@ package struct StorageError: Error, Sendable, Equatable {
     /// Where in the configuration the cause stands, for ``Code/configuration``.
     package let place: SettingPlace?
 
+    /// Whether it befell the run's own files, not a store: a journal or scratch file in the state folder.
+    package private(set) var concernsOwnFiles = false
+
+    /// The same error as one of the run's own files.
+    package var ofOwnFiles: StorageError {
+        guard code != .cancelled else { return self }
+        var copy = self
+        copy.concernsOwnFiles = true
+        return copy
+    }
+
     package init(_ code: Code, _ message: String, key: StorageKey? = nil, place: SettingPlace? = nil) {
         self.code = code
         self.message = message

@@ -40,9 +40,13 @@ private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
     pthread_sigmask(SIG_SETMASK, &all, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     var thread = pthread_t()
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, 1 << 20)
     let context = Unmanaged.passRetained(ThreadBody(body))
     let failure = pthread_create(
-        &thread, nil,
+        &thread, &attributes,
         { context in
             guard let context else { return nil }
             Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()

@@ -19,22 +19,23 @@ package final class OrderedStage<Input, Output>: Sendable {
     private let threads: Monitor<[WorkerThread]>
 
     /// - Parameters:
-    ///   - workers: Threads that transform.
+    ///   - workers: Threads that transform, if the system gives so many.
     ///   - window: Elements under way at most; at least `workers`.
     ///   - transform: Called on the workers' threads; its error comes out of ``next()`` in its turn.
-    package init(workers: Int, window: Int, _ transform: @escaping @Sendable (Input) throws -> Output) {
+    /// - Throws: If the system gives not even one thread.
+    package init(
+        workers: Int, window: Int, _ transform: @escaping @Sendable (Input) throws -> Output
+    ) throws(ThreadFailure) {
         self.window = max(window, workers, 1)
         self.threads = Monitor([])
         let monitor = monitor
-        let started = (0..<max(workers, 1)).map { _ in
-            WorkerThread {
-                while let (number, input) = Self.take(from: monitor) {
-                    let result = Result { try transform(input) }
-                    monitor.changeWaking { state in
-                        state.done[number] = result
-                        // The consumer waits for one number only; any other result can stay where it is.
-                        return ((), wakes: number == state.delivered ? Waiting.forResult : nil)
-                    }
+        let started = try startThreads(workers) {
+            while let (number, input) = Self.take(from: monitor) {
+                let result = Result { try transform(input) }
+                monitor.changeWaking { state in
+                    state.done[number] = result
+                    // The consumer waits for one number only; any other result can stay where it is.
+                    return ((), wakes: number == state.delivered ? Waiting.forResult : nil)
                 }
             }
         }

@@ -11,7 +11,8 @@ let checkCommand = CommandSpec(
         Reads both stores of a migration's file, changing neither, and compares every entry by its SHA-256. Prints \
         every difference: + only at the destination, - missing at the destination, * different, ! unreadable.
 
-        Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read, 3 differences, 130 interrupted.
+        Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
+        3 differences, 130 interrupted.
         """,
     examples: [
         .init("Compare:", "sealift check -config migrate.hcl"),
@@ -61,7 +62,7 @@ struct Check {
         let sourceBlock = try file.store("storage_source")
         let destinationBlock = try file.store("storage_destination")
         let cancellation = CancellationToken()
-        _ = console.watchSignals(cancellation, announcement: nil)
+        try console.watchSignals(cancellation, announcement: nil)
         let counters = ProgressCounters()
         let source = try openForReading(sourceBlock, console, cancellation)
         defer { source.close() }
@@ -73,7 +74,7 @@ struct Check {
         let start = try CommonFlags.start(flags)
         let check = StoreCheck(
             source: source, destination: destination, start: start, context: context,
-            readers: min(flags.integer("max-parallel"), 32), unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
+            readers: flags.integer("max-parallel"), unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
             allowsLostEntries: flags.boolean("allow-lost-entries"))
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
@@ -121,7 +122,7 @@ struct Check {
         let counts = result.counts
         let verdict =
             counts.isAllSame
-            ? "Source and destination hold the same \(formatCount(counts.same)) entries."
+            ? "Source and destination hold the same \(counted(counts.same, "entry", "entries"))."
             : "Source and destination differ."
         let found = ScanNote.Reason.allCases.compactMap { reason in
             result.notes[reason].map {

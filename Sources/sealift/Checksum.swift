@@ -50,11 +50,11 @@ struct Checksum {
 
     private func printManifest(_ logger: Logger) throws -> Int32 {
         let cancellation = CancellationToken()
-        _ = console.watchSignals(cancellation, announcement: nil)
+        try console.watchSignals(cancellation, announcement: nil)
         let store = try openSide(flags, console, cancellation)
         defer { store.close() }
         var options = DigestedScan.Options()
-        options.request.readers = min(flags.integer("max-parallel"), 32)
+        options.request.readers = flags.integer("max-parallel")
         options.unlisted = flags.boolean("listed-only") ? .leaveOut : .keep
         options.request.isCancelled = { cancellation.isCancelled }
         let notes = ScanNotes(start: nil)

@@ -2,6 +2,7 @@ import Flags
 import Glibc
 import Migration
 import Storage
+import Synchronization
 import Telemetry
 import Workers
 
@@ -10,8 +11,8 @@ import Workers
 struct Console: Sendable {
     /// Variables whose values are texts.
     let environment: [String: String]
-    /// Variables that Sealift may read and whose values are no UTF-8, so that they could only be passed on changed.
-    let unreadableVariables: [String]
+    /// What is wrong with variables that Sealift may read: values that are no UTF-8 could only be passed on changed.
+    let environmentProblem: String?
     /// What standard error can show.
     let screen: TerminalSettings
 
@@ -19,9 +20,16 @@ struct Console: Sendable {
         let environment = variables.compactMapValues { String(validating: $0, as: UTF8.self) }
         self.environment = environment
         let prefixes = ["AWS_", "BAO_", "VAULT_", "SEALIFT_", "SSL_", "XDG_", "HOME", "TMPDIR"]
-        unreadableVariables = variables.keys.filter { name in
-            environment[name] == nil && prefixes.contains { name.hasPrefix($0) }
-        }.sorted()
+        // Flags look at their own variables, and some take any bytes.
+        let ofFlags = Set(rootCommand.all.flatMap(\.flags).flatMap(\.environment))
+        let unreadable = variables.keys.filter { name in
+            environment[name] == nil && !ofFlags.contains(name) && prefixes.contains { name.hasPrefix($0) }
+        }
+        environmentProblem =
+            unreadable.isEmpty
+            ? nil
+            : "Error: not UTF-8, and could only be used changed: the environment's "
+                + "\(unreadable.sorted().joined(separator: ", ")). Set it to a text, or unset it for this command."
         self.screen = TerminalSettings(descriptor: 2, environment: environment)
     }
 
@@ -89,13 +97,37 @@ struct Console: Sendable {
             ? .events(EventWriter()) : .suited(to: screen, output: .standardError, logger: logger)
     }
 
-    /// Starts watching for SIGINT and SIGTERM: the first stops the run cleanly, the second ends the process at once,
-    /// which is as safe as a power cut.
-    func watchSignals(_ cancellation: CancellationToken, announcement: String?) -> SignalWatch {
-        SignalWatch { _, count in
-            guard count == 1 else { _exit(130) }
+    /// Starts watching for signals that ask the process to end: the first stops the run cleanly. Only an impatient user
+    /// at a terminal is taken at his word, and ends the process at once, which is as safe as a power cut; shells and
+    /// supervisors send several signals for one.
+    func watchSignals(_ cancellation: CancellationToken, announcement: String?) throws(ThreadFailure) {
+        let patience = Patience()
+        _ = try SignalWatch { signal, count in
+            if patience.isLost(by: signal) { _exit(130) }
+            guard count == 1 else { return }
             if let announcement { printResult(announcement) }
             cancellation.cancel()
+        }
+    }
+}
+
+/// Tells a user who asks again from one request that comes more than once.
+final class Patience: Sendable {
+    /// One Ctrl-C may reach a process from the terminal and from whoever started it.
+    private static let shortest = Duration.milliseconds(300)
+
+    private let first = Mutex<ContinuousClock.Instant?>(nil)
+
+    /// Whether a signal of the keyboard came again.
+    func isLost(by signal: Int32) -> Bool {
+        guard signal == SIGINT || signal == SIGQUIT else { return false }
+        let now = ContinuousClock().now
+        return first.withLock { first in
+            guard let earlier = first else {
+                first = now
+                return false
+            }
+            return now - earlier > Self.shortest
         }
     }
 }

@@ -76,7 +76,9 @@ struct Inspect {
     func stat() -> Int32 {
         withStore { store in
             guard flags.arguments.count == 1, let key = StorageKey(loosely: flags.arguments[0]) else {
-                throw MigrationFailure(.configuration, "Name one key, escaped as in manifests (\\xhh for any byte, \\\\ for a backslash).")
+                throw MigrationFailure(
+                    .configuration,
+                    "Name one key, escaped as in manifests (\\xhh for any byte, \\\\ for a backslash).")
             }
             guard let value = try store.get(key) else {
                 if let place = try LostEntries.place(of: key, in: store) {
@@ -103,7 +105,9 @@ struct Inspect {
     private func prefix() throws -> StorageKey {
         guard let text = flags.arguments.first else { return StorageKey([]) }
         guard flags.arguments.count == 1, let key = StorageKey(loosely: text) else {
-            throw MigrationFailure(.configuration, "Name one prefix, escaped as in manifests (\\xhh for any byte, \\\\ for a backslash).")
+            throw MigrationFailure(
+                .configuration,
+                "Name one prefix, escaped as in manifests (\\xhh for any byte, \\\\ for a backslash).")
         }
         guard let last = key.bytes.last, last != UInt8(ascii: "/") else { return key }
         return StorageKey(key.bytes + [UInt8(ascii: "/")])

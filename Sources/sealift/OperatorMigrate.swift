@@ -17,7 +17,7 @@ let operatorMigrateCommand = CommandSpec(
         destination carries Vault's migration marker until it is proven, so that no server starts on half a store. A \
         run that was stopped or killed is taken up by running the same command again.
 
-        Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed, 3 the destination differs, 130 \
+        Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, 3 the destination differs, 130 \
         interrupted.
         """,
     examples: [
@@ -123,7 +123,11 @@ struct OperatorMigrate {
         let cancellation = CancellationToken()
         let isReset = flags.boolean("reset")
         let isJSON = flags.string("format") == "json"
-        _ = console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
+        do throws(ThreadFailure) {
+            try console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
+        } catch {
+            throw MigrationFailure(.failed, "Error migrating: \(error)")
+        }
         let counters = ProgressCounters()
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,

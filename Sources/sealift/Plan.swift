@@ -12,7 +12,7 @@ let planCommand = CommandSpec(
         writing it would take, the time at the configured share or at what the table allows, and the arithmetic. Writes \
         nothing. A source that is no service is read once to count what a service as destination would have to take.
 
-        Exit codes: 0 done, 1 flags or configuration, 2 a store could not be read, 130 interrupted.
+        Exit codes: 0 done, 1 flags or configuration, 2 a store could not be read or the result not written, 130 interrupted.
         """,
     examples: [.init("Before the outage window:", "sealift plan -config migrate.hcl")],
     flags: [
@@ -44,7 +44,7 @@ struct Plan {
     private func plan() throws {
         let file = try ConfigurationFile(path: try CommonFlags.configPath(flags), environment: console.environment)
         let cancellation = CancellationToken()
-        _ = console.watchSignals(cancellation, announcement: nil)
+        try console.watchSignals(cancellation, announcement: nil)
         let source = try openForReading(try file.store("storage_source"), console, cancellation)
         defer { source.close() }
         let block = try file.store("storage_destination")

@@ -91,19 +91,14 @@ struct PracticeTableRun {
         let stop = Monitor(false)
         let cancellation = CancellationToken()
         cancellation.onCancel { stop.change { $0 = true } }
-        // Watched before anything else, so that every thread leaves the signals to the watch.
-        let watch = SignalWatch { signal, count in
-            // Supervisors may send SIGTERM to the process and to its group; only an impatient user is taken at his word.
-            if count > 1, signal == SIGINT { _exit(130) }
-            cancellation.cancel()
-        }
-        defer { withExtendedLifetime(watch) {} }
         do {
+            // Watched before anything else, so that every thread leaves the signals to the watch.
+            try console.watchSignals(cancellation, announcement: nil)
             let logger = try console.logger(flags)
             return try serve(logger, cancellation, stop)
         } catch {
             console.printError(console.screen.paint("Error: \(error)", .red))
-            return (error as? MigrationFailure)?.exitCode ?? 1
+            return (error as? MigrationFailure)?.exitCode ?? (error is OutputFailure ? 2 : 1)
         }
     }
 
@@ -124,6 +119,13 @@ struct PracticeTableRun {
         if cancellation.isCancelled { return 0 }
         let server = try table.start(address: address, allowsRemote: allowsRemote)
         announce(table, server)
+        do throws(OutputFailure) {
+            // Whoever was to learn the port from it waits in vain.
+            try console.checkResult()
+        } catch {
+            server.stop()
+            throw error
+        }
         stop.wait { $0 ? ((), wakes: nil) : nil }
         server.stop()
         table.logCounts()
@@ -205,14 +207,14 @@ struct PracticeTableRun {
         for reason in result.leftOut { console.printError("left out: \(reason)") }
         let leftOut = result.leftOutCount > 0 ? ", left out \(formatCount(result.leftOutCount))" : ""
         console.printResult(
-            "Imported \(formatCount(result.items)) items (\(formatCount(result.items - result.markers)) entries, "
-                + "\(formatCount(result.markers)) markers, \(formatBytes(result.bytes))) into \(name)\(leftOut)"
+            "Imported \(counted(result.items, "item")) (\(counted(result.items - result.markers, "entry", "entries")), "
+                + "\(counted(result.markers, "marker")), \(formatBytes(result.bytes))) into \(name)\(leftOut)"
                 + (digest.map { "; they are those of its manifest, sha256:\($0)" } ?? ""))
     }
 
     private func announce(_ table: PracticeTable, _ server: HTTPServer) {
         let endpoint = "http://\(server.address.authority(port: server.port))"
-        let held = table.tables.map { "\($0.name) (\(formatCount($0.items)) items)" }
+        let held = table.tables.map { "\($0.name) (\(counted($0.items, "item")))" }
         let contents = held.isEmpty ? "without tables" : "with " + held.joined(separator: ", ")
         // Any keys do where no signatures are checked, but clients insist on having some.
         let isChecked = flags.isSet("access-key") || flags.isSet("credentials-file")

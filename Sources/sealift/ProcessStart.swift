@@ -1,4 +1,7 @@
+import CSystem
 import Glibc
+import Storage
+import Telemetry
 
 /// Gives the standard streams that were closed by whoever started the process a descriptor that fails like a closed one,
 /// so that no store is opened under their numbers and then gets the output.
@@ -15,6 +18,18 @@ func occupyStandardStreams() {
 func ignoreSignalsOfWrites() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+}
+
+/// Makes do with little address space, where that is limited.
+///
+/// - Returns: Why it is too little; `nil` if it may do. Beyond it an allocation that fails ends the process, and would
+///   leave a migration's markers behind.
+func fitIntoAddressSpace() -> String? {
+    guard let limit = AddressSpace.limit else { return nil }
+    cs_share_one_heap()
+    guard limit < AddressSpace.least else { return nil }
+    return "Error: this process may have \(formatBytes(limit)) of memory (ulimit -v, ulimit -d), and needs "
+        + "\(formatBytes(AddressSpace.least)) at least, with a Raft store the size of its file on top. Raise the limit."
 }
 
 /// The arguments behind the program's name, as the system gave them: bytes.

@@ -25,12 +25,6 @@ let rootCommand = CommandSpec(
 ///
 /// - Returns: The exit code.
 func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> Int32 {
-    guard console.unreadableVariables.isEmpty || command.flags.isEmpty else {
-        let names = console.unreadableVariables.joined(separator: ", ")
-        let message = "\(names): not UTF-8, and could only be used changed. Set it to a text, or unset it for this command."
-        console.printError(console.screen.paint(message, .red))
-        return 1
-    }
     switch command.path.dropFirst().joined(separator: " ") {
     case "operator migrate": return OperatorMigrate(flags, console).run()
     case "check": return Check(flags, console).run()

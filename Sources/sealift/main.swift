@@ -5,6 +5,7 @@ import Telemetry
 /// The program: finds the command that the arguments name and exits with its code.
 occupyStandardStreams()
 ignoreSignalsOfWrites()
+let memoryProblem = fitIntoAddressSpace()
 let variables = processEnvironment()
 let console = Console(environment: variables)
 
@@ -21,6 +22,10 @@ do throws(FlagError) {
         if flags.wantsHelp {
             console.printResult(command.helpText(width: min(terminalWidth(of: 1), 100)))
         } else {
+            if let problem = memoryProblem ?? console.environmentProblem, !command.flags.isEmpty {
+                console.printError(console.screen.paint(problem, .red))
+                exit(memoryProblem == nil ? 1 : 2)
+            }
             exit(console.exitCode(after: run(command, flags, console)))
         }
     }

@@ -74,11 +74,18 @@ final class Sandbox {
     /// Runs a command of the shell, which must succeed, and gives its standard output.
     @discardableResult
     func shell(_ command: String) throws -> String {
-        let outcome = try start(["/bin/sh", "-c", command], in: environment).outcome()
+        let outcome = try startShell(command).outcome()
         guard outcome.code == 0 else {
             throw RunningProgram.Failure(description: "\(command): exit code \(outcome.code): \(outcome.errors)")
         }
         return outcome.output
+    }
+
+    /// Starts a command of the shell. `"$0"` is the built program, `"$@"` are the words.
+    func startShell(
+        _ command: String, _ words: [String] = [], adding variables: [String: String] = [:]
+    ) throws -> Started {
+        try start(["/bin/sh", "-c", command, Self.program] + words, in: environment.merging(variables) { $1 })
     }
 
     /// Writes a migration's file and gives its path.

@@ -155,9 +155,9 @@ import Workers
             options.request.readers = 2
             let scan = DigestedScan(store, options)
             _ = hasBegun.pop()
-            let stopper = WorkerThread { scan.stop() }
+            let stopper = try WorkerThread { scan.stop() }
             // Readers wait until the scan is told to stop.
-            while !scan.isStopping {}
+            try waitUntil("the scan is told to stop") { scan.isStopping }
             goesOn.close()
             stopper.join()
             #expect(store.delivered.withLock { $0.reduce(0, +) } <= 2)

@@ -14,7 +14,7 @@ import Workers
         let journal = try EntryJournal(durableAt: path)
         if journal.header == nil { try journal.begin(header: [8], partitions: JournalSource.partitions) }
         let taken = BoundedQueue<Void>(capacity: 1)
-        let killer = WorkerThread {
+        let killer = try WorkerThread {
             for _ in 0..<batches where taken.pop() == nil { break }
             usleep(UInt32(microseconds))
             kill(getpid(), SIGKILL)

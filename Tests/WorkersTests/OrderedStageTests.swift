@@ -16,11 +16,11 @@ private func dawdle(_ seed: Int) {
 @Suite struct OrderedStageTests {
     @Test(arguments: [(1, 1), (2, 0), (4, 4), (8, 20), (0, 0)])
     func resultsComeInTheOrderOfTheElements(workers: Int, window: Int) throws {
-        let stage = OrderedStage<Int, Int>(workers: workers, window: window) { element in
+        let stage = try OrderedStage<Int, Int>(workers: workers, window: window) { element in
             dawdle(element)
             return element * 3
         }
-        let feeder = WorkerThread {
+        let feeder = try WorkerThread {
             for element in 0..<2_000 { guard stage.submit(element) else { return } }
             stage.finish()
         }
@@ -33,7 +33,7 @@ private func dawdle(_ seed: Int) {
     }
 
     @Test func errorsComeInTheirTurn() throws {
-        let stage = OrderedStage<Int, Int>(workers: 3, window: 12) { element in
+        let stage = try OrderedStage<Int, Int>(workers: 3, window: 12) { element in
             dawdle(element)
             if element % 4 == 3 { throw Failure(number: element) }
             return element
@@ -53,8 +53,8 @@ private func dawdle(_ seed: Int) {
 
     @Test func atMostAWindowOfElementsIsUnderWay() throws {
         let peak = Monitor((now: 0, most: 0))
-        let stage = OrderedStage<Int, Int>(workers: 2, window: 5) { $0 }
-        let feeder = WorkerThread {
+        let stage = try OrderedStage<Int, Int>(workers: 2, window: 5) { $0 }
+        let feeder = try WorkerThread {
             for element in 0..<300 {
                 guard stage.submit(element) else { return }
                 peak.change { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
@@ -75,10 +75,10 @@ private func dawdle(_ seed: Int) {
         #expect(peak.read { $0.most } <= 5)
     }
 
-    @Test func stopWakesAFeederThatWaitsForRoom() {
-        let stage = OrderedStage<Int, Int>(workers: 1, window: 2) { $0 }
+    @Test func stopWakesAFeederThatWaitsForRoom() throws {
+        let stage = try OrderedStage<Int, Int>(workers: 1, window: 2) { $0 }
         let accepted = Monitor(0)
-        let feeder = WorkerThread { while stage.submit(0) { accepted.change { $0 += 1 } } }
+        let feeder = try WorkerThread { while stage.submit(0) { accepted.change { $0 += 1 } } }
         // The window is full once two elements are in; the feeder then waits, or is about to.
         accepted.wait { $0 == 2 ? ((), wakes: nil) : nil }
         stage.stop()
@@ -90,9 +90,9 @@ private func dawdle(_ seed: Int) {
     }
 
     @Test func stopWakesAConsumerThatWaitsForAResult() throws {
-        let stage = OrderedStage<Int, Int>(workers: 2, window: 4) { $0 }
+        let stage = try OrderedStage<Int, Int>(workers: 2, window: 4) { $0 }
         let taken = Monitor<[Int]>([])
-        let consumer = WorkerThread {
+        let consumer = try WorkerThread {
             while let element = try? stage.next() { taken.change { $0.append(element) } }
         }
         #expect(stage.submit(7))

@@ -8,9 +8,9 @@ private struct Failure: Error, Equatable {
 
 @Suite struct WorkersTests {
     @Test(arguments: [1, 3, 100])
-    func aQueueKeepsOrderAndIsDrainedAfterClosing(capacity: Int) {
+    func aQueueKeepsOrderAndIsDrainedAfterClosing(capacity: Int) throws {
         let queue = BoundedQueue<Int>(capacity: capacity)
-        let producer = WorkerThread {
+        let producer = try WorkerThread {
             for element in 0..<1_000 { queue.push(element) }
             queue.close()
         }
@@ -40,11 +40,11 @@ private struct Failure: Error, Equatable {
         #expect(taken.read { $0 }.sorted() == [-1, -1, -1] + Array(0..<900))
     }
 
-    @Test func closingWakesAProducerThatWaitsForRoom() {
+    @Test func closingWakesAProducerThatWaitsForRoom() throws {
         let queue = BoundedQueue<Int>(capacity: 1)
         #expect(queue.push(1))
         let answer = Monitor<Bool?>(nil)
-        let producer = WorkerThread {
+        let producer = try WorkerThread {
             let isTaken = queue.push(2)
             answer.change { $0 = isTaken }
         }

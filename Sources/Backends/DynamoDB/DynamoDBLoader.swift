@@ -29,12 +29,16 @@ final class DynamoDBLoader: BulkLoader {
     init(_ backend: DynamoDBBackend, _ plan: LoadPlan) throws(StorageError) {
         self.backend = backend
         self.pool = plan.pool
-        let writers = min(Self.maximumWriters, backend.settings.maximumParallel)
+        let writers = min(Self.maximumWriters, backend.settings.maximumParallel, ScanRequest.mostReaders)
         queue = BoundedQueue(capacity: writers)
         threads = Mutex([])
         try backend.createIfMissing()
-        let started = (0..<writers).map { _ in WorkerThread { [self] in writeBatches() } }
-        threads.withLock { $0 = started }
+        do throws(ThreadFailure) {
+            let started = try startThreads(writers) { [self] in writeBatches() }
+            threads.withLock { $0 = started }
+        } catch {
+            throw StorageError(.io, "\(error)")
+        }
     }
 
     func load(_ batch: EntryBatch) throws(StorageError) {

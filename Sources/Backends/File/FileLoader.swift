@@ -26,7 +26,7 @@ final class FileLoader: BulkLoader {
 
     func load(_ batch: EntryBatch) throws(StorageError) {
         try checkFailure()
-        startWriters()
+        try startWriters()
         guard queue.push(batch) else { throw StorageError(.io, "\(path): the load has ended already.") }
     }
 
@@ -53,11 +53,17 @@ final class FileLoader: BulkLoader {
         if let failure = state.read({ $0.failure }) { throw failure }
     }
 
-    private func startWriters() {
-        state.change { state in
-            guard state.threads.isEmpty else { return }
-            state.threads = (0..<Self.writers).map { _ in WorkerThread { [self] in writeBatches() } }
+    private func startWriters() throws(StorageError) {
+        let failure = state.change { state -> ThreadFailure? in
+            guard state.threads.isEmpty else { return nil }
+            do throws(ThreadFailure) {
+                state.threads = try startThreads(Self.writers) { [self] in writeBatches() }
+                return nil
+            } catch {
+                return error
+            }
         }
+        if let failure { throw StorageError(.io, "\(path): \(failure)") }
     }
 
     private func stopWriters() {

@@ -24,19 +24,34 @@ struct FileScan {
     func run(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws(StorageError) {
         let readers = max(request.readers, 1)
         let request = request
-        let stage = OrderedStage<Work, Product>(workers: readers, window: readers * 2) { work in
-            switch work {
-            case .failure(let error): throw error
-            case .chunk(let chunk): return try Self.readChunk(chunk, request)
+        let stage = try started { () throws(ThreadFailure) in
+            try OrderedStage<Work, Product>(workers: readers, window: readers * 2) { work in
+                switch work {
+                case .failure(let error): throw error
+                case .chunk(let chunk): return try Self.readChunk(chunk, request)
+                }
             }
         }
-        let walker = WorkerThread { [root] in Self.walk(root, request, into: stage) }
         defer {
             stage.stop()
             stage.join()
+        }
+        let walker = try started { () throws(ThreadFailure) in
+            try WorkerThread { [root] in Self.walk(root, request, into: stage) }
+        }
+        defer {
+            stage.stop()
             walker.join()
         }
         try deliverAll(from: stage, deliver)
+    }
+
+    private func started<Result>(_ start: () throws(ThreadFailure) -> Result) throws(StorageError) -> Result {
+        do throws(ThreadFailure) {
+            return try start()
+        } catch {
+            throw StorageError(.io, "\(root.path): \(error)")
+        }
     }
 
     private static func walk(_ root: DirectoryHandle, _ request: ScanRequest, into stage: OrderedStage<Work, Product>) {

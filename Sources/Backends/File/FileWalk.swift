@@ -162,9 +162,13 @@ struct FileWalk {
             return request.note(ScanNote(.lostAndFound, at: path))
         }
         let opened = try Self.openFolder(Array(bare), in: parent.directory, path: path)
-        guard levels.count < Self.maximumDepth,
-            !levels.contains(where: { $0.folder.directory.identity == opened.identity })
-        else {
+        guard levels.count < Self.maximumDepth else {
+            throw StorageError(
+                .damagedStore,
+                "\(path.prefix(200))…: folders are nested more than \(Self.maximumDepth) deep, deeper than the longest path "
+                    + "that a server could open. No server wrote that: move it out of the store and run again.")
+        }
+        guard !levels.contains(where: { $0.folder.directory.identity == opened.identity }) else {
             throw StorageError(
                 .damagedStore, "\(path) leads back to a folder above it. Remove the link and run again.")
         }

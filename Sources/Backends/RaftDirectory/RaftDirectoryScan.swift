@@ -25,27 +25,32 @@ struct RaftDirectoryScan {
     private static let workBytes = 512 << 10
 
     func run(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws(StorageError) {
+        try storageErrors { try scan(deliver) }
+    }
+
+    private func scan(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws {
         let request = request
         let workers = max(min(request.readers, 3), 1)
-        let stage = OrderedStage<Work, Product>(workers: workers, window: workers * 3) { work in
+        let stage = try OrderedStage<Work, Product>(workers: workers, window: workers * 3) { work in
             switch work {
             case .failure(let error): throw error
             case .segments(let segments): return try Self.read(segments, request)
             }
         }
         let lower = Self.lowerBound(request)
-        let cutter = WorkerThread { [data] in Self.cut(data, lower, request, into: stage) }
         defer {
             stage.stop()
             stage.join()
+        }
+        let cutter = try WorkerThread { [data] in Self.cut(data, lower, request, into: stage) }
+        defer {
+            stage.stop()
             cutter.join()
         }
-        try storageErrors {
-            while let product = try stage.next() {
-                // Everything may have been cut and read before anyone asked to stop.
-                if request.isCancelled() { throw StorageError.cancelled }
-                guard try deliverAll(product, deliver) else { return }
-            }
+        while let product = try stage.next() {
+            // Everything may have been cut and read before anyone asked to stop.
+            if request.isCancelled() { throw StorageError.cancelled }
+            guard try deliverAll(product, deliver) else { return }
         }
     }
 

@@ -37,4 +37,7 @@ int cs_rename_exchange(int one_directory, const char *one, int other_directory, 
 /// Gives memory that was freed back to the system (malloc_trim), of all threads.
 void cs_release_freed_memory(void);
 
+/// Lets all threads share one heap (M_ARENA_MAX) instead of reserving 64 MiB of address space for each.
+void cs_share_one_heap(void);
+
 #endif

@@ -56,7 +56,7 @@ package final class EntryJournal: @unchecked Sendable {
     /// A journal for this process only: nothing waits for the disk, and it is gone when closed. New; see
     /// ``begin(header:partitions:)``.
     package init(scratchIn folder: String) throws(StorageError) {
-        guard access(folder, W_OK) == 0 else { throw StorageError.system("use", folder, errno: errno) }
+        guard access(folder, W_OK) == 0 else { throw StorageError.system("use", folder, errno: errno).ofOwnFiles }
         home = .scratch(folder: folder)
     }
 
@@ -67,7 +67,8 @@ package final class EntryJournal: @unchecked Sendable {
     package init(durableAt path: String) throws(StorageError) {
         home = .durable(path: path)
         unlink(JournalFile.temporaryPath(path))
-        guard let (file, contents) = try JournalFile.existing(at: path) else { return }
+        guard let (file, contents) = try Self.own({ () throws(StorageError) in try JournalFile.existing(at: path) })
+        else { return }
         monitor.change { state in
             state.file = file
             state.header = contents.header
@@ -100,12 +101,13 @@ package final class EntryJournal: @unchecked Sendable {
     /// Empties the journal and starts anew; the old contents go in the moment the new journal stands.
     package func begin(header: [UInt8], partitions: Int) throws(StorageError) {
         close()
-        let file =
+        let file = try Self.own { () throws(StorageError) in
             switch home {
             case .scratch(let folder):
                 try JournalFile.scratch(in: folder, header: header, partitions: partitions)
             case .durable(let path): try JournalFile.durable(at: path, header: header, partitions: partitions)
             }
+        }
         monitor.change { state in
             state = State()
             state.file = file
@@ -125,7 +127,7 @@ package final class EntryJournal: @unchecked Sendable {
     ///   - name: At most 500 bytes.
     ///   - value: At most 16 MiB.
     package func setNote(_ name: String, _ value: [UInt8]) throws(StorageError) {
-        try begun().setNote(name, value)
+        try Self.own { () throws(StorageError) in try begun().setNote(name, value) }
         monitor.change { $0.notes[name] = value }
     }
 
@@ -190,7 +192,12 @@ package final class EntryJournal: @unchecked Sendable {
             state.kind = state.kind ?? kind
             state.waiting.append(step)
             state.waitingBytes += step.bytes
-            if writer == nil { writer = startWriter(file) }
+            do throws(ThreadFailure) {
+                if writer == nil { writer = try startWriter(file) }
+            } catch {
+                state.error = StorageError(.io, "\(error)")
+                return (state.error, wakes: nil)
+            }
             return (nil, wakes: Waiting.forWork)
         }
         if let error { throw error }
@@ -202,16 +209,16 @@ package final class EntryJournal: @unchecked Sendable {
 
     // MARK: Writing
 
-    private func startWriter(_ file: JournalFile) -> WorkerThread {
+    private func startWriter(_ file: JournalFile) throws(ThreadFailure) -> WorkerThread {
         let monitor = monitor
-        return WorkerThread {
+        return try WorkerThread {
             while let group = Self.nextGroup(monitor) {
                 var summary = monitor.read { $0.summary }
                 do throws(StorageError) {
                     try file.commit(group, &summary)
                 } catch {
                     monitor.change { state in
-                        state.error = error
+                        state.error = error.ofOwnFiles
                         state.waiting = []
                         state.waitingBytes = 0
                         state.isWriting = false
@@ -272,14 +279,36 @@ package final class EntryJournal: @unchecked Sendable {
     ) throws(StorageError) {
         try drain()
         let file = try begun()
-        let records = try file.records(monitor.read { $0.summary })
+        let records = try Self.own { () throws(StorageError) in try file.records(monitor.read { $0.summary }) }
         let folder =
             switch home {
             case .scratch(let folder): folder
             case .durable(let path): JournalFile.folder(of: path)
             }
-        try JournalMerge(records, scratchFolder: folder, maximumStreams: maximumStreams).run(
-            pool: pool, isCancelled: isCancelled, deliver)
+        var failedDelivery: StorageError?
+        do throws(StorageError) {
+            try JournalMerge(records, scratchFolder: folder, maximumStreams: maximumStreams).run(
+                pool: pool, isCancelled: isCancelled
+            ) { batch throws(StorageError) in
+                do throws(StorageError) {
+                    return try deliver(batch)
+                } catch {
+                    failedDelivery = error
+                    throw error
+                }
+            }
+        } catch {
+            throw failedDelivery ?? error.ofOwnFiles
+        }
+    }
+
+    /// Marks the errors of the journal's own files, which are no errors of the store that is read.
+    private static func own<Result>(_ body: () throws(StorageError) -> Result) throws(StorageError) -> Result {
+        do throws(StorageError) {
+            return try body()
+        } catch {
+            throw error.ofOwnFiles
+        }
     }
 
     // MARK: Ending

@@ -181,13 +181,13 @@ final class JournalFile: Sendable {
         guard fstatvfs(environment.descriptor, &info) == 0 else { return nil }
         var limit = rlimit()
         var file = stat()
-        let needed = UInt(2 * bytes + (1 << 20))
+        let needed = 2 * bytes + (1 << 20)
         if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
-            fstat(environment.descriptor, &file) == 0, limit.rlim_cur < UInt(file.st_size) + needed
+            fstat(environment.descriptor, &file) == 0, limit.rlim_cur < UInt(clamping: file.st_size + needed)
         {
             return false
         }
-        return info.f_bavail * info.f_frsize >= needed
+        return freeBytes(info) >= needed
     }
 
     // MARK: Reading
