@@ -45,7 +45,8 @@ final class ResultWriter {
         guard closed == 0 else { throw OutputFailure(path: path, number: errno) }
     }
 
-    private func flush() throws {
+    /// Passes on what is held back.
+    func flush() throws {
         if let number = buffer.withUnsafeBytes({ writeAll($0, to: descriptor) }) {
             throw OutputFailure(path: path, number: number)
         }

@@ -46,6 +46,20 @@ import Testing
         #expect(named.map { "\($0["verdict"] ?? "") \($0["key"] ?? "")" } == expected)
     }
 
+    /// A file of a store, a link to one and the configuration would be emptied before the comparison.
+    @Test(arguments: ["dst/sys/_b", "src/core/_keyring", "dst/new", "link", "migrate.hcl"])
+    func overwritesNothingThatItReads(_ name: String) throws {
+        let sandbox = try Sandbox()
+        let file = try migrated(sandbox)
+        try sandbox.shell("ln -s '\(sandbox.path)/dst/sys/_a' '\(sandbox.path)/link'")
+        let before = try snapshot(sandbox.path)
+        let outcome = try sandbox.sealift(["check", "-config", file, "-combined", "\(sandbox.path)/\(name)"])
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("would overwrite"), "\(outcome.errors)")
+        try sandbox.shell("rm -rf '\(sandbox.path)/home'/output-* '\(sandbox.path)/home'/errors-*")
+        #expect(try snapshot("\(sandbox.path)/dst") == before.filter { $0.key.hasPrefix("dst/") })
+    }
+
     @Test func comparesFromAStartOn() throws {
         let sandbox = try Sandbox()
         let file = try migrated(sandbox)
