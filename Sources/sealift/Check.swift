@@ -80,7 +80,7 @@ struct Check {
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
         let combinedPath = flags.string("combined")
-        try refuseToOverwrite(combinedPath, [source, destination])
+        try refuseToOverwrite(combinedPath, [source, destination], file)
         // Among events, entries are events as well.
         let showsAll = combinedPath == "-"
         let combined = combinedPath.isEmpty || (showsAll && isJSON) ? nil : try ResultWriter(path: combinedPath)
@@ -120,11 +120,13 @@ struct Check {
     }
 
     /// Refuses a file for the lines that is the configuration or lies in one of the stores: it would be emptied first.
-    private func refuseToOverwrite(_ path: String, _ stores: [any StorageBackend]) throws(MigrationFailure) {
+    private func refuseToOverwrite(
+        _ path: String, _ stores: [any StorageBackend], _ file: ConfigurationFile
+    ) throws(MigrationFailure) {
         guard !path.isEmpty, path != "-" else { return }
         let place = resolvedPath(path)
         var kept = stores.compactMap { store in store.identity.path.map { ($0, "the \(store.kind) store \($0)") } }
-        kept.append((resolvedPath(flags.string("config")), "the configuration file"))
+        kept.append((resolvedPath(file.path), "the configuration file"))
         guard let (_, what) = kept.first(where: { liesWithin(place, $0.0) }) else { return }
         throw MigrationFailure(
             .configuration, "-combined \(path) would overwrite \(what), or a file in it. Name another file.")

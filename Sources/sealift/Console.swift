@@ -137,7 +137,7 @@ enum CommonFlags {
     static let config = FlagSpec.bytes(
         "config", placeholder: "path", environment: ["BAO_MIGRATE_CONFIG_PATH", "VAULT_MIGRATE_CONFIG_PATH"],
         help: "Path of the configuration file (HCL or JSON).", completion: .file)
-    static let storeConfig = FlagSpec.string(
+    static let storeConfig = FlagSpec.bytes(
         "config", placeholder: "path", environment: ["BAO_MIGRATE_CONFIG_PATH", "VAULT_MIGRATE_CONFIG_PATH"],
         help: "Path of the configuration file (HCL or JSON), or of a server's folder of them.", completion: .file)
     static let logLevel = FlagSpec.string(
