@@ -61,7 +61,7 @@ import Testing
     @Test func aFullDiskIsToldInTheLogAndInTheAnswer() throws {
         let sandbox = try Sandbox()
         let running = try sandbox.startShell(
-            "trap '' XFSZ; ulimit -f 2000; exec '\(Sandbox.program)' practice-table -address 127.0.0.1:0 -path "
+            "trap '' XFSZ; ulimit -f 4000; exec '\(Sandbox.program)' practice-table -address 127.0.0.1:0 -path "
                 + "'\(sandbox.path)/table.sqlite'")
         defer { running.program.send(SIGKILL) }
         while try !text(of: running.output).contains("listening on") {

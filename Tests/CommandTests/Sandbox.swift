@@ -38,9 +38,6 @@ final class Sandbox {
     /// Starts another program, or this one by way of another.
     func start(program words: [String]) throws -> Started { try start(words, in: environment) }
 
-    /// Starts a command of bash.
-    func startShell(_ command: String) throws -> Started { try start(["/bin/bash", "-c", command], in: environment) }
-
     private func start(_ words: [String], in variables: [String: String]) throws -> Started {
         runs += 1
         let (output, errors) = ("\(path)/home/output-\(runs)", "\(path)/home/errors-\(runs)")
