@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,6 +43,12 @@ int cs_rename_noreplace(int from_directory, const char *from, int to_directory, 
 
 int cs_rename_exchange(int one_directory, const char *one, int other_directory, const char *other) {
   return renameat2(one_directory, one, other_directory, other, RENAME_EXCHANGE);
+}
+
+int cs_is_mount_root(const char *path) {
+  struct statx status;
+  if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, 0, &status) != 0) return 0;
+  return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 void cs_release_freed_memory(void) { malloc_trim(0); }

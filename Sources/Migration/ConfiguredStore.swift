@@ -126,7 +126,7 @@ extension ConfiguredStore {
             return try driver.open(settings, purpose)
         } catch {
             if error.code == .cancelled { throw MigrationFailure.stage(prefix, error) }
-            throw .migrating(prefix + describe(error))
+            throw .mounting(prefix + describe(error), error.code)
         }
     }
 

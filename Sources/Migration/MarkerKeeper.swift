@@ -83,10 +83,11 @@ final class MarkerKeeper {
                 isSet = try source.replace(.migrationMarker, seen.source, with: value)
             } catch {
                 // The request may have been carried out all the same.
-                if error.code == .cancelled { throw Self.interrupted(adding: unsetSource()) }
+                let more = unsetSource()
+                if error.code == .cancelled { throw Self.interrupted(adding: more) }
                 throw MigrationFailure.migrating(
                     "error setting migration lock: \(error)\nIf the source may only be read, stop every server on it and "
-                        + "add -read-only-source.")
+                        + "add -read-only-source.\(more)")
             }
             guard isSet else { throw overtaken(source, "") }
         }
@@ -116,10 +117,14 @@ final class MarkerKeeper {
             "another run has begun and ended a migration of \(store.location) at this moment. Run again.")
     }
 
-    /// Makes sure, before a destination is released, that the source was guarded from the first read to the last.
+    /// Makes sure, before a destination is released, that the source was guarded from the first read to the last, and
+    /// that no other run has taken the destination for its own.
     ///
     /// - Parameter value: What ``set(_:)`` wrote.
     func checkSource(_ value: [UInt8]) throws {
+        if destination.capabilities.usesMigrationMarker, try destination.get(.migrationMarker) != value {
+            throw overtaken(destination, " on the destination")
+        }
         guard writesToSource, try source.get(.migrationMarker) != value else { return }
         throw MigrationFailure.migrating(
             "the migration marker of this run was removed from \(source.location), or replaced, while it was read: a "

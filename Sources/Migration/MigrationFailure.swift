@@ -17,9 +17,22 @@ package struct MigrationFailure: Error, Sendable, CustomStringConvertible {
     /// What to print: the first line in the stock command's words where it has any, then what it means and what to do.
     package let message: String
 
+    /// Whether a store could not be opened because a server runs on it.
+    let concernsStoreInUse: Bool
+
     package init(_ kind: Kind, _ message: String) {
+        self.init(kind, message, concernsStoreInUse: false)
+    }
+
+    private init(_ kind: Kind, _ message: String, concernsStoreInUse: Bool) {
         self.kind = kind
         self.message = message
+        self.concernsStoreInUse = concernsStoreInUse
+    }
+
+    /// A store that could not be opened.
+    static func mounting(_ message: String, _ code: StorageError.Code) -> MigrationFailure {
+        MigrationFailure(.failed, "Error migrating: \(message)", concernsStoreInUse: code == .inUse)
     }
 
     package var exitCode: Int32 { kind.rawValue }

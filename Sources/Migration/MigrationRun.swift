@@ -132,6 +132,10 @@ package final class MigrationRun {
             }
             var done = makeSummary(source, destination, remarks: remarks)
             if state.hasProvenRun, try confirm(source, destination, destinationConfiguration, state, into: &done) {
+                // What the run that was killed said of its source holds as before, and needs the same flags.
+                let again = try preflight.lookAtSource()
+                try preflight.refuseObstacles(again, listIn: state)
+                done.remarks += again.remarks
                 destination.removeRemains()
                 try markers.clearDestination()
                 done.remarks += markers.clearSource(context.logger)
@@ -247,6 +251,8 @@ package final class MigrationRun {
         do throws(MigrationFailure) {
             written = try configuration.open(drivers, .source(writesMarker: false))
         } catch {
+            // A server that was started on it since may have changed it, and what was proven of it is still to be told.
+            if error.concernsStoreInUse { throw error }
             return false
         }
         defer { written.close() }

@@ -19,6 +19,19 @@ struct Preflight {
         /// Whether every key, or also the size of every value, was held against what the destination can keep.
         var survey = Survey.none
 
+        /// Adds what a look at the source found; what the user allows is a remark.
+        mutating func add(_ found: [StoreFinding], ofTheSourceWith options: MigrationOptions) {
+            for finding in found {
+                if finding.kind == .obstacle(.inUse) { isSourceInUse = true }
+                let isWaived = finding.waiver == .missingLog && options.allowsMissingLog
+                if case .obstacle(let code) = finding.kind, !isWaived, code != .inUse || !options.allowsSourceInUse {
+                    obstacles.append(finding.message)
+                } else {
+                    remarks.append(finding.message)
+                }
+            }
+        }
+
         func adding(_ more: [String]) -> Findings {
             var all = self
             all.obstacles += more
@@ -60,15 +73,8 @@ struct Preflight {
         var findings = Findings()
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         let setsMarker = source.capabilities.usesMigrationMarker && !options.hasReadOnlySource
-        for finding in try source.sourceFindings() + (setsMarker ? source.markerFindings() : []) {
-            if finding.kind == .obstacle(.inUse) { findings.isSourceInUse = true }
-            let isWaived = finding.waiver == .missingLog && options.allowsMissingLog
-            if case .obstacle(let code) = finding.kind, !isWaived, code != .inUse || !options.allowsSourceInUse {
-                findings.obstacles.append(finding.message)
-            } else {
-                findings.remarks.append(finding.message)
-            }
-        }
+        findings.add(
+            try source.sourceFindings() + (setsMarker ? source.markerFindings() : []), ofTheSourceWith: options)
         for finding in try destination.destinationFindings() {
             switch finding.kind {
             case .remark: findings.remarks.append(finding.message)
@@ -93,6 +99,14 @@ struct Preflight {
         let isPartlyFilled =
             destination.capabilities.usesMigrationMarker && (isContinuation || options.start != nil)
         if !isPartlyFilled, let problem = try roomProblem(counted) { findings.obstacles.append(problem) }
+        return findings
+    }
+
+    /// Looks again at what a run that is only to be confirmed says of its source.
+    func lookAtSource() throws -> Findings {
+        var findings = Findings()
+        findings.add(try source.sourceFindings(), ofTheSourceWith: options)
+        findings.remarks += try MountTableLayout.remarks(from: source, to: destination)
         return findings
     }
 

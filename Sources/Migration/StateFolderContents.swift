@@ -11,7 +11,7 @@ struct StateFolderContents {
     /// Files that runs replace or remove.
     private static let files = [
         "manifest.txt", "report.json", "report.json.new", StateFolder.provenName, "\(StateFolder.provenName).new",
-        "unlisted.txt", "journal.lmdb", "journal.lmdb.new",
+        "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
     ]
 
     /// Looks at the folder as a run will use it, changing nothing.

@@ -31,6 +31,8 @@ package final class TerminalOutput: Sendable {
     ///
     /// - Parameter other: Another output on the same terminal; `nil` for this one.
     package func writeLine(_ line: String, to other: TerminalOutput? = nil) {
+        // A reader that has stopped reading holds nobody up but who writes to it.
+        if let other, other.descriptor != descriptor, block.withLock({ $0.isEmpty }) { return other.write(line + "\n") }
         block.withLock { block in
             if let other, other.descriptor != descriptor {
                 write(erasure(of: block))

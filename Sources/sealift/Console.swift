@@ -105,8 +105,9 @@ struct Console: Sendable {
         _ = try SignalWatch { signal, count in
             if patience.isLost(by: signal) { _exit(130) }
             guard count == 1 else { return }
-            if let announcement { printResult(announcement) }
+            // The announcement may wait for whoever reads standard output.
             cancellation.cancel()
+            if let announcement { printResult(announcement) }
         }
     }
 }

@@ -62,6 +62,15 @@ import Testing
         #expect(try stores() == before.0 && text(of: file) == before.1)
     }
 
+    @Test func twoEmptyStoresProveNothing() throws {
+        let sandbox = try Sandbox()
+        for name in ["src", "dst"] { try makeFolder("\(sandbox.path)/\(name)") }
+        let file = try sandbox.configuration(.file("\(sandbox.path)/src"), .file("\(sandbox.path)/dst"))
+        let outcome = try sandbox.sealift(["check", "-config", file])
+        #expect(outcome.code == 2 && outcome.output.isEmpty, "\(outcome.output)")
+        #expect(outcome.errors.contains("neither store holds an entry"), "\(outcome.errors)")
+    }
+
     @Test func comparesFromAStartOn() throws {
         let sandbox = try Sandbox()
         let file = try migrated(sandbox)

@@ -59,7 +59,10 @@ import Testing
     }
 
     /// A state folder that was named by mistake keeps what was in it.
-    @Test(arguments: ["manifest.txt", "report.json", "job", "lock", "proven", "unlisted.txt", "journal.lmdb"])
+    @Test(arguments: [
+        "manifest.txt", "report.json", "job", "lock", "proven", "unlisted.txt", "lost.txt", "obstacles.txt",
+        "journal.lmdb",
+    ])
     func filesOfThoseNamesInAFolderThatIsNoStateAreKept(_ name: String) throws {
         let sandbox = try Sandbox()
         let source = try sandbox.makeFileStore("src", SampleEntry.initialised)

@@ -178,6 +178,12 @@ import Testing
             #expect(outcome.errors.contains("-allow-missing-log"), "\(outcome.errors)")
             #expect(!exists("\(sandbox.path)/dst.db"))
         }
+        // A run whose result was lost says it again, and needs the flag again.
+        let words = ["operator", "migrate", "-config", file]
+        let lost = try sandbox.startShell("exec \"$0\" \"$@\" >/dev/full", words + ["-allow-missing-log"]).outcome()
+        #expect(lost.code == 2, "\(lost.errors)")
+        let without = try sandbox.sealift(words)
+        #expect(without.code == 2 && without.errors.contains("-allow-missing-log"), "\(without.errors)")
         let outcome = try sandbox.migrate(file, ["-allow-missing-log"])
         #expect(outcome.code == 0, "\(outcome.errors)")
         #expect(outcome.output.contains("writes that the data lacks") || outcome.output.contains("is missing"))

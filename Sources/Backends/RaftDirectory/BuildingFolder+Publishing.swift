@@ -88,10 +88,22 @@ extension BuildingFolder {
         for name in ["raft", RaftDirectoryPlacement.nodeIDFile, "vault.db"] {
             // The file that is there says the same.
             if keepsNodeID, name == RaftDirectoryPlacement.nodeIDFile { continue }
+            if name == RaftDirectoryPlacement.nodeIDFile { removeEmptyNodeID() }
             try moveUp(name)
             try syncFolder(at: placement.path)
         }
         try noteMove(nil)
+    }
+
+    /// A `node-id` without content says nothing and would be in the way of ours.
+    private func removeEmptyNodeID() {
+        let name = RaftDirectoryPlacement.nodeIDFile
+        let file = "\(placement.path)/\(name)"
+        var (info, own) = (stat(), stat())
+        guard fstatat(descriptor, "\(Self.nodeName)/\(name)", &own, AT_SYMLINK_NOFOLLOW) == 0,
+            lstat(file, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size == 0
+        else { return }
+        unlink(file)
     }
 
     private func moveUp(_ name: String) throws(StorageError) {

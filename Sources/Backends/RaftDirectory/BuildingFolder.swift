@@ -213,6 +213,19 @@ extension BuildingFolder {
         return Remains(movedInode: BuildingMark(decoding: try BuildingMark.bytes(of: mark, path))?.movedInode)
     }
 
+    /// Bytes that an earlier run's unfinished directory takes, which go before another is built; 0 for what is not ours.
+    static func bytesLeft(for path: String) -> Int {
+        do throws(StorageError) {
+            let placement = try RaftDirectoryPlacement(path: path)
+            _ = try remains(at: placement, isClaimed: false)
+            var info = stat()
+            guard lstat("\(placement.buildingFolder)/\(nodeName)/vault.db", &info) == 0 else { return 0 }
+            return Int(info.st_blocks) * 512
+        } catch {
+            return 0
+        }
+    }
+
     /// Sees that everything below the folder is a name that this product makes.
     private static func checkNames(in folder: Int32, _ path: String) throws(StorageError) {
         let known = [

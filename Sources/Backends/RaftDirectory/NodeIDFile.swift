@@ -8,8 +8,14 @@ enum NodeIDFile {
     private static let maximumBytes = 4096
 
     /// What the file in a directory holds; `nil` if there is none, or nothing in it.
+    ///
+    /// - Throws: `.notEmpty` for a link, or anything else that is no regular file: it could not be kept as it is.
     static func bytes(in path: String) throws(StorageError) -> [UInt8]? {
         let file = "\(path)/\(RaftDirectoryPlacement.nodeIDFile)"
+        var info = stat()
+        if lstat(file, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
+            throw StorageError(.notEmpty, "\(file) is a link, or no file at all. Move it away.")
+        }
         let descriptor = cs_open_read(AT_FDCWD, file)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }

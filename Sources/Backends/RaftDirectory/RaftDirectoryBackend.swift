@@ -137,6 +137,22 @@ package final class RaftDirectoryBackend: StorageBackend {
     /// server wrote a little less.
     package func estimatedBytes() -> Int? { reader.fileSize / 4 * 3 }
 
+    package func measure(isCancelled: @escaping @Sendable () -> Bool) throws(StorageError) -> StoreSize? {
+        // The file never shrinks: of one that was deleted from, only reading tells what it holds.
+        var request = ScanRequest(readers: 2)
+        request.pool = BatchPool(keepsValues: false)
+        request.isCancelled = isCancelled
+        let pool = request.pool
+        var size = StoreSize(entries: 0, bytes: 0)
+        try scan(request) { batch throws(StorageError) in
+            size.entries = size.entries?.clampedSum(batch.count)
+            size.bytes = size.bytes?.clampedSum(batch.byteCount)
+            pool.recycle(batch)
+            return true
+        }
+        return size
+    }
+
     package func close() {
         isClosed.withLock { $0 = true }
         reader.close()

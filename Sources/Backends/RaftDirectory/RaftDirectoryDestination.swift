@@ -149,7 +149,8 @@ package final class RaftDirectoryDestination: StorageBackend {
         // folders there are those of the run.
         return RoomNeeded(
             folder: RaftDirectoryPlacement.existingFolder(of: location),
-            bytes: bytes.clampedSum(bytes / 3).clampedSum(1 << 20), files: 16)
+            bytes: max(bytes.clampedSum(bytes / 3).clampedSum(1 << 20) - BuildingFolder.bytesLeft(for: location), 0),
+            files: 16)
     }
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {

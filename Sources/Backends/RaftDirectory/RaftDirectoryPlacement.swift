@@ -45,7 +45,8 @@ struct RaftDirectoryPlacement: Sendable, Equatable {
         if lstat("\(path)/\(hiddenFolder)", &info) == 0 { return true }
         let parent = parentFolder(of: path)
         guard stat(parent, &info) == 0 else { return false }
-        return info.st_dev != device || access(parent, W_OK | X_OK) != 0
+        // A mount of a folder of the same file system has its device, and no rename leads there either.
+        return info.st_dev != device || cs_is_mount_root(path) != 0 || access(parent, W_OK | X_OK) != 0
     }
 
     /// The directory itself if it exists, else its parent.

@@ -34,6 +34,10 @@ int cs_rename_noreplace(int from_directory, const char *from, int to_directory, 
 /// renameat2 with RENAME_EXCHANGE: both names change places in one step. 0, or -1 with errno (EINVAL as above).
 int cs_rename_exchange(int one_directory, const char *one, int other_directory, const char *other);
 
+/// Whether something is mounted at the path (statx, STATX_ATTR_MOUNT_ROOT, Linux 5.8 and later); 0 where the system does
+/// not say.
+int cs_is_mount_root(const char *path);
+
 /// Gives memory that was freed back to the system (malloc_trim), of all threads.
 void cs_release_freed_memory(void);
 
