@@ -43,7 +43,11 @@ enum ConfigurationText {
             // What begins so is an editor's.
             guard name.hasSuffix(".hcl") || name.hasSuffix(".json"), !name.hasPrefix(".#") else { continue }
             var info = stat()
-            if stat("\(folder)/\(name)", &info) == 0, info.st_mode & S_IFMT == S_IFDIR { continue }
+            if stat("\(folder)/\(name)", &info) == 0, info.st_mode & S_IFMT != S_IFREG {
+                if info.st_mode & S_IFMT == S_IFDIR { continue }
+                throw MigrationFailure(
+                    .configuration, "\(prefix)\(folder)/\(name) is no regular file, such as a server reads. Move it away.")
+            }
             names.append(name)
             guard names.count <= maximumFiles else {
                 throw MigrationFailure(

@@ -113,8 +113,6 @@ package struct ScanNote: Hashable, Sendable {
         case zeroLengthFile = "lost entry (a file of zero length)"
         /// A folder `lost+found` of the file system that may not be read.
         case lostAndFound = "folder of the file system that may not be read"
-        /// A link that leads nowhere.
-        case danglingLink = "dangling link"
         /// An entry `k.temp` beside an entry `k`: what a cut-off write of `k` leaves looks the same. It is read as the
         /// entry it also is to a server.
         case possiblyTemporary = "entry that may be a left-over temporary file"

@@ -36,19 +36,36 @@ import Testing
         try writeFile("\(path)/a/_k.temp", Array("{\"Value\":\"AQ".utf8))
         try writeFile("\(path)/_b.temp", Array("{\"Value\":\"BA==\"}\n".utf8))
         try writeFile("\(path)/_alone.temp", Array("{\"Value\":\"BQ==\"}\n".utf8))
-        #expect(symlink("nowhere", "\(path)/_dangling") == 0)
-        #expect(mkfifo("\(path)/_fifo", 0o600) == 0)
+        #expect(mkfifo("\(path)/fifo", 0o600) == 0)
         #expect(mkdir("\(path)/lost+found", 0o700) == 0)
         let found = try scan()
         #expect(found.entries == [base[0], TestEntry("alone.temp", [5]), base[1]])
         #expect(
             found.notes == [
-                "danglingLink: _dangling", "strayFile: .DS_Store", "strayFile: _fifo", "temporaryFile: _b.temp",
+                "strayFile: .DS_Store", "strayFile: fifo", "temporaryFile: _b.temp",
                 "temporaryFile: _k.temp", "zeroLengthFile: _empty",
             ])
         #expect(try store.get("empty") == nil)
         #expect(try store.get("fifo") == nil)
         #expect(mode("\(path)/_empty") != nil, "reading must not delete")
+    }
+
+    /// What stands in the place of an entry, or of a folder with entries, and gives none, is no stray file.
+    @Test(arguments: [
+        ("_x", "nowhere", "x", "leads nowhere: the entry is missing"),
+        ("logical", "nowhere", "logical", "all entries below it are missing"),
+        ("a/_x", nil, "a/x", "no regular file"), ("_x", "/dev/null", "x", "no regular file"),
+    ])
+    func whatTakesTheirPlaceIsALossOfEntries(_ name: String, _ link: String?, _ key: String, _ words: String) throws {
+        let place = "\(path)/\(name)"
+        #expect((link.map { symlink($0, place) } ?? mkfifo(place, 0o600)) == 0)
+        let error = #expect(throws: StorageError.self) { try scan() }
+        #expect(error?.code == .damagedEntry && error?.key == StorageKey(key))
+        #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        // check goes on without it, and counts it as unreadable.
+        var request = ScanRequest()
+        request.passesOver = { $0.code == .damagedEntry }
+        #expect(try store.contents(request).map(\.key) == base.map(\.key))
     }
 
     @Test func aDifferentTemporaryFileIsAnEntryToo() throws {

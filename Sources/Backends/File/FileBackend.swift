@@ -203,7 +203,7 @@ package final class FileBackend: StorageBackend {
         }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
         defer { buffer.deallocate() }
-        let slice = try FolderSlice(of: folder, after: nil, buffer: buffer, maximumNameBytes: .max) { _ in }
+        let slice = try FolderSlice(of: folder, after: nil, buffer: buffer, maximumNameBytes: .max, note: { _ in })
         return slice.children.map { StorageKey(slice.name($0)) }
     }
 

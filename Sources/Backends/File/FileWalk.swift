@@ -99,7 +99,8 @@ struct FileWalk {
 
     private mutating func enter(_ folder: FileChunk.Folder) throws(StorageError) {
         let slice = try FolderSlice(
-            of: folder.directory, after: nil, buffer: buffer, maximumNameBytes: maximumNameBytes, note: request.note)
+            of: folder.directory, prefix: folder.prefix, after: nil, buffer: buffer, maximumNameBytes: maximumNameBytes,
+            note: request.note, passesOver: request.passesOver)
         levels.append(Level(folder: folder, slice: slice))
         try openInChunk(folder)
     }

@@ -37,19 +37,27 @@ struct FolderSlice {
 
     /// Reads the children whose names sort behind `after`.
     ///
-    /// - Parameter note: Told of everything that is neither an entry nor a folder.
+    /// - Parameters:
+    ///   - prefix: Keys below the folder begin with it.
+    ///   - note: Told of everything that is neither an entry nor a folder, and cannot stand for one.
+    ///   - passesOver: Asked about what stands in the place of an entry or a folder and is none; `false` makes it an error.
     init(
-        of directory: DirectoryHandle, after: [UInt8]?, buffer: UnsafeMutableRawBufferPointer,
-        maximumNameBytes: Int = FolderSlice.maximumNameBytes, note: (ScanNote) -> Void
+        of directory: DirectoryHandle, prefix: [UInt8] = [], after: [UInt8]?, buffer: UnsafeMutableRawBufferPointer,
+        maximumNameBytes: Int = FolderSlice.maximumNameBytes, note: (ScanNote) -> Void,
+        passesOver: (StorageError) -> Bool = { _ in true }
     ) throws(StorageError) {
         var ceiling: [UInt8]?
         try directory.forEachName(buffer: buffer) { name, type throws(StorageError) in
             let kind = try directory.kind(of: name, type: type)
             guard let (key, isFolder) = Self.child(name, kind) else {
                 // Only the first slice tells, or it would be told once per slice.
-                if after == nil, let reason = Self.reason(name, kind) {
-                    note(ScanNote(reason, at: "\(directory.path)/\(escapedKey(name))"))
-                }
+                guard after == nil else { return }
+                let place = "\(directory.path)/\(escapedKey(name))"
+                guard let what = Self.loss(name, kind, place) else { return note(ScanNote(.strayFile, at: place)) }
+                let isEntry = name[0] == UInt8(ascii: "_")
+                let error = StorageError(
+                    .damagedEntry, what, key: StorageKey(prefix + Array(name.dropFirst(isEntry ? 1 : 0))))
+                guard passesOver(error) else { throw error }
                 return
             }
             if let after, Self.compare(key, isFolder, after) <= 0 { return }
@@ -75,8 +83,19 @@ struct FolderSlice {
         }
     }
 
-    private static func reason(_ name: UnsafeRawBufferPointer, _ kind: NameKind) -> ScanNote.Reason? {
-        kind == .danglingLink ? .danglingLink : .strayFile
+    /// What may be missing for what stands at a place; `nil` if it is only a stray file. A server takes it for absent, and
+    /// the store for one that never had the entry.
+    private static func loss(_ name: UnsafeRawBufferPointer, _ kind: NameKind, _ place: String) -> String? {
+        let isEntry = name[0] == UInt8(ascii: "_")
+        return switch kind {
+        case .danglingLink:
+            "\(place) is a link that leads nowhere: \(isEntry ? "the entry is" : "all entries below it are") missing. Mount "
+                + "or restore what it leads to, or remove the link if nothing ever was there, and run again."
+        case .special where isEntry:
+            "\(place) has the name of an entry and is no regular file (a pipe, socket or device): no server wrote it, and "
+                + "the entry is missing. Restore the entry from a backup, or move this away, and run again."
+        default: nil
+        }
     }
 
     /// Compares a child with a stored name (which has its slash already).
