@@ -16,7 +16,7 @@ func commonMistake(in source: SourceText, at range: SourceRange?) -> String? {
     if looksLikeYAML(line) {
         return "This looks like YAML. Here a setting is written name = \"value\", and a block name \"type\" { … }."
     }
-    return unquotedValueAdvice(line)
+    return unquotedValueAdvice(line, errorColumn: range?.start.column ?? 1)
 }
 
 /// A file in another encoding than UTF-8, or with a mark before it.
@@ -90,9 +90,12 @@ private func looksLikeYAML(_ line: String) -> Bool {
 }
 
 /// What to do about `name = value` without quotation marks.
-private func unquotedValueAdvice(_ line: String) -> String? {
-    guard let equals = line.firstIndex(of: "=") else { return nil }
-    let name = line[..<equals].drop { $0 == " " || $0 == "\t" }
+///
+/// - Parameter errorColumn: Where in the line the parser stopped, from 1.
+private func unquotedValueAdvice(_ line: String, errorColumn: Int) -> String? {
+    let head = line.prefix(errorColumn)
+    guard let equals = head.lastIndex(of: "=") ?? line.firstIndex(of: "=") else { return nil }
+    let name = line[..<equals].split(whereSeparator: { " \t{,".contains($0) }).last ?? ""
     let value = line[line.index(after: equals)...].drop { $0 == " " || $0 == "\t" }
     guard let first = value.first, "/~$.%@*\\".contains(first), !name.isEmpty, !name.contains("\"") else { return nil }
     let variable = first == "$" ? " Variables are not filled in: write what it stands for." : ""

@@ -72,6 +72,11 @@ import Testing
         // The stock command takes no folder.
         let migration = try sandbox.migrate(folder)
         #expect(migration.code == 1 && migration.errors.contains("location is a directory, not a file"))
+        // A pipe that nobody writes to would be waited for.
+        #expect(mkfifo("\(folder)/pipe.hcl", 0o600) == 0)
+        let pipe = try checksum(folder)
+        #expect(pipe.code == 1 && pipe.errors.contains("pipe.hcl is no regular file"), "\(pipe.errors)")
+        #expect(unlink("\(folder)/pipe.hcl") == 0)
         // Two stanzas: the server's own choice depends on its file system.
         try sandbox.write("vault.d/c.hcl", "\nbackend \"file\" { path = \"/other\" }\n")
         let two = try checksum(folder)

@@ -27,6 +27,10 @@ import Testing
         ("{\"Path\":{\"S\":\"x\"}}\n", 1, "no export and no scan"),
         ("\(item)\n{\"Item\":\(item)}", 2, "mixed"),
         ("\n{\"Key\":{\"S\":\"k\"},\"Path\":{\"S\":\"a\"}}", 2, "no Value"),
+        (
+            #"{"Item":{"Path":{"S":"a"},"Key":{"S":"k"},"Value":{"B":"AQID"},"Value":{"B":"AQIE"}}}"#, 1,
+            "the attribute Value twice"
+        ),
         ("{\"Metadata\":{},\"Keys\":{},\"NewImage\":{}}\n", 1, "incremental"),
         ("{\"OldImage\":{}}\n", 1, "incremental"),
         ("{\"Count\":3,\"ScannedCount\":3}", 1, "--select COUNT"),

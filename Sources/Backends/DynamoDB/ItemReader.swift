@@ -62,7 +62,18 @@ struct ItemReader {
         var parts = Parts()
         var hasPath = false
         var hasName = false
+        var seen = (path: false, name: false, value: false)
         for (name, attribute) in item.members {
+            // A service gives every attribute once; of two in a file nobody can say which one counts.
+            let isTwice =
+                name.elementsEqual("Path".utf8) && seen.path || name.elementsEqual("Key".utf8) && seen.name
+                || name.elementsEqual("Value".utf8) && seen.value
+            guard !isTwice else {
+                throw StorageError(.damagedStore, "an item has the attribute \(escapedKey(name)) twice. Remove one.")
+            }
+            if name.elementsEqual("Path".utf8) { seen.path = true }
+            if name.elementsEqual("Key".utf8) { seen.name = true }
+            if name.elementsEqual("Value".utf8) { seen.value = true }
             if name.elementsEqual("Path".utf8), let text = attribute["S"], text.kind == .string {
                 parts.path = text.bytes
                 hasPath = !text.bytes.isEmpty
@@ -167,6 +178,13 @@ struct ItemReader {
             let type = value.members.first { _ in true }.map { escapedKey($0.name) } ?? "none"
             throw StorageError(
                 .damagedEntry, "the value of \(escapedKey(key)) is not binary (B) but of type \(type)",
+                key: StorageKey(copying: key))
+        }
+        var members = value.members
+        _ = members.next()
+        guard members.next() == nil else {
+            throw StorageError(
+                .damagedEntry, "the value of \(escapedKey(key)) is of several types; an attribute has one",
                 key: StorageKey(copying: key))
         }
         let encoded = text.bytes
