@@ -47,8 +47,15 @@ package struct ConfiguredEndpoint: Sendable, Equatable {
         self.source = source
     }
 
-    /// The address as far as it may be shown: what stands before an @ may be a password.
-    package var shownText: String { shown((text.split(separator: "@").last ?? "").utf8) }
+    /// The address as far as it may be shown.
+    package var shownText: String { shownAddress(text) }
+}
+
+/// What is no address of a service, as far as it may be shown: nothing of a text in which a password or a token may stand.
+///
+/// Where those begin and end cannot be told of a text that is no URL: a password may have any of these characters in it.
+package func shownAddress(_ text: String) -> String {
+    text.utf8.contains { "@?#".utf8.contains($0) } ? "***" : shown(text.utf8)
 }
 
 extension [String: String] {

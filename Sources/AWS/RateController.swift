@@ -45,6 +45,8 @@ package final class RateController: Sendable {
     private static let burstSeconds = 1.0
     /// A wait looks again this often: rates change meanwhile.
     private static let longestWait = Duration.milliseconds(250)
+    /// No request consumes more than this: a service that says so would stop the run for good.
+    package static let mostUnits = 1e6
 
     private struct State {
         var statistics = Statistics()
@@ -109,7 +111,7 @@ package final class RateController: Sendable {
                     state.balance -= state.expected
                     return (Permit(units: state.expected), .zero)
                 }
-                return (nil, min(.seconds(-state.balance / rate) + .microseconds(1), Self.longestWait))
+                return (nil, min(.seconds(min(-state.balance / rate, 1)) + .microseconds(1), Self.longestWait))
             }
             if let permit {
                 if hasWaited { state.withLock { $0.statistics.waited += now - start } }
@@ -139,6 +141,7 @@ package final class RateController: Sendable {
     /// Debits what a request consumed (`ReturnConsumedCapacity`).
     package func consumed(_ units: Double, for permit: Permit) {
         guard units.isFinite, units >= 0 else { return abandoned(permit) }
+        let units = min(units, Self.mostUnits)
         let now = time.elapsed()
         state.withLock { state in
             Self.end(&state, at: now)

@@ -35,6 +35,8 @@ static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t installing = PTHREAD_ONCE_INIT;
 static struct sigaction before;
 static uintptr_t page_bytes = 4096;
+// Whether a map found by its file's name was covered, or is about to be.
+static _Atomic int named_covers;
 
 // Zeros in place of what cannot be read, from the page of the fault to the end of the map.
 static int cover(uintptr_t address, uintptr_t end) {
@@ -76,7 +78,8 @@ static const char *hexadecimal(const char *text, uintptr_t *number) {
 }
 
 // One line of /proc/self/maps: `from-to rights offset device inode   name`. Whether it holds the address of a watched
-// file; then the fault is noted and covered.
+// file; then the fault is noted in every slot of that file, and covered. What another thread has covered since this one
+// faulted has no name any more and can be read: the instruction is tried again.
 static int cover_line(const char *line, uintptr_t address) {
   uintptr_t from, to, offset;
   const char *rest = hexadecimal(line, &from);
@@ -86,7 +89,11 @@ static int cover_line(const char *line, uintptr_t address) {
   if (strlen(rest) < 7) return -1;
   hexadecimal(rest + 6, &offset);
   const char *name = strchr(rest, '/');
-  if (name == NULL) return -1;
+  if (name == NULL) {
+    int is_cover = rest[1] == 'r' && strchr(rest, '[') == NULL && atomic_load(&named_covers) > 0;
+    return is_cover ? 0 : -1;
+  }
+  int is_watched = 0;
   for (int file = 0; file < NAMES; file++) {
     if (!atomic_load(&files[file].used)) continue;
     size_t length = strlen(files[file].name);
@@ -95,9 +102,11 @@ static int cover_line(const char *line, uintptr_t address) {
     if (name[length] != 0 && strcmp(name + length, " (deleted)") != 0) continue;
     long long none = -1;
     atomic_compare_exchange_strong(&files[file].fault, &none, (long long)(offset + (address - from)));
-    return cover(address, to);
+    is_watched = 1;
   }
-  return -1;
+  if (!is_watched) return -1;
+  atomic_store(&named_covers, 1);
+  return cover(address, to);
 }
 
 // Looks the address up among all maps of the process, with nothing but read: this runs in a signal handler.
@@ -134,7 +143,8 @@ static void handle(int number, siginfo_t *info, void *context) {
   uintptr_t address = (uintptr_t)info->si_addr;
   // A signal that somebody sent has no address.
   int is_fault = info->si_code > 0;
-  if (!is_fault || (cover_guarded(address) != 0 && cover_named(address) != 0)) {
+  if (!is_fault || info->si_code != BUS_ADRERR ||
+      (cover_guarded(address) != 0 && cover_named(address) != 0)) {
     // Nobody's map: what would have happened without this handler happens.
     sigaction(number, &before, NULL);
     if (!is_fault) raise(number);

@@ -11,6 +11,9 @@ struct ExcerptMask {
         case named
         /// Where a value stands.
         case value
+        /// Behind a value, up to the end of its line, `,` or `}`: what stands there may be the rest of a value that has a
+        /// quotation mark in it, so nothing is a name.
+        case behind
     }
 
     private let bytes: [UInt8]
@@ -45,6 +48,7 @@ struct ExcerptMask {
         case 0x0A:
             show(1)
             if state == .named { state = .item }
+            if state == .behind { state = brackets.last == UInt8(ascii: "[") ? .value : .item }
         case 0x20, 0x09, 0x0D: show(1)
         case UInt8(ascii: "#"): skipComment(marker: 1)
         case UInt8(ascii: "/") where next(is: "/"): skipComment(marker: 2)
@@ -54,21 +58,25 @@ struct ExcerptMask {
         case UInt8(ascii: "{"), UInt8(ascii: "["):
             show(1)
             brackets.append(byte)
-            state = byte == UInt8(ascii: "{") ? .item : .value
+            if state != .behind { state = byte == UInt8(ascii: "{") ? .item : .value }
         case UInt8(ascii: "}"), UInt8(ascii: "]"):
             show(1)
             _ = brackets.popLast()
-            state = .item
+            state = byte == UInt8(ascii: "}") ? .item : .behind
         case UInt8(ascii: ","):
             show(1)
             state = brackets.last == UInt8(ascii: "[") ? .value : .item
         case UInt8(ascii: "="), UInt8(ascii: ":"):
             show(1)
-            state = .value
-        case UInt8(ascii: ";") where state == .item: show(1)
+            if state != .behind { state = .value }
+        case UInt8(ascii: ";") where state == .item || state == .behind: show(1)
         default:
             if isByteOrderMark { return show(3) }
-            state == .value ? scanBareValue() : scanWord()
+            switch state {
+            case .value: scanBareValue()
+            case .behind: offset += 1
+            case .item, .named: scanWord()
+            }
         }
     }
 
@@ -134,10 +142,10 @@ extension ExcerptMask {
         let start = offset + 1
         let (end, isClosed) = endOfString(from: start)
         show(1)
-        let isName = isClosed && state != .value && isShownName(start..<end, behind: end + 1)
+        let isName = isClosed && (state == .item || state == .named) && isShownName(start..<end, behind: end + 1)
         if isName { show(end - start) } else { offset = end }
         if isClosed { show(1) }
-        state = state == .value ? .item : .named
+        state = state == .value || state == .behind ? .behind : .named
     }
 
     /// - Returns: Where the closing quotation mark is, or the line or the text ends.
@@ -168,7 +176,7 @@ extension ExcerptMask {
             end += length
         }
         guard !isJSON, end > offset else {
-            if bytes[offset] < 0x80 { show(1) }
+            if end == offset, bytes[offset] < 0x80 { show(1) }
             return hideRestOfLine()
         }
         if isShownName(offset..<end, behind: end) { show(end - offset) } else { offset = end }
@@ -182,10 +190,10 @@ extension ExcerptMask {
         let word = bytes[offset..<end]
         if [Array("true".utf8), Array("false".utf8), Array("null".utf8)].contains(Array(word)) {
             show(end - offset)
-            state = .item
+            state = .behind
         } else if word.allSatisfy({ isDecimal(UInt32($0)) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }) {
             offset = end
-            state = .item
+            state = .behind
         } else {
             if bytes[offset] == UInt8(ascii: "'") { show(1) }
             hideRestOfLine()

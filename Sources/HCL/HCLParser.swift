@@ -10,6 +10,8 @@ struct HCLParser {
     private var isTokenSpent = false
     /// A failure at a closing brace, passed over because the object may end there.
     private var passedOver: Diagnostic?
+    /// The line in which the last value ended; what follows in it may be the rest of that value.
+    private var lineOfLastValue = 0
 
     /// Parses a whole file.
     ///
@@ -80,15 +82,18 @@ struct HCLParser {
                 token, "key '\(shownKeys(keys))' expected start of object ('{') or assignment ('=')",
                 "Write name = value for a setting, or name { … } for a block.")
         }
+        lineOfLastValue = value.range.end.line
         // HCL 1 reads one token ahead here, which decides what fault it meets last.
         _ = scan()
         putBack()
         return ObjectItem(keys: keys, value: value, hasAssignment: isAssignment)
     }
 
-    /// Keys as they are written, except what may be a value that lacks its `=`.
+    /// Keys as they are written, except what may be a value that lacks its `=`, or the rest of one that has a quotation
+    /// mark in it.
     private func shownKeys(_ keys: [ItemKey]) -> String {
-        keys.enumerated().map { index, key in
+        if let first = keys.first, first.range.start.line == lineOfLastValue { return "***" }
+        return keys.enumerated().map { index, key in
             let text = String(decoding: lexer.cursor.text(from: key.range), as: UTF8.self)
             let isShown = index == 0 ? looksLikeName(key.text) : knownStorageTypes.contains(key.text.lowercased())
             return isShown ? text : text.hasPrefix("\"") ? "\"***\"" : "***"

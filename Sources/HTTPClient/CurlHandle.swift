@@ -20,6 +20,7 @@ final class CurlHandle: @unchecked Sendable {
         var headerBytes = 0
         var maximumBodyBytes = 0
         var isTooLarge = false
+        var pace = AnswerPace()
         var isCancelled: () -> Bool = { false }
     }
 
@@ -55,8 +56,10 @@ final class CurlHandle: @unchecked Sendable {
         sealift_curl_set_long(
             handle, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(configuration.connectTimeout))
         if let file = configuration.certificatesFile { sealift_curl_set_text(handle, CURLOPT_CAINFO, file) }
-        sealift_curl_set_long(handle, CURLOPT_LOW_SPEED_LIMIT, configuration.leastBytesPerSecond)
-        sealift_curl_set_long(handle, CURLOPT_LOW_SPEED_TIME, configuration.slowSeconds)
+        transfer.pace.leastBytesPerSecond = configuration.leastBytesPerSecond
+        transfer.pace.seconds = configuration.slowSeconds
+        // What a proxy says before is no part of the answer.
+        sealift_curl_set_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         sealift_curl_set_write(handle, CURLOPT_WRITEFUNCTION, receiveBody)
         sealift_curl_set_pointer(handle, CURLOPT_WRITEDATA, context)
         sealift_curl_set_write(handle, CURLOPT_HEADERFUNCTION, receiveHeader)
@@ -82,6 +85,7 @@ final class CurlHandle: @unchecked Sendable {
         transfer.headerBytes = 0
         transfer.maximumBodyBytes = maximumBodyBytes
         transfer.isTooLarge = false
+        transfer.pace.begin()
         transfer.isCancelled = isCancelled
         defer {
             transfer.body = nil
@@ -173,10 +177,11 @@ final class CurlHandle: @unchecked Sendable {
                 message: "The answer of \(request.shownURL) is larger than \(transfer.maximumBodyBytes) bytes, or its "
                     + "headers are larger than \(Self.maximumHeaderBytes).", mayHaveBeenSent: true)
         }
-        var text = String(cString: errorText)
+        let isTooSlow = transfer.pace.isTooSlow && code == CURLE_ABORTED_BY_CALLBACK
+        var text = isTooSlow ? transfer.pace.complaint : String(cString: errorText)
         if text.isEmpty { text = String(cString: curl_easy_strerror(code)) }
         let shown = text.unicodeScalars.prefix(300).map { $0.value >= 0x20 && $0.value < 0x7f ? String($0) : "?" }
-        let kind = Self.code(of: code, isSent: sent > 0, isConnected: started > 0)
+        let kind = isTooSlow ? .timedOut : Self.code(of: code, isSent: sent > 0, isConnected: started > 0)
         var message = "The request to \(request.shownURL) got no answer: \(shown.joined())."
         if kind == .tls, let trustAdvice { message += " \(trustAdvice)." }
         if usesProxies, let proxy = request.proxy { message += " A proxy may stand between: \(proxy) names one." }
@@ -211,6 +216,7 @@ private func receiveBody(
     let transfer = Unmanaged<CurlHandle.Transfer>.fromOpaque(context).takeUnretainedValue()
     let received = UnsafeRawBufferPointer(start: bytes, count: size * count)
     guard let body = transfer.body else { return 0 }
+    transfer.pace.received(received.count)
     guard received.count <= transfer.maximumBodyBytes - body.count else {
         transfer.isTooLarge = true
         return 0
@@ -225,6 +231,7 @@ private func receiveHeader(
     guard let bytes, let context else { return 0 }
     let transfer = Unmanaged<CurlHandle.Transfer>.fromOpaque(context).takeUnretainedValue()
     let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
+    transfer.pace.received(line.count)
     // Each answer begins anew, those before the last one (100 Continue, a proxy's) too.
     if line.starts(with: "HTTP/".utf8) { transfer.headers.removeAll() }
     transfer.headerBytes += line.count
@@ -247,5 +254,6 @@ private func progress(
     context: UnsafeMutableRawPointer?, _: curl_off_t, _: curl_off_t, _: curl_off_t, _: curl_off_t
 ) -> Int32 {
     guard let context else { return 1 }
-    return Unmanaged<CurlHandle.Transfer>.fromOpaque(context).takeUnretainedValue().isCancelled() ? 1 : 0
+    let transfer = Unmanaged<CurlHandle.Transfer>.fromOpaque(context).takeUnretainedValue()
+    return transfer.isCancelled() || transfer.pace.check() ? 1 : 0
 }

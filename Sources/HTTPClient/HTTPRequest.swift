@@ -78,7 +78,8 @@ package struct HTTPConfiguration: Sendable {
     package var certificatesFile: String?
     /// What to do if a server is not trusted, one sentence without its full stop; told with such errors.
     package var trustAdvice: String?
-    /// An answer that moves fewer bytes a second than this for ``slowSeconds`` is given up; 0 waits for the time-out.
+    /// An answer that has begun and moves fewer bytes a second than this for ``slowSeconds`` is given up; 0 waits for the
+    /// time-out.
     package var leastBytesPerSecond = 1000
     package var slowSeconds = 20
     /// Asked often during a request; `true` ends it, within about a second if nothing moves.

@@ -92,7 +92,9 @@ import Testing
     @Test(arguments: [
         (["region": "not a region"], "is no name of an AWS region"),
         (["endpoint": "ftp://x"], "is no URL of a service"),
-        (["endpoint": "http://me:secret@x"], "endpoint \"x\" is no URL of a service"),
+        (["endpoint": "http://me:secret@x"], "endpoint \"***\" is no URL of a service"),
+        (["endpoint": "https://user:s3cr#et@host"], "endpoint \"***\" is no URL of a service"),
+        (["endpoint": "ftp://h/?token=secret"], "endpoint \"***\" is no URL of a service"),
     ])
     func addressesThatLeadNowhereAreRefused(_ options: [String: String], _ message: String) {
         let error = #expect(throws: StorageError.self) {

@@ -68,6 +68,18 @@ import Testing
         #expect(try store.contents(request).map(\.key) == base.map(\.key))
     }
 
+    /// Alone it may be an entry that a crash took.
+    @Test func aCutOffTemporaryFileWithoutItsEntryIsNoLeftOver() throws {
+        try writeFile("\(path)/_alone.temp", [])
+        let found = try scan()
+        #expect(found.entries == base)
+        #expect(found.notes == ["zeroLengthFile: _alone.temp (or a write of alone that never took effect)"])
+        try writeFile("\(path)/_alone.temp", Array("{\"Value\":\"AQ".utf8))
+        let error = #expect(throws: StorageError.self) { try scan() }
+        #expect(error?.code == .damagedEntry && error?.key == "alone.temp")
+        #expect(error?.message.contains("or a write of alone that never took effect") == true)
+    }
+
     @Test func aDifferentTemporaryFileIsAnEntryToo() throws {
         try writeFile("\(path)/_b.temp", Array("{\"Value\":\"BQ==\"}\n".utf8))
         let found = try scan()

@@ -25,7 +25,7 @@ import Testing
             Array("a = \"漢字e\u{301}\u{1B}[31m\u{202E}\" b = [1 22]".utf8),
             """
             migrate.hcl:1:25: error parsing list, expected comma or list end, got: NUMBER
-             1 | a = "**********" b = [* **]
+             1 | a = "**********" * = [* **]
                |                         ^^
             Separate the elements with commas and close the list with ].
             """

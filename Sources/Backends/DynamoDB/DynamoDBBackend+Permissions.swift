@@ -42,7 +42,7 @@ extension DynamoDBBackend {
         if try !table.transport.isAllowed("BatchWriteItem", .write, write) { denied.append("BatchWriteItem") }
         let delete = table.request { body in
             body.name("Key")
-            body.key(ItemKey(entry: StorageKey.migrationMarker.bytes))
+            body.key(keyOfNothing())
             // Never true: the service asks whether it may, then whether the condition holds.
             body.name("ConditionExpression")
             body.string("attribute_exists(#p) AND attribute_not_exists(#p)")
@@ -53,11 +53,15 @@ extension DynamoDBBackend {
         return denied
     }
 
-    /// A batch that deletes one item twice, which the service refuses for its contents once it has seen that it may. The
-    /// item has a name that none has, so that a service which does not refuse it changes nothing either.
-    private func batchThatIsRefused() -> JSONWriter {
+    /// A key that no item has, so that a service which carries out what it should refuse changes nothing either.
+    private func keyOfNothing() -> ItemKey {
         let number = String(UInt64.random(in: .min ... .max), radix: 16)
-        let key = ItemKey(path: Array("core".utf8), name: Array("sealift-permission-\(number)".utf8))
+        return ItemKey(path: Array("core".utf8), name: Array("sealift-permission-\(number)".utf8))
+    }
+
+    /// A batch that deletes one item twice, which the service refuses for its contents once it has seen that it may.
+    private func batchThatIsRefused() -> JSONWriter {
+        let key = keyOfNothing()
         var body = JSONWriter()
         body.beginObject()
         body.name("RequestItems")

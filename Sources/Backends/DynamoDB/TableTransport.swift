@@ -92,13 +92,10 @@ final class TableTransport: Sendable {
             throw StorageError(.configuration, "region has no endpoint", place: block.place(of: "region"))
         }
         if let address = ServiceEndpoint(text) { return address }
-        // What stands before an @ may be a password, and what follows ? or # a token.
-        let plain = text.prefix { $0 != "?" && $0 != "#" }
-        let shown = plain.split(separator: "@").last.map(String.init) ?? ""
         let source = settings.endpointSource.map { ", which \($0) gives," } ?? ""
         throw StorageError(
             .configuration,
-            "endpoint \"\(StorageKey(shown))\"\(source) is no URL of a service without a user's name, such as "
+            "endpoint \"\(shownAddress(text))\"\(source) is no URL of a service without a user's name, such as "
                 + "http://127.0.0.1:8000.",
             place: source.isEmpty ? block.place(of: "endpoint") : nil)
     }
@@ -191,8 +188,11 @@ final class TableTransport: Sendable {
     /// ConsumedCapacity is an object, or for batches a list of one for each table.
     private static func consumedUnits(_ reply: JSONNode) -> Double {
         guard let consumed = reply["ConsumedCapacity"] else { return 0 }
-        if consumed.kind == .array { return consumed.elements.reduce(0) { $0 + ($1["CapacityUnits"]?.double ?? 0) } }
-        return consumed["CapacityUnits"]?.double ?? 0
+        let list = consumed.kind == .array ? Array(consumed.elements) : [consumed]
+        return list.reduce(0) { sum, item in
+            let units = item["CapacityUnits"]?.double ?? 0
+            return units > 0 ? min(sum + units, RateController.mostUnits) : sum
+        }
     }
 
     /// Waits after a batch of which the service left a part undone, which is how it throttles batches.

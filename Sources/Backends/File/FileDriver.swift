@@ -54,8 +54,9 @@ extension FileBackend {
         var info = statvfs()
         guard statvfs(folder, &info) == 0 else { return nil }
         // A file system without a fixed number of inodes keeps small files inside them; any other gives a file whole
-        // blocks, on average half a block more than its text has.
-        let block = info.f_files == 0 ? 512 : max(Int(clamping: info.f_frsize), 512)
+        // blocks, on average half a block more than its text has. What a network's file system calls a block may be what it
+        // moves at once, which is no measure of room.
+        let block = info.f_files == 0 ? 512 : min(max(Int(clamping: info.f_frsize), 512), 4096)
         let directories = size.directories ?? 0
         let bytes = size.bytes ?? 0
         let text = bytes.clampedSum(bytes / 3).clampedSum(entries.clampedProduct(block / 2))

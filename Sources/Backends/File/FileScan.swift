@@ -148,22 +148,28 @@ struct FileScan {
         }
         let place = { "\(directory.path)/\(escapedKey(UnsafeRawBufferPointer(start: name, count: strlen(name))))" }
         let isTemporaryName = TemporaryFile.hasItsName(key)
-        switch try reader.read(name, in: directory, key: key, into: batch) {
+        let outcome = try reader.read(name, in: directory, key: key, into: batch)
+        switch outcome {
         case .appended where isTemporaryName:
             let finding = try TemporaryFile.judge(name, in: directory, reader)
             guard let reason = finding else { return }
             if reason.isLeftOut { batch.removeLast() }
             request.note(ScanNote(reason, at: place()))
         case .appended, .gone: break
-        // A write of `k` that was cut off before its first byte leaves an empty `_k.temp`.
-        case .empty where isTemporaryName: request.note(ScanNote(.temporaryFile, at: place()))
-        case .empty: request.note(ScanNote(.zeroLengthFile, at: place(), key: StorageKey(copying: key)))
-        case .damaged where isTemporaryName: request.note(ScanNote(.temporaryFile, at: place()))
+        // A write of `k` that was cut off leaves a part of `_k.temp`, or an empty one.
+        case .empty, .damaged:
+            guard isTemporaryName, try TemporaryFile.hasRival(name, in: directory, reader) else { break }
+            return request.note(ScanNote(.temporaryFile, at: place()))
+        }
+        let doubt = isTemporaryName ? " (or a write of \(TemporaryFile.rival(of: key)) that never took effect)" : ""
+        switch outcome {
+        case .appended, .gone: break
+        case .empty: request.note(ScanNote(.zeroLengthFile, at: place() + doubt, key: StorageKey(copying: key)))
         case .damaged(let damage):
             let error = StorageError(
                 .damagedEntry,
-                "\(damage.message): \(place()), byte \(damage.offset): the entry \(escapedKey(key)) cannot be read. "
-                    + "Restore the file from a backup, or delete the entry through a server, and run again.",
+                "\(damage.message): \(place()), byte \(damage.offset): the entry \(escapedKey(key))\(doubt) cannot be "
+                    + "read. Restore the file from a backup, or delete the entry through a server, and run again.",
                 key: StorageKey(copying: key))
             guard request.passesOver(error) else { throw error }
         }

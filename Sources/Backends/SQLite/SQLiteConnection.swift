@@ -15,8 +15,8 @@ package final class SQLiteConnection: @unchecked Sendable {
     private let handle: OpaquePointer
     /// Where the database is, for messages.
     package let path: String
-    /// Whether it is read without locks, so that a writer would not be noticed by them.
-    let isUnlocked: Bool
+    /// How the database was before it was opened, if it is read without locks, which a writer would not be noticed by.
+    private let stamp: DatabaseStamp?
 
     /// Opens an existing file, which may have no content yet.
     ///
@@ -29,8 +29,9 @@ package final class SQLiteConnection: @unchecked Sendable {
         switch mode {
         case .readWrite: try self.init(name, shownAs: path, mode)
         case .readOnly:
+            let stamp = DatabaseStamp(path)
             let access = try ReadOnlyAccess(path)
-            try self.init(access.uri(name), shownAs: path, mode, isUnlocked: access == .settledLog)
+            try self.init(access.uri(name), shownAs: path, mode, stamp: access == .settledLog ? stamp : nil)
         }
         sqlite3_busy_timeout(handle, busyMilliseconds)
         try run("PRAGMA cache_size = -\(cacheKiB)")
@@ -42,7 +43,7 @@ package final class SQLiteConnection: @unchecked Sendable {
     }
 
     private init(
-        _ name: String, shownAs path: String, _ mode: Mode, isUnlocked: Bool = false
+        _ name: String, shownAs path: String, _ mode: Mode, stamp: DatabaseStamp? = nil
     ) throws(StorageError) {
         var opened: OpaquePointer?
         let access = mode == .readOnly ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE
@@ -56,7 +57,7 @@ package final class SQLiteConnection: @unchecked Sendable {
         }
         self.handle = opened
         self.path = path
-        self.isUnlocked = isUnlocked
+        self.stamp = stamp
         // A foreign schema is data: it must not call functions, and its cells are checked before use.
         // Nor is it mapped: reading a map of a file that is cut meanwhile ends the process.
         try run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0")
@@ -64,6 +65,15 @@ package final class SQLiteConnection: @unchecked Sendable {
 
     deinit {
         sqlite3_close_v2(handle)
+    }
+
+    /// - Throws: `.inUse` if the database is read without locks and was written to since it was opened: what was read must
+    ///   not be used.
+    func checkUnchanged() throws(StorageError) {
+        guard stamp == nil || stamp == DatabaseStamp(path) else {
+            throw StorageError(
+                .inUse, "\(path) was written to while it was read. Stop what uses it and run again.")
+        }
     }
 
     /// Runs statements that return nothing of interest.

@@ -32,6 +32,17 @@ package enum SQLiteFile {
     }
 }
 
+/// What tells that a database was written to: it and its write-ahead log, which may be absent.
+struct DatabaseStamp: Equatable {
+    private let file: FileStamp?
+    private let log: FileStamp?
+
+    init(_ path: String) {
+        file = FileStamp(path)
+        log = FileStamp("\(path)-wal")
+    }
+}
+
 /// What tells that a file was written to: its size and the time of the last write.
 struct FileStamp: Equatable {
     private let numbers: [Int]

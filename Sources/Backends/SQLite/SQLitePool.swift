@@ -58,6 +58,7 @@ final class SQLitePool: Sendable {
         let outcome = Swift.Result { () throws(StorageError) in try body(connection) }
         try checkIndex()
         let result = try outcome.get()
+        try connection.checkUnchanged()
         // After an error the connection is dropped instead: a fresh one knows nothing of what went wrong.
         state.withLock { state in
             if !state.isClosed, state.idle.count < Self.maximumIdle { state.idle.append(connection) }
