@@ -45,6 +45,18 @@ import Testing
         try expectError(.io, ["store.db-shm"]) { _ = try store.get("a") }
     }
 
+    /// A log that is settled is not looked for; one that somebody begins meanwhile is noticed all the same.
+    @Test func aLogThatIsBegunWhileTheDatabaseIsOpenEndsTheNextRead() throws {
+        try SQLiteBackend(path: path, mustExist: false).fill([TestEntry("a", [1])])
+        _ = try sqliteTool(path, "PRAGMA journal_mode = WAL")
+        let store = try open()
+        #expect(try store.get("a") == [1])
+        let other = try SQLiteConnection(path: path, mode: .readWrite, busyMilliseconds: 50, cacheKiB: 100)
+        try other.run("INSERT INTO vault_kv_store (key, value) VALUES (x'62', x'02')")
+        try expectError(.inUse, ["store.db was written to while it was read"]) { _ = try store.get("a") }
+        #expect(try store.get("b") == [2])
+    }
+
     /// A database is read with plain reads.
     @Test(arguments: [0, 16384, 20000])
     func aDatabaseThatIsCutWhileItIsReadIsAnError(size: Int) throws {
