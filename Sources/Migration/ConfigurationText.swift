@@ -46,7 +46,8 @@ enum ConfigurationText {
             if stat("\(folder)/\(name)", &info) == 0, info.st_mode & S_IFMT != S_IFREG {
                 if info.st_mode & S_IFMT == S_IFDIR { continue }
                 throw MigrationFailure(
-                    .configuration, "\(prefix)\(folder)/\(name) is no regular file, such as a server reads. Move it away.")
+                    .configuration,
+                    "\(prefix)\(folder)/\(name) is no regular file, such as a server reads. Move it away.")
             }
             names.append(name)
             guard names.count <= maximumFiles else {
