@@ -144,7 +144,9 @@ extension ExcerptMask {
         show(1)
         let isName = isClosed && (state == .item || state == .named) && isShownName(start..<end, behind: end + 1)
         if isName { show(end - start) } else { offset = end }
-        if isClosed { show(1) }
+        // The rest of a value that is wrapped over lines stands where names would: nothing behind it can be trusted.
+        guard isClosed else { return offset = bytes.count }
+        show(1)
         state = state == .value || state == .behind ? .behind : .named
     }
 

@@ -18,7 +18,7 @@ import Testing
         "secret_key = 'CANARY'", "secret_key = ‘CANARY’", "secret_key = “CANARY”", "secret_key = \"CAN\"CANARY\"",
         "secret_key = \"ab\"CANARY\"", "secret_key = \"ab\" CANARY = ", "secret_key = 12\"CANARY\"",
         "secret_key = true CANARY:", "secret_key = [\"ab\"CANARY\"]", "secret_key = [1] CANARY {",
-        "secret_key = 3 CANARY",
+        "secret_key = 3 CANARY", "secret_key = \"abc\nCANARY\"", "secret_key = \"abc\n CANARY\" }",
         "secret_kye = <<EOF\nCANARY\nEOF\n", "secret_key = <<EOF\nCANARY\n", "secret_key = <<CANARY!\nCANARY\n",
         "secret_key = <<EOF\n  CANARY\nEOF\n ;",
         "secret_key = <<-EOF\nEOF\n  a = \"CANARY\"\n  b: \"CANARY\" ;\n", "secret_key = \"a\\\nCANARY = \"",
