@@ -42,21 +42,22 @@ let package = Package(
         .target(name: "CSystem", path: "Sources/CSystem"),
 
         // Floor 1: what knows nothing of ours.
+        room("Wording"),
         room("Storage"),
         room("HCL"),
         room("Flags"),
         room("Telemetry"),
         room("Workers"),
         room("Digest", ["COpenSSL"]),
-        room("LMDB", ["CLMDB", "CSystem"]),
+        room("LMDB", ["CLMDB", "CSystem", "Wording"]),
         room("Zlib", ["CZlib"]),
         room("JSON", ["CSimdJSON"]),
         room("HTTPClient", ["CCurl"]),
         room("HTTPServer", ["CMicroHTTPD"]),
 
         // Floor 2: formats.
-        room("Bolt", ["CSystem"]),
-        room("RaftFormat", ["Bolt", "Digest"]),
+        room("Bolt", ["CSystem", "Wording"]),
+        room("RaftFormat", ["Bolt", "Digest", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
 
         // Floor 3: storage backends.
@@ -65,16 +66,19 @@ let package = Package(
         room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "CSQLite", "CSystem"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
-            ["Storage", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem"]),
+            ["Storage", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem", "Wording"]),
         room(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
-            ["Storage", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient"]),
+            ["Storage", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "Wording"]),
 
         // Floor 4: the migration itself.
-        room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem"]),
+        room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),
         room(
             "Practice",
-            ["AWS", "Digest", "Storage", "SQLiteBackend", "HTTPServer", "JSON", "Zlib", "Workers", "Telemetry"]),
+            [
+                "AWS", "Digest", "Storage", "SQLiteBackend", "HTTPServer", "JSON", "Zlib", "Workers", "Telemetry",
+                "Wording",
+            ]),
 
         // Floor 5: the command.
         .executableTarget(
@@ -82,7 +86,7 @@ let package = Package(
             dependencies: [
                 "Storage", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration", "HTTPServer", "Practice",
-                "CSystem",
+                "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.
@@ -102,7 +106,7 @@ let package = Package(
         tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
-        tests("Bolt", ["Bolt"]),
+        tests("Bolt", ["Bolt", "TestSupport"]),
         tests("InMemoryBackend", ["InMemoryBackend", "Storage", "StorageTestKit"]),
         tests("FileBackend", ["FileBackend", "Storage", "Digest", "JSON", "StorageTestKit"]),
         tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit"]),

@@ -1,3 +1,5 @@
+import Wording
+
 extension BoltBucket {
     /// Descends to the entry with this key. The pages on the way are checked whole, so that disorder is reported
     /// instead of hiding an entry.
@@ -33,7 +35,8 @@ extension BoltBucket {
         }
         guard !page.isInline else { throw refuse("which stands inside an inline bucket") }
         guard value.count >= Layout.bucketHeaderSize else {
-            throw refuse("whose header has \(value.count) bytes instead of \(Layout.bucketHeaderSize)")
+            throw refuse(
+                "whose header has \(value.count) \(plural(value.count, "byte")) instead of \(Layout.bucketHeaderSize)")
         }
         let rootPage = value.start.u64(0)
         let sequence = value.start.u64(8)

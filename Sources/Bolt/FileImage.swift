@@ -1,6 +1,7 @@
 import CSystem
 import Glibc
 import Synchronization
+import Wording
 
 /// The bytes of one file: a read-only map with its shared lock, or a copy in memory for tests.
 ///
@@ -183,7 +184,7 @@ final class FileImage: @unchecked Sendable {
     }
 
     private static func tooSmall(_ path: String, _ size: Int) -> BoltError {
-        let what = size == 0 ? "the file is empty" : "the file has only \(size) bytes"
+        let what = size == 0 ? "the file is empty" : "the file has only \(size) \(plural(size, "byte"))"
         return BoltError(.truncated, path, "\(what), too few for the two meta pages. Use an intact copy or a snapshot.")
     }
 }

@@ -1,3 +1,5 @@
+import Wording
+
 /// Finds the meta page that describes the current state, as bbolt does at open (bbolt 1.3, db.go: getPageSize, meta).
 struct LiveMeta {
     let meta: MetaPage
@@ -91,12 +93,14 @@ struct LiveMeta {
         guard !overflow, bytes <= UInt64(image.size) else {
             throw BoltError(
                 .truncated, image.path,
-                "the file has \(image.size) bytes, but its \(meta.highWaterMark) pages of \(meta.pageSize) bytes need"
-                    + " \(overflow ? "more than 2^64" : String(bytes)). It was cut off:"
+                "the file has \(image.size) bytes, but its \(meta.highWaterMark) \(plural(meta.highWaterMark, "page")) of \(meta.pageSize) bytes"
+                    + " \(meta.highWaterMark == 1 ? "needs" : "need") \(overflow ? "more than 2^64" : String(bytes)). It was cut off:"
                     + " use an intact copy or a snapshot."
             )
         }
-        guard meta.highWaterMark >= 3 else { throw refuse("claims only \(meta.highWaterMark) pages") }
+        guard meta.highWaterMark >= 3 else {
+            throw refuse("claims only \(meta.highWaterMark) \(plural(meta.highWaterMark, "page"))")
+        }
         guard meta.root >= 2, meta.root < meta.highWaterMark else {
             throw refuse("names page \(meta.root) as root, outside 2 … \(meta.highWaterMark - 1)")
         }

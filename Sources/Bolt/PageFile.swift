@@ -1,3 +1,5 @@
+import Wording
+
 /// A file whose meta page has been read: hands out checked pages and elements.
 ///
 /// Everything here treats the bytes as foreign: a count, offset or page number is compared with its limit before it is
@@ -34,7 +36,10 @@ final class PageFile: Sendable {
         }
         let overflow = UInt64(start.u32(12))
         guard overflow <= highWaterMark - id - 1 else {
-            throw damaged(id, "claims \(overflow) overflow pages, beyond the \(highWaterMark) pages of the file")
+            throw damaged(
+                id,
+                "claims \(overflow) overflow \(plural(overflow, "page")), beyond the \(highWaterMark) pages of the file"
+            )
         }
         let page = Page(
             base: start, extent: (Int(overflow) + 1) * pageSize, count: Int(start.u16(10)),
@@ -99,7 +104,8 @@ final class PageFile: Sendable {
         guard page.count <= room else {
             throw damaged(
                 page.id, offset: offset(of: page),
-                "claims \(page.count) elements, but its \(page.extent) bytes have room for \(room)")
+                "claims \(page.count) \(plural(page.count, "element")), but its \(page.extent) bytes have room for \(room)"
+            )
         }
         guard page.isLeaf || page.count > 0 else { throw damaged(page.id, "is a branch page without children") }
     }

@@ -90,12 +90,15 @@ struct HCLParser {
     }
 
     /// Keys as they are written, except what may be a value that lacks its `=`, or the rest of one that has a quotation
-    /// mark in it.
+    /// mark in it or was broken over lines. A word that stands alone is shown only if it is one that every file may have.
     private func shownKeys(_ keys: [ItemKey]) -> String {
         if let first = keys.first, first.range.start.line == lineOfLastValue { return "***" }
         return keys.enumerated().map { index, key in
             let text = String(decoding: lexer.cursor.text(from: key.range), as: UTF8.self)
-            let isShown = index == 0 ? looksLikeName(key.text) : knownStorageTypes.contains(key.text.lowercased())
+            let isShown =
+                index > 0
+                ? knownStorageTypes.contains(key.text.lowercased())
+                : keys.count > 1 ? looksLikeName(key.text) : isHarmlessAlone(key.text)
             return isShown ? text : text.hasPrefix("\"") ? "\"***\"" : "***"
         }.joined(separator: " ")
     }

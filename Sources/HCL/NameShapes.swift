@@ -58,6 +58,20 @@ func looksLikeName(_ text: String) -> Bool {
     return digits <= mostShownDigits
 }
 
+/// Names that files of servers and migrations have at their top or in a stanza of storage.
+private let familiarNames: Set<String> = [
+    "api_addr", "backend", "cluster_addr", "endpoint", "ha_backend", "ha_enabled", "ha_storage", "listener",
+    "max_parallel",
+    "node_id", "path", "region", "retry_join", "seal", "storage", "storage_destination", "storage_source", "table",
+    "telemetry", "ui",
+]
+
+/// Whether a word with neither `=` nor `{` nor a label behind it may be shown: it can as well be a password that lost its
+/// quotation marks as a name. One of a letter or two gives nothing away.
+func isHarmlessAlone(_ text: String) -> Bool {
+    familiarNames.contains(text) || text.utf8.count <= 2 && looksLikeName(text)
+}
+
 /// Words that stand where a value was meant and give nothing away.
 private let harmlessWords: Set<String> = ["true", "false", "yes", "no", "on", "off", "null", "nil", "none"]
 

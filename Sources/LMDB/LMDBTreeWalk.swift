@@ -1,5 +1,6 @@
 import CLMDB
 import Glibc
+import Wording
 
 /// Walks the trees of an LMDB file; see ``LMDBContents`` for the layout.
 struct LMDBTreeWalk {
@@ -150,11 +151,12 @@ struct LMDBTreeWalk {
             return
         }
         guard table.depth >= 1, table.depth <= Self.maximumDepth else {
-            throw damage("a table has \(table.depth) levels")
+            throw damage("a table has \(table.depth) \(plural(table.depth, "level"))")
         }
         try readPage(table.root, level: table.depth, Bounds())
         guard pairs.count == table.entries else {
-            throw damage("a table has \(pairs.count) of its \(table.entries) entries")
+            throw damage(
+                "a table has \(pairs.count) of its \(table.entries) \(plural(table.entries, "entry", "entries"))")
         }
     }
 

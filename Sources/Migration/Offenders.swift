@@ -1,5 +1,6 @@
 import Digest
 import Storage
+import Wording
 
 /// Entries of the source that the destination cannot keep; all of them are counted and listed.
 struct Offenders {

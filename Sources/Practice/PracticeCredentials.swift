@@ -1,5 +1,6 @@
 import Glibc
 package import Storage
+import Wording
 
 /// The keys whose signatures the practice table takes. Printing them shows how many there are and nothing else.
 package struct PracticeCredentials: Sendable, CustomStringConvertible, CustomReflectable {

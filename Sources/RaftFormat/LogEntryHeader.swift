@@ -1,3 +1,5 @@
+import Wording
+
 /// What an entry of the Raft log is, without its data (hashicorp/raft `log.go`, stored by raft-boltdb as a msgpack map).
 package struct LogEntryHeader: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
@@ -148,7 +150,9 @@ private struct MessagePackReader {
     }
 
     private mutating func readByte() throws(RaftFormatError) -> UInt8 {
-        guard offset < content.count else { throw RaftFormatError("a log entry ends after \(content.count) bytes") }
+        guard offset < content.count else {
+            throw RaftFormatError("a log entry ends after \(content.count) \(plural(content.count, "byte"))")
+        }
         defer { offset += 1 }
         return content[offset]
     }

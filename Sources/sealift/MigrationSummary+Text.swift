@@ -1,6 +1,7 @@
 import Migration
 import Storage
 import Telemetry
+import Wording
 
 /// What `operator migrate` prints when it is done.
 func summaryText(_ summary: MigrationSummary) -> String {

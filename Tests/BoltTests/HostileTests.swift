@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Bolt
@@ -98,6 +99,18 @@ import Testing
         }
     }
 
+    /// A page that claims as many elements or further pages as it cannot have, and a file of one page.
+    @Test(arguments: [(0, 0x38, 1, 8), (2, 10, 0x7fff, 2), (2, 12, 1, 4)])
+    func countsInTheSingular(_ change: (page: Int, offset: Int, value: Int, width: Int)) throws {
+        for page in change.page == 0 ? [0, 1] : [2, 3, 4] {
+            var image = ExactBytesTests.twoBuckets
+            Self.put(UInt64(change.value), change.width, page * 4_096 + change.offset, &image)
+            if change.page == 0 { Self.put(UInt64(change.value), change.width, 4_096 + change.offset, &image) }
+            fixChecksums(&image, 4_096)
+            Self.readAll(image, "page \(page)")
+        }
+    }
+
     private static func mutate(_ image: inout [UInt8], _ pageSize: Int, _ random: inout SeededRandom) {
         guard image.count >= 4 * pageSize else { return }
         let pages = image.count / pageSize
@@ -182,6 +195,8 @@ import Testing
             if error.code == .damaged, error.page == nil || !error.message.contains("page") {
                 Issue.record("\(what): \(error) names no place")
             }
+            let plurals = countsOfOneInThePlural(in: error.message)
+            if !plurals.isEmpty { Issue.record("\(what): \(plurals)") }
         } catch {
             Issue.record("\(what): \(error)")
         }

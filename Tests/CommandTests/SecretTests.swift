@@ -87,6 +87,19 @@ import Testing
         ["check", "-format=json"], ["checksum"], ["checksum", "-side=source"], ["inspect", "ls", "-side=source"],
     ]
 
+    /// A word that nothing tells from a name: the rest of a value that was broken over lines, or one without its quotes.
+    @Test(arguments: ["secret_key = \"ok\"\nCANARY", "CANARY", "secret_key = \"ok\"\n  CANARY\n}", "region = \"x\" CANARY"])
+    func aWordThatStandsAloneIsNotShown(_ body: String) throws {
+        let sandbox = try Sandbox()
+        let text = "storage_source \"dynamodb\" {\n\(body)\n}\n" + Self.rest
+        let file = try sandbox.write("c.hcl", text.replacing("CANARY", with: "opensesame"))
+        for command in Self.commands {
+            let outcome = try sandbox.sealift(command + ["-config", file])
+            #expect(outcome.code > 0)
+            #expect(!(outcome.output + outcome.errors).contains("opensesame"), "\(command): \(outcome.errors)")
+        }
+    }
+
     @Test(arguments: canaries)
     func noOutputShowsASecret(_ canary: String) throws {
         let sandbox = try Sandbox()

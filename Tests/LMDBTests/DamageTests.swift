@@ -26,6 +26,7 @@ import Testing
             _ = try contents(of: path)
         } catch let error as LMDBError {
             #expect(error.isDamage, "\(note): \(error)")
+            #expect(countsOfOneInThePlural(in: error.description).isEmpty, "\(note): \(error)")
             #expect(error.description.hasPrefix(path))
             return false
         }

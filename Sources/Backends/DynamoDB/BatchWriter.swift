@@ -1,4 +1,5 @@
 import Storage
+import Wording
 
 /// Writes items in the largest batches the service takes, and again what it leaves undone.
 struct BatchWriter {

@@ -1,4 +1,5 @@
 package import Storage
+import Wording
 
 /// How the service counts (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 /// and, for tables on demand, `on-demand-capacity-mode.html` beside it).

@@ -7,14 +7,10 @@ enum FileMeasurement {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 16)
         defer { buffer.deallocate() }
         var (entries, bytes) = (0, 0)
-        var folders = Set<[UInt8]>()
         var walk = try FileWalk(root: root, request: request, buffer: buffer)
         while let chunk = try walk.nextChunk() {
-            var lastFolder = -1
             for file in chunk.files {
                 let folder = chunk.folders[file.folder]
-                if file.folder != lastFolder { folders.insert(folder.prefix) }
-                lastFolder = file.folder
                 entries += 1
                 bytes = bytes.clampedSum(folder.prefix.count + file.keyCount)
                 var info = stat()
@@ -25,6 +21,6 @@ enum FileMeasurement {
                 if isThere == true { bytes = bytes.clampedSum(Int(info.st_size) / 4 * 3) }
             }
         }
-        return StoreSize(entries: entries, directories: folders.count, bytes: bytes)
+        return StoreSize(entries: entries, directories: walk.foldersEntered, bytes: bytes)
     }
 }

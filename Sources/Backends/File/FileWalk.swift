@@ -84,6 +84,8 @@ struct FileWalk {
     private let maximumNameBytes: Int
     private var levels: [Level] = []
     private var chunk = FileChunk()
+    /// Folders looked into so far, the store's own among them.
+    private(set) var foldersEntered = 0
 
     /// - Parameter buffer: Room for reading folders, the caller's.
     init(
@@ -98,6 +100,7 @@ struct FileWalk {
     }
 
     private mutating func enter(_ folder: FileChunk.Folder) throws(StorageError) {
+        foldersEntered += 1
         let slice = try FolderSlice(
             of: folder.directory, prefix: folder.prefix, after: nil, buffer: buffer, maximumNameBytes: maximumNameBytes,
             note: request.note, passesOver: request.passesOver)

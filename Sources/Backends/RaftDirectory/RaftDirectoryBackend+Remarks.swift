@@ -2,6 +2,7 @@ import Bolt
 import Glibc
 import RaftFormat
 import Storage
+import Wording
 
 extension RaftDirectoryBackend {
     /// What a directory tells besides its data.

@@ -1,4 +1,5 @@
 import Storage
+import Wording
 
 /// What an import brought into a table.
 package struct ImportResult: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import JSON
 import Storage
+import Wording
 
 /// The objects of one file: takes the items out of them and checks what they say of themselves.
 struct ExportDocument {

@@ -1,5 +1,6 @@
 import Glibc
 import Storage
+import Wording
 
 /// The files that a path names: a downloaded export, its data alone, or one file.
 struct ExportLayout: Sendable {

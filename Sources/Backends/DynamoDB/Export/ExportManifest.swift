@@ -2,6 +2,7 @@ import Digest
 import Glibc
 import JSON
 import Storage
+import Wording
 
 /// What an export to S3 says of itself.
 ///
