@@ -88,7 +88,9 @@ import Testing
     ]
 
     /// A word that nothing tells from a name: the rest of a value that was broken over lines, or one without its quotes.
-    @Test(arguments: ["secret_key = \"ok\"\nCANARY", "CANARY", "secret_key = \"ok\"\n  CANARY\n}", "region = \"x\" CANARY"])
+    @Test(arguments: [
+        "secret_key = \"ok\"\nCANARY", "CANARY", "secret_key = \"ok\"\n  CANARY\n}", "region = \"x\" CANARY",
+    ])
     func aWordThatStandsAloneIsNotShown(_ body: String) throws {
         let sandbox = try Sandbox()
         let text = "storage_source \"dynamodb\" {\n\(body)\n}\n" + Self.rest

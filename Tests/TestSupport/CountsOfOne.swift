@@ -3,9 +3,9 @@
 /// Not every word that ends in `s` is a plural, so the nouns that are counted anywhere are listed.
 package func countsOfOneInThePlural(in text: String) -> [String] {
     let nouns = [
-        "bytes", "directories", "elements", "entries", "events", "files", "folders", "inodes", "items", "keys", "levels",
-        "markers", "namespaces", "operations", "pages", "problems", "reads", "records", "requests", "retries", "shares",
-        "tables", "threads", "times", "units", "values", "writes",
+        "bytes", "directories", "elements", "entries", "events", "files", "folders", "inodes", "items", "keys",
+        "levels", "markers", "namespaces", "operations", "pages", "problems", "reads", "records", "requests",
+        "retries", "shares", "tables", "threads", "times", "units", "values", "writes",
     ]
     let words = text.split { !($0.isLetter || $0.isNumber || ".,".contains($0)) }
     return words.indices.dropLast().compactMap { index in
