@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Stores that are cut while they are read, and stores that must not change by being looked at.
@@ -20,8 +21,9 @@ import Testing
         let started = try sandbox.start([
             "operator", "migrate", "-config", try sandbox.configuration(source, destination), "-log-level=error",
         ])
-        // Bounded by the program's own end.
-        while !exists("\(destination.path)/logical"), !started.program.ends(within: 1) {}
+        try waitUntil("the copy has begun") {
+            exists("\(destination.path)/logical") || started.program.ends(within: 1)
+        }
         #expect(truncate(file, off_t(size)) == 0)
         let outcome = try started.outcome()
         #expect(outcome.code == 2, "\(outcome.code): \(outcome.errors)")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The practice table's life on a port and on a disk.
@@ -8,11 +9,7 @@ import Testing
         var port = "0"
         for _ in 0..<3 {
             let running = try sandbox.start(["practice-table", "-address", "127.0.0.1:\(port)"])
-            while try !text(of: running.output).contains("listening on") {
-                if running.program.ends(within: 5) {
-                    throw RunningProgram.Failure(description: "practice-table: \(try running.outcome().errors)")
-                }
-            }
+            try Self.waitForPort(running)
             let endpoint = try #require(try text(of: running.output).firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)/))
             port = String(endpoint.1)
             // Two cannot share a port all the same.
@@ -23,6 +20,15 @@ import Testing
             running.program.send(SIGKILL)
             #expect(try running.outcome().code == -SIGKILL)
             close(client)
+        }
+    }
+
+    private static func waitForPort(_ running: Sandbox.Started) throws {
+        try waitUntil("practice-table listens") {
+            if running.program.ends(within: 5) {
+                throw RunningProgram.Failure(description: "practice-table: \(try running.outcome().errors)")
+            }
+            return try text(of: running.output).contains("listening on")
         }
     }
 
@@ -64,11 +70,7 @@ import Testing
             "trap '' XFSZ; ulimit -f 4000; exec '\(Sandbox.program)' practice-table -address 127.0.0.1:0 -path "
                 + "'\(sandbox.path)/table.sqlite'")
         defer { running.program.send(SIGKILL) }
-        while try !text(of: running.output).contains("listening on") {
-            if running.program.ends(within: 5) {
-                throw RunningProgram.Failure(description: "practice-table: \(try running.outcome().errors)")
-            }
-        }
+        try Self.waitForPort(running)
         let endpoint = try #require(try text(of: running.output).firstMatch(of: /http:\/\/127\.0\.0\.1:\d+/)).0
         let source = try sandbox.makeLargeFileStore("src", count: 3000, seed: 9)
         let destination = Store.dynamodb(

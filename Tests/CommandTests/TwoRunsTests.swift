@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Two runs at once that know nothing of each other's state folder.
@@ -14,7 +15,9 @@ import Testing
             ["operator", "migrate", "-config", try sandbox.configuration(source, destination)] + flags
                 + ["\(sandbox.path)/one"])
         let building = "\(sandbox.path)/dst.sealift-building"
-        while !exists("\(building)/node/vault.db"), !first.program.ends(within: 1) {}
+        try waitUntil("the directory is built") {
+            exists("\(building)/node/vault.db") || first.program.ends(within: 1)
+        }
         first.program.send(SIGSTOP)
         for (store, name) in [(other, "two"), (source, "three")] {
             let file = try sandbox.configuration(store, destination, name: "\(name).hcl")
@@ -56,7 +59,7 @@ import Testing
             }
             let first = try sandbox.start(words[0], adding: try Steps.variables(["STEPS_STOP": "\(step)"]))
             // Until it halts or ends; a halted program ends for nobody.
-            while !first.program.isHalted, !first.program.ends(within: 1) {}
+            try waitUntil("the first halts") { first.program.isHalted || first.program.ends(within: 1) }
             let second = try sandbox.start(words[1])
             // It may wait for what the halted one holds.
             _ = second.program.ends(within: 400)

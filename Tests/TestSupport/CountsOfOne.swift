@@ -7,16 +7,18 @@ package func countsOfOneInThePlural(in text: String) -> [String] {
         "levels", "markers", "namespaces", "operations", "pages", "problems", "reads", "records", "requests",
         "retries", "shares", "tables", "threads", "times", "units", "values", "writes",
     ]
-    let words = text.split { !($0.isLetter || $0.isNumber || ".,".contains($0)) }
-    return words.indices.dropLast().compactMap { index in
-        guard words[index] == "1" else { return nil }
-        // A word may stand between: `1 read units`, `1 overflow pages`.
-        let behind = words[(index + 1)...].prefix(2).map { $0.trimmingSuffix(while: { ".,".contains($0) }) }
-        let isPlural = behind.first.map { nouns.contains(String($0)) } ?? false
-        let isPluralBehindAWord =
-            behind.count == 2 && ["read", "write", "overflow", "directory", "other"].contains(String(behind[0]))
-            && nouns.contains(String(behind[1]))
-        return isPlural || isPluralBehindAWord ? words[index...].prefix(3).joined(separator: " ") : nil
+    let adjectives = ["directory", "other", "overflow", "read", "write"]
+    return text.split { $0.isNewline || ":=\"(".contains($0) }.flatMap { part in
+        let words = part.split { !($0.isLetter || $0.isNumber || ".,".contains($0)) }
+        return words.indices.dropLast().compactMap { index -> String? in
+            guard words[index] == "1" else { return nil }
+            // A word may stand between: `1 read units`, `1 overflow pages`.
+            let behind = words[(index + 1)...].prefix(2).map { $0.trimmingSuffix(while: { ".,".contains($0) }) }
+            let isPlural = behind.first.map { nouns.contains(String($0)) } ?? false
+            let isPluralBehindAWord =
+                behind.count == 2 && adjectives.contains(String(behind[0])) && nouns.contains(String(behind[1]))
+            return isPlural || isPluralBehindAWord ? words[index...].prefix(3).joined(separator: " ") : nil
+        }
     }
 }
 
