@@ -93,8 +93,10 @@ struct LiveMeta {
         guard !overflow, bytes <= UInt64(image.size) else {
             throw BoltError(
                 .truncated, image.path,
-                "the file has \(image.size) bytes, but its \(meta.highWaterMark) \(plural(meta.highWaterMark, "page")) of \(meta.pageSize) bytes"
-                    + " \(meta.highWaterMark == 1 ? "needs" : "need") \(overflow ? "more than 2^64" : String(bytes)). It was cut off:"
+                "the file has \(image.size) bytes, but its \(meta.highWaterMark) "
+                    + plural(meta.highWaterMark, "page") + " of \(meta.pageSize) bytes "
+                    + plural(meta.highWaterMark, "needs", "need")
+                    + " \(overflow ? "more than 2^64" : String(bytes)). It was cut off:"
                     + " use an intact copy or a snapshot."
             )
         }

@@ -1,3 +1,5 @@
+import Wording
+
 /// The 64 bytes behind the header of pages 0 and 1 (bbolt 1.3, db.go: type meta).
 ///
 /// | offset in page | type | field |
@@ -33,7 +35,7 @@ struct MetaPage: Equatable {
             case .bigEndian: "was written by a big-endian computer"
             case .version(let number): "has format version \(number)"
             case .checksum: "has a wrong checksum (an interrupted commit)"
-            case .pageSize(let size): "names an impossible page size of \(size) bytes"
+            case .pageSize(let size): "names an impossible page size of \(size) \(plural(size, "byte"))"
             case .header: "has a wrong page header"
             }
         }

@@ -104,7 +104,8 @@ final class PageFile: Sendable {
         guard page.count <= room else {
             throw damaged(
                 page.id, offset: offset(of: page),
-                "claims \(page.count) \(plural(page.count, "element")), but its \(page.extent) bytes have room for \(room)"
+                "claims \(page.count) \(plural(page.count, "element")), but its \(page.extent) bytes have room for "
+                    + "\(room)"
             )
         }
         guard page.isLeaf || page.count > 0 else { throw damaged(page.id, "is a branch page without children") }
