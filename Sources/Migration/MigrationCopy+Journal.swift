@@ -47,7 +47,7 @@ extension MigrationCopy {
     /// Refuses, before anything is written, entries that the destination could not keep, and more than it has room for.
     func refuseOffenders(in journal: SourceJournal, _ pool: BatchPool, isContinuation: Bool) throws {
         var count = SizeCount()
-        if !destination.limits.admitsAll(of: source.limits) { try refuseMisfits(in: journal, pool, counting: &count) }
+        if !destination.rules.admitsAll(of: source.rules) { try refuseMisfits(in: journal, pool, counting: &count) }
         // What an earlier run has written already needs no room any more.
         guard !isContinuation || !destination.capabilities.usesMigrationMarker else { return }
         var size = count.size
@@ -57,10 +57,10 @@ extension MigrationCopy {
     }
 
     private func refuseMisfits(in journal: SourceJournal, _ pool: BatchPool, counting count: inout SizeCount) throws {
-        var offenders = Offenders(limits: destination.limits)
+        var offenders = Offenders(rules: destination.rules)
         var walk = ListingWalk(options.listedOnly ? .leaveOut : .keep)
         let filter = EntryFilter(start: options.start)
-        var rivals = RivalCheck(source: source, limits: destination.limits)
+        var rivals = RivalCheck(source: source, rules: destination.rules)
         try journal.journal.merge(pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }) {
             batch throws(StorageError) in
             if source.capabilities.keepsDirectoryMarkers { walk.apply(to: batch) { _, _ in } }

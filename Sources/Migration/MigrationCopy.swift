@@ -88,7 +88,7 @@ struct MigrationCopy {
         defer { census.stop() }
         let scan = DigestedScan(source, scanOptions)
         defer { scan.stop() }
-        var offenders = Offenders(limits: destination.limits)
+        var offenders = Offenders(rules: destination.rules)
         do {
             while let batch = try scan.nextBatch() {
                 offenders.check(batch.entries)

@@ -7,12 +7,12 @@ struct Offenders {
     /// Keys listed in a message; further ones are counted.
     private static let maximumListed = 1000
 
-    private let limits: StorageLimits
+    private let rules: EntryRules
     private var lines: [String] = []
     private var count = 0
 
-    init(limits: StorageLimits) {
-        self.limits = limits
+    init(rules: EntryRules) {
+        self.rules = rules
     }
 
     var isEmpty: Bool { count == 0 }
@@ -22,8 +22,8 @@ struct Offenders {
     mutating func check(_ batch: EntryBatch, namesKeys: Bool = true) {
         for index in 0..<batch.count {
             let key = batch.key(index)
-            if let objection = limits.objection(to: key, valueCount: batch.valueCount(index)),
-                namesKeys || limits.objection(to: key, valueCount: 0) == nil
+            if let objection = rules.objection(to: key, valueCount: batch.valueCount(index)),
+                namesKeys || rules.objection(to: key, valueCount: 0) == nil
             {
                 add(key, objection)
             }
@@ -61,20 +61,20 @@ struct Offenders {
 /// Finds entries whose file would have the name of a folder that other entries need.
 struct RivalCheck {
     private let source: any StorageBackend
-    private let limits: StorageLimits
+    private let rules: EntryRules
     private var lastFolder: [UInt8] = []
 
-    init(source: any StorageBackend, limits: StorageLimits) {
+    init(source: any StorageBackend, rules: EntryRules) {
         self.source = source
-        self.limits = limits
+        self.rules = rules
     }
 
     mutating func check(_ key: UnsafeRawBufferPointer, _ offenders: inout Offenders) throws(StorageError) {
-        guard limits.marksEntriesWithUnderscore, let slash = key.lastIndex(of: UInt8(ascii: "/")) else { return }
+        guard rules.hasRivals, let slash = key.lastIndex(of: UInt8(ascii: "/")) else { return }
         // Keys come in order, so a folder's entries come together: look once per folder.
         guard !key[..<slash].elementsEqual(lastFolder) else { return }
         lastFolder = Array(key[..<slash])
-        for rival in limits.rivals(of: key) where try source.get(rival) != nil {
+        for rival in rules.rivals(of: key) where try source.get(rival) != nil {
             rival.bytes.withUnsafeBytes {
                 offenders.add($0, "its file and the folder of \(escapedKey(key)) would have one name")
             }

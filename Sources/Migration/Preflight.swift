@@ -92,7 +92,7 @@ struct Preflight {
         }
         // What is read over a network is looked at when it has been read, once.
         var counted: StoreSize?
-        if findings.obstacles.isEmpty, !destination.limits.admitsAll(of: source.limits), !source.capabilities.isRemote {
+        if findings.obstacles.isEmpty, !destination.rules.admitsAll(of: source.rules), !source.capabilities.isRemote {
             counted = try surveyEntries(&findings)
         }
         // What an earlier run has written already needs no room any more.
@@ -207,14 +207,14 @@ struct Preflight {
     ///
     /// - Returns: Entries and directories of the source, if it was looked at.
     private func surveyEntries(_ findings: inout Findings) throws -> StoreSize? {
-        let limits = destination.limits
-        guard limits.concernsKeys || limits.concernsValues else { return nil }
-        findings.survey = limits.concernsValues ? .everything : .keys
+        let rules = destination.rules
+        guard rules.concernsKeys || rules.concernsValues else { return nil }
+        findings.survey = rules.concernsValues ? .everything : .keys
         var count = SizeCount()
-        var offenders = Offenders(limits: destination.limits)
-        var rivals = RivalCheck(source: source, limits: destination.limits)
+        var offenders = Offenders(rules: destination.rules)
+        var rivals = RivalCheck(source: source, rules: destination.rules)
         let filter = EntryFilter(start: options.start)
-        var request = ScanRequest(content: limits.concernsValues ? .entries : .keys)
+        var request = ScanRequest(content: rules.concernsValues ? .entries : .keys)
         request.pool = BatchPool(keepsValues: false)
         request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         try source.scanAll(request) { batch throws(StorageError) in
@@ -247,7 +247,7 @@ struct Preflight {
         context.counters.restart(.copying, expectedEntries: source.estimatedEntries())
         let scan = DigestedScan(source, scanOptions)
         defer { scan.stop() }
-        var offenders = Offenders(limits: destination.limits)
+        var offenders = Offenders(rules: destination.rules)
         var digest = try KeyspaceDigest()
         do {
             while let batch = try scan.nextBatch() {

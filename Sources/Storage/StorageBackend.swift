@@ -10,7 +10,7 @@ package protocol StorageBackend: AnyObject, Sendable {
     var identity: StoreIdentity { get }
     var capabilities: StorageCapabilities { get }
     /// What this backend can hold.
-    var limits: StorageLimits { get }
+    var rules: EntryRules { get }
     /// Facts about the store worth telling the user, found on opening it.
     var remarks: [String] { get }
 

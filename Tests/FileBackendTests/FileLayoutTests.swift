@@ -64,7 +64,7 @@ import Testing
         try store.delete(second.key)
         #expect(try store.contents() == [first])
         let rivals = StorageKey(keys[0].contains("_") ? keys[0] : keys[1]).bytes.withUnsafeBytes {
-            store.limits.rivals(of: $0)
+            store.rules.rivals(of: $0)
         }
         #expect(rivals == [StorageKey(keys[0].contains("_") ? keys[1] : keys[0])])
         #expect(system("test -z \"$(find '\(path)' -name '*.temp')\"") == 0)

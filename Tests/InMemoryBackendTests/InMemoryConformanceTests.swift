@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test func refusesValuesAboveItsLimit() throws {
-        for promise in Promise.all where promise.name == "limitsObjectToWhatPutRefuses" {
+        for promise in Promise.all where promise.name == "rulesObjectToWhatPutRefuses" {
             try promise.check(InMemoryHarness(maximumValueBytes: 1000))
         }
     }
@@ -22,7 +22,7 @@ import Testing
         let driver = InMemoryBackend.driver()
         if isValid {
             let store = try driver.open(settings, .destination(DestinationContext()))
-            #expect(store.limits.valueBytes == (text == "0" ? nil : 1000))
+            #expect(store.rules.largestValue == (text == "0" ? nil : 1000))
         } else {
             #expect { try driver.open(settings, .source(writesMarker: false)) } throws: {
                 ($0 as? StorageError)?.code == .configuration

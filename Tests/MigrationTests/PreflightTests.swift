@@ -60,12 +60,11 @@ import Testing
     }
 
     @Test func allEntriesThatDoNotFitAreNamed() throws {
-        var limits = StorageLimits(keyBytes: 20, segmentBytes: 8, valueBytes: 3)
-        limits.cleansKeys = true
-        limits.forbidsParentReferences = true
-        limits.forbidsZeroByte = true
-        limits.allowsEmptyKey = false
-        var offenders = Offenders(limits: limits)
+        let rules: EntryRules = [
+            .emptyKey, .longerKey(than: 20), .largerValue(than: 3), .zeroByte, .parentReference, .uncleanedKey,
+            .longerSegment(than: 8),
+        ]
+        var offenders = Offenders(rules: rules)
         let batch = EntryBatch()
         let good = ["a", "a/b", "12345678/12345678", "...", ".a/b"].filter { !$0.contains("..") }
         let bad = [
@@ -82,15 +81,14 @@ import Testing
         ] {
             #expect(problem.contains(text), "\(text)")
         }
-        #expect(Offenders(limits: limits).problem(InMemoryBackend()) == nil && Offenders(limits: limits).isEmpty)
+        #expect(Offenders(rules: rules).problem(InMemoryBackend()) == nil && Offenders(rules: rules).isEmpty)
     }
 
     @Test func entriesAndFoldersOfOneNameAreFound() throws {
-        var limits = StorageLimits()
-        limits.marksEntriesWithUnderscore = true
+        let rules: EntryRules = [.entryBesideItsUnderscoredName]
         let store = try memory(Self.keys("a", "a/_b/c", "a/_b/d", "a/b", "x/_y/z", "x/y/z", "_a/b", "_q/r"))
-        var check = RivalCheck(source: store, limits: limits)
-        var offenders = Offenders(limits: limits)
+        var check = RivalCheck(source: store, rules: rules)
+        var offenders = Offenders(rules: rules)
         for entry in try entries(of: store) {
             try entry.key.bytes.withUnsafeBytes { try check.check($0, &offenders) }
         }

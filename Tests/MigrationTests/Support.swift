@@ -20,7 +20,7 @@ final class ScriptedStore: StorageBackend {
     let location: String
     let identity: StoreIdentity
     let capabilities: StorageCapabilities
-    let limits = StorageLimits()
+    let rules: EntryRules = []
     private let batches: [[Entry]]
     /// Entries that are there and cannot be read.
     private let unreadable: Set<StorageKey>
@@ -102,7 +102,7 @@ final class SegmentedStore: StorageBackend {
     let location = "segments"
     let identity = StoreIdentity("segmented")
     let capabilities = StorageCapabilities(ascendingScan: false, writable: false, usesMigrationMarker: true)
-    let limits = StorageLimits()
+    let rules: EntryRules = []
     private let segments: [[Entry]]
     /// The segment that cannot be read to its end.
     private let failing: Int?

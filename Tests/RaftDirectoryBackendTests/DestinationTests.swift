@@ -95,10 +95,10 @@ import Testing
                 #expect(try entries(of: store, request) == Array(expected[(index + 1)...]))
             }
         }
-        let limits = try destination("/nowhere/raft").limits
+        let rules = try destination("/nowhere/raft").rules
         for (count, isKept) in [(0, false), (1, true), (32_768, true), (32_769, false)] {
             let objection = [UInt8](repeating: 1, count: count).withUnsafeBytes {
-                limits.objection(to: $0, valueCount: 0)
+                rules.objection(to: $0, valueCount: 0)
             }
             #expect((objection == nil) == isKept)
         }

@@ -40,7 +40,7 @@ final class RebuiltStore: StorageBackend {
     let kind = "raft"
     var location: String { path }
     var identity: StoreIdentity { destination.identity }
-    var limits: StorageLimits { destination.limits }
+    var rules: EntryRules { destination.rules }
     var capabilities: StorageCapabilities {
         StorageCapabilities(ascendingScan: true, writable: true, usesMigrationMarker: false)
     }
@@ -58,7 +58,7 @@ final class RebuiltStore: StorageBackend {
     }
 
     func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
-        let objection = key.bytes.withUnsafeBytes { limits.objection(to: $0, valueCount: value.count) }
+        let objection = key.bytes.withUnsafeBytes { rules.objection(to: $0, valueCount: value.count) }
         if let objection { throw StorageError(.limit, objection, key: key) }
         try change { entries throws(StorageError) in try entries.put(key, value) }
     }

@@ -19,7 +19,7 @@ extension Promise {
         let store = try harness.makeEmpty()
         defer { store.close() }
         for (index, operation) in operations.enumerated() {
-            guard operation.isPossible(in: store.limits) else { continue }
+            guard operation.isPossible(in: store.rules) else { continue }
             if try operation.answer(of: reference, as: harness) != operation.answer(of: store, as: harness) {
                 return index
             }
@@ -88,10 +88,10 @@ private enum Operation {
     }
 
     /// Whether no key meets a limit or has a rival.
-    func isPossible(in limits: StorageLimits) -> Bool {
+    func isPossible(in rules: EntryRules) -> Bool {
         keys.allSatisfy { key in
             key.bytes.withUnsafeBytes {
-                limits.objection(to: $0, valueCount: 300) == nil && limits.rivals(of: $0).isEmpty
+                rules.objection(to: $0, valueCount: 300) == nil && rules.rivals(of: $0).isEmpty
             }
         }
     }

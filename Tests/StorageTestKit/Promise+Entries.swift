@@ -93,7 +93,7 @@ extension Promise {
             for size in [1, 2, 3, 4, 63, 64, 65, 1 << 14, 65_500, 1 << 16, 1 << 20] {
                 let value = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
                 let key = StorageKey("size/\(size)")
-                guard key.bytes.withBytes({ store.limits.objection(to: $0, valueCount: size) }) == nil else {
+                guard key.bytes.withBytes({ store.rules.objection(to: $0, valueCount: size) }) == nil else {
                     try harness.requireDeclared(.noLargeValues, for: key)
                     try requireThrows(.limit, "put of \(size) bytes") { try store.put(key, value) }
                     continue

@@ -5,7 +5,7 @@ extension Promise {
     static let keys: [Promise] = [
         Promise("everyAwkwardKeyIsKeptOrDeclared") { harness in
             let store = try harness.makeEmpty()
-            let keys = try harness.acceptable(AwkwardKeys.all, store.limits)
+            let keys = try harness.acceptable(AwkwardKeys.all, store.rules)
             let entries = keys.enumerated().map { TestEntry($1, [UInt8($0 & 255), UInt8($0 >> 8)]) }
             for entry in entries { try store.put(entry.key, entry.value) }
             try requireContents(try store.contents(), entries, "scan")
@@ -16,10 +16,10 @@ extension Promise {
             try again.fill(entries.sorted { $0.key < $1.key }, perBatch: 7)
             try requireContents(try again.contents(), entries, "scan after a bulk load")
         },
-        Promise("limitsObjectToWhatPutRefuses") { harness in
+        Promise("rulesObjectToWhatPutRefuses") { harness in
             let store = try harness.makeEmpty()
             for key in AwkwardKeys.all {
-                guard key.bytes.withUnsafeBytes({ store.limits.objection(to: $0, valueCount: 1) }) != nil else {
+                guard key.bytes.withUnsafeBytes({ store.rules.objection(to: $0, valueCount: 1) }) != nil else {
                     continue
                 }
                 try harness.requireDeclared(Difference(refusing: key), for: key)
@@ -27,7 +27,7 @@ extension Promise {
                 try requireThrows(.limit, "bulk load of \(key)") { try store.fill([TestEntry(key, [1])]) }
             }
             try requireContents(try store.contents(), [], "scan after nothing but refusals")
-            guard let most = store.limits.valueBytes, most <= 8 << 20 else { return }
+            guard let most = store.rules.largestValue, most <= 8 << 20 else { return }
             try store.put("most", Array(repeating: 1, count: most))
             try requireThrows(.limit, "put of one byte more") {
                 try store.put("more", Array(repeating: 1, count: most + 1))
@@ -35,7 +35,7 @@ extension Promise {
         },
         Promise("everyDirectoryIsListedAsItsKeysSay") { harness in
             let store = try harness.makeEmpty()
-            let keys = try harness.acceptable(AwkwardKeys.all, store.limits)
+            let keys = try harness.acceptable(AwkwardKeys.all, store.rules)
             try store.fill(keys.sorted().map { TestEntry($0, [1]) })
             var directories: [StorageKey: Set<StorageKey>] = [:]
             for key in keys {

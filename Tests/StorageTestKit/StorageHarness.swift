@@ -69,14 +69,14 @@ extension StorageHarness {
     }
 
     /// The keys that this store takes side by side; fails if one is missing that no declared difference covers.
-    func acceptable(_ keys: [StorageKey], _ limits: StorageLimits) throws -> [StorageKey] {
+    func acceptable(_ keys: [StorageKey], _ rules: EntryRules) throws -> [StorageKey] {
         var accepted: [StorageKey] = []
         for key in keys {
-            if key.bytes.withUnsafeBytes({ limits.objection(to: $0, valueCount: 1) }) != nil {
+            if key.bytes.withUnsafeBytes({ rules.objection(to: $0, valueCount: 1) }) != nil {
                 try requireDeclared(Difference(refusing: key), for: key)
                 continue
             }
-            let rivals = key.bytes.withUnsafeBytes { limits.rivals(of: $0) }
+            let rivals = key.bytes.withUnsafeBytes { rules.rivals(of: $0) }
             if rivals.contains(where: keys.contains) {
                 try requireDeclared(.noUnderscoreNeighbours, for: key)
                 continue

@@ -41,25 +41,19 @@ package final class DynamoDBBackend: StorageBackend {
     /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html).
     static let itemBytes = 409_600 - 12
 
-    package var limits: StorageLimits { Self.tableLimits }
+    package var rules: EntryRules { Self.tableRules }
 
-    /// What a table with the stock schema can hold.
-    static var tableLimits: StorageLimits {
-        var limits = StorageLimits()
-        limits.directoryBytes = 2048
-        limits.nameBytes = 1024
-        // A directory's marker keeps its slash.
-        limits.directoryNameBytes = 1023
+    /// What a table with the stock schema cannot keep.
+    static let tableRules: EntryRules = [
+        .emptyKey,
         // Below the root the slash before the name is not kept; at the root a space stands for the Path.
-        limits.entryBytes = itemBytes + 1
-        limits.rootEntryBytes = 2
-        limits.allowsEmptyKey = false
-        limits.cleansKeys = true
-        limits.requiresUTF8 = true
-        limits.reserved = ["core/_lock": "the key is the place of the active node's lock"]
-        limits.reservedDirectories = [" /": "a directory named by one space is where entries without a directory lie"]
-        return limits
-    }
+        .largerEntry(than: itemBytes + 1, lessAtRoot: 2), .invalidUTF8, .longerDirectory(than: 2048),
+        // A directory's marker keeps its slash.
+        .longerDirectoryName(than: 1023), .longerName(than: 1024),
+        .key("core/_lock", because: "the key is the place of the active node's lock"),
+        .keysBelow(" /", because: "a directory named by one space is where entries without a directory lie"),
+        .uncleanedKey,
+    ]
 
     /// What is known of the table; `nil` while it does not exist.
     func tableDescription() throws(StorageError) -> TableDescription? {
@@ -101,7 +95,7 @@ package final class DynamoDBBackend: StorageBackend {
 
     /// Whether the table can hold an entry of that key at all; then its place.
     private func place(of key: StorageKey) -> ItemKey? {
-        guard key.bytes.withBytes({ limits.objection(to: $0, valueCount: 0) }) == nil else { return nil }
+        guard key.bytes.withBytes({ rules.objection(to: $0, valueCount: 0) }) == nil else { return nil }
         return ItemKey(entry: key.bytes)
     }
 
@@ -114,7 +108,7 @@ package final class DynamoDBBackend: StorageBackend {
 
     package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
         try checkOpen()
-        if let objection = key.bytes.withBytes({ limits.objection(to: $0, valueCount: value.count) }) {
+        if let objection = key.bytes.withBytes({ rules.objection(to: $0, valueCount: value.count) }) {
             throw StorageError(.limit, "DynamoDB cannot keep the entry \(key): \(objection).", key: key)
         }
         try createIfMissing()

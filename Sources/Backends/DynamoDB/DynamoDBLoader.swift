@@ -43,10 +43,10 @@ final class DynamoDBLoader: BulkLoader {
 
     func load(_ batch: EntryBatch) throws(StorageError) {
         try throwFailure()
-        let limits = backend.limits
+        let rules = backend.rules
         for index in 0..<batch.count {
             let key = batch.key(index)
-            guard let objection = limits.objection(to: key, valueCount: batch.valueCount(index)) else { continue }
+            guard let objection = rules.objection(to: key, valueCount: batch.valueCount(index)) else { continue }
             throw StorageError(
                 .limit, "DynamoDB cannot keep the entry \(escapedKey(key)): \(objection).",
                 key: StorageKey(copying: key))

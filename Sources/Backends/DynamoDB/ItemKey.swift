@@ -63,7 +63,7 @@ struct ItemKey: Hashable, Sendable {
         }
         key.append(contentsOf: isMarker ? UnsafeRawBufferPointer(rebasing: name.dropLast()) : name)
         var isAtItsPlace = true
-        let isClean = key.withUnsafeBytes(StorageLimits.isCleaned)
+        let isClean = key.withUnsafeBytes(StorageKey.isCleaned)
         if !isClean { key = cleaned(key) }
         if !isClean || name.dropLast(isMarker ? 1 : 0).contains(slash) {
             let place = isMarker ? ItemKey(markerOf: key) : ItemKey(entry: key)

@@ -7,17 +7,17 @@ import Storage
 final class EntryWriter {
     private let root: DirectoryHandle
     private let owner: FileOwner?
-    private let limits: StorageLimits
+    private let rules: EntryRules
     private var folder: DirectoryHandle
     private var folderKey: [UInt8] = []
     private var text: [UInt8] = []
 
     /// Opens the store's folder, making it if there is none.
-    init(root path: String, owner: FileOwner?, limits: StorageLimits) throws(StorageError) {
+    init(root path: String, owner: FileOwner?, rules: EntryRules) throws(StorageError) {
         try Self.makeFolders(path)
         self.root = try Self.openRoot(path)
         self.owner = owner
-        self.limits = limits
+        self.rules = rules
         self.folder = root
         if let owner { _ = fchown(root.descriptor, owner.user, owner.group) }
     }
@@ -67,7 +67,7 @@ final class EntryWriter {
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, durably: Bool
     ) throws(StorageError) {
         // A key is foreign data: without this one with `..` in it would be written outside the store.
-        if let objection = limits.objection(to: key, valueCount: value.count) {
+        if let objection = rules.objection(to: key, valueCount: value.count) {
             throw StorageError(
                 .limit, "\(root.path): the entry \(escapedKey(key)) cannot be kept: \(objection).",
                 key: StorageKey(copying: key))

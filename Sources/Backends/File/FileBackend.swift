@@ -61,16 +61,13 @@ package final class FileBackend: StorageBackend {
         StorageCapabilities(ascendingScan: true, writable: isWritable, usesMigrationMarker: true)
     }
 
-    package var limits: StorageLimits {
-        // A path of 4,096 bytes is the most the system takes; the root's own path counts.
-        var limits = StorageLimits(
-            keyBytes: max(4096 - path.utf8.count - 16, 1), segmentBytes: Self.maximumSegmentBytes)
-        limits.allowsEmptyKey = false
-        limits.cleansKeys = true
-        limits.forbidsParentReferences = true
-        limits.forbidsZeroByte = true
-        limits.marksEntriesWithUnderscore = true
-        return limits
+    package var rules: EntryRules {
+        [
+            // A path of 4,096 bytes is the most the system takes; the root's own path counts.
+            .emptyKey, .longerKey(than: max(4096 - path.utf8.count - 16, 1)), .zeroByte, .parentReference,
+            .uncleanedKey,
+            .longerSegment(than: Self.maximumSegmentBytes), .entryBesideItsUnderscoredName,
+        ]
     }
 
     /// The root folder; `nil` while a destination has none.
@@ -159,7 +156,7 @@ package final class FileBackend: StorageBackend {
     /// another removes, or both the same file on its way to its name.
     private func whileAlone(_ body: (EntryWriter) throws(StorageError) -> Void) throws(StorageError) {
         try writing.withLock { _ throws(StorageError) in
-            let writer = try EntryWriter(root: path, owner: nil, limits: limits)
+            let writer = try EntryWriter(root: path, owner: nil, rules: rules)
             let lock = try FolderLock(path)
             try body(writer)
             withExtendedLifetime(lock) {}

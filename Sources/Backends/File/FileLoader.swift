@@ -38,7 +38,7 @@ final class FileLoader: BulkLoader {
     func sync() throws(StorageError) {
         // With nothing loaded there is nothing to sync, and the folder may not exist.
         guard try store.openRoot() != nil else { return }
-        try EntryWriter(root: path, owner: nil, limits: store.limits).sync()
+        try EntryWriter(root: path, owner: nil, rules: store.rules).sync()
     }
 
     func written() throws(StorageError) -> any StorageBackend { store }
@@ -84,7 +84,7 @@ final class FileLoader: BulkLoader {
             do throws(StorageError) {
                 let current =
                     if let writer { writer } else {
-                        try EntryWriter(root: path, owner: plan.owner, limits: store.limits)
+                        try EntryWriter(root: path, owner: plan.owner, rules: store.rules)
                     }
                 writer = current
                 for index in 0..<batch.count {

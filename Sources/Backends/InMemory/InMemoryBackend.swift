@@ -30,7 +30,7 @@ package final class InMemoryBackend: StorageBackend {
         StorageCapabilities(ascendingScan: true, writable: true, usesMigrationMarker: true)
     }
 
-    package var limits: StorageLimits { StorageLimits(valueBytes: maximumValueBytes) }
+    package var rules: EntryRules { EntryRules(maximumValueBytes.map { [.largerValue(than: $0)] } ?? []) }
 
     package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
         try checkOpen()

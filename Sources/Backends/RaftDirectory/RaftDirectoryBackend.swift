@@ -76,7 +76,7 @@ package final class RaftDirectoryBackend: StorageBackend {
         StorageCapabilities(ascendingScan: true, writable: false, usesMigrationMarker: false)
     }
 
-    package var limits: StorageLimits { .raftDirectory }
+    package var rules: EntryRules { .raftDirectory }
 
     package func sourceFindings() throws(StorageError) -> [StoreFinding] { findings }
 
@@ -163,14 +163,12 @@ package final class RaftDirectoryBackend: StorageBackend {
     }
 }
 
-extension StorageLimits {
-    /// What bbolt can keep; `max_entry_size` does not bind a directory that is built in bulk.
-    static var raftDirectory: StorageLimits {
-        var limits = StorageLimits(
-            keyBytes: StateMachineNames.maximumKeyBytes, valueBytes: StateMachineNames.maximumValueBytes)
-        limits.allowsEmptyKey = false
-        return limits
-    }
+extension EntryRules {
+    /// What bbolt cannot keep; `max_entry_size` does not bind a directory that is built in bulk.
+    static let raftDirectory: EntryRules = [
+        .emptyKey, .longerKey(than: StateMachineNames.maximumKeyBytes),
+        .largerValue(than: StateMachineNames.maximumValueBytes),
+    ]
 }
 
 extension StorageError {

@@ -92,7 +92,7 @@ package final class RaftDirectoryDestination: StorageBackend {
         StorageCapabilities(ascendingScan: true, writable: false, usesMigrationMarker: false)
     }
 
-    package var limits: StorageLimits { .raftDirectory }
+    package var rules: EntryRules { .raftDirectory }
 
     package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? { nil }
 

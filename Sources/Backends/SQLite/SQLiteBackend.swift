@@ -108,9 +108,9 @@ package final class SQLiteBackend: StorageBackend {
         StorageCapabilities(ascendingScan: true, writable: isWritable, usesMigrationMarker: true)
     }
 
-    package var limits: StorageLimits {
+    package var rules: EntryRules {
         // SQLITE_MAX_LENGTH is 1,000,000,000 bytes for a whole row: value, key and a few bytes for their lengths.
-        StorageLimits(keyBytes: 1 << 20, valueBytes: 1_000_000_000 - (1 << 20) - 64)
+        [.longerKey(than: 1 << 20), .largerValue(than: 1_000_000_000 - (1 << 20) - 64)]
     }
 
     package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
@@ -133,7 +133,7 @@ package final class SQLiteBackend: StorageBackend {
 
     package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
         try checkWritable()
-        if let objection = key.bytes.withUnsafeBytes({ limits.objection(to: $0, valueCount: value.count) }) {
+        if let objection = key.bytes.withUnsafeBytes({ rules.objection(to: $0, valueCount: value.count) }) {
             throw StorageError(.limit, "\(location): the entry \(key) cannot be kept: \(objection).", key: key)
         }
         try makeTable(owner: nil)

@@ -8,7 +8,7 @@ package final class DynamoDBExport: StorageBackend {
     package let location: String
     package let identity: StoreIdentity
     package let remarks: [String]
-    package let limits = DynamoDBBackend.tableLimits
+    package let rules = DynamoDBBackend.tableRules
     let layout: ExportLayout
     private let isCancelled: @Sendable () -> Bool
     private let surveyed = Mutex<Result<ExportSurvey, StorageError>?>(nil)
