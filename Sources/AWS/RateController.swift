@@ -45,8 +45,9 @@ package final class RateController: Sendable {
     private static let burstSeconds = 1.0
     /// A wait looks again this often: rates change meanwhile.
     private static let longestWait = Duration.milliseconds(250)
-    /// No request consumes more than this: a service that says so would stop the run for good.
-    package static let mostUnits = 1e6
+    /// No request consumes more than this: a service that says so would stop the run for good. The most is a batch of
+    /// 16 MiB written in a transaction, two units a kibibyte (Amazon DynamoDB, "Service quotas" and "Read/write capacity").
+    package static let mostUnits = 32_768.0
 
     private struct State {
         var statistics = Statistics()

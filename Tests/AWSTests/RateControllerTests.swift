@@ -50,6 +50,19 @@ import Testing
         #expect(controller.statistics.units == 1_000_000)
     }
 
+    /// No request consumes so much, and whoever believes it would never send again.
+    @Test(arguments: [1e300, Double.greatestFiniteMagnitude, 2e6])
+    func absurdConsumptionStopsNothingForGood(units: Double) throws {
+        let clock = VirtualClock()
+        let controller = RateController(limit: 4096, time: clock.source)
+        controller.consumed(units, for: controller.acquire())
+        try #require(controller.statistics.units == RateController.mostUnits)
+        controller.abandoned(controller.acquire())
+        #expect(clock.elapsed > .seconds(5) && clock.elapsed < .seconds(15))
+        for odd in [-1, .nan, .infinity] { controller.consumed(odd, for: controller.acquire()) }
+        #expect(controller.statistics.units == RateController.mostUnits)
+    }
+
     /// Senders find the capacity that nobody told them: most of it is used, and little is refused.
     @Test(arguments: [(100.0, 1.0, 8.0), (100, 0.1, 1), (2000, 1, 128), (40_000, 0.5, 128), (25, 5, 25)])
     func findsTheCapacity(capacity: Double, burst: Double, units: Double) {

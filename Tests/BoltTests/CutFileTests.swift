@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Bolt
@@ -85,6 +86,53 @@ import Testing
             try bucket.visit(from: nil, to: nil) { _, _ in true }
             #expect(truncate(paths[0], 4096 * 600) == 0)
             #expect(refusal { try bucket.visit(from: nil, to: nil) { _, _ in true } }?.code == .truncated)
+        }
+    }
+
+    /// Threads that meet the same hole at once, one behind the other in what the first has covered, while maps of other files
+    /// come and go: each is told, and nobody who reads another file is.
+    @Test(arguments: 0..<6)
+    func everyThreadIsToldOfTheHole(_ round: Int) throws {
+        try Scratch.with { paths in
+            try build(paths[0])
+            let intact = "\(paths[0]).intact"
+            try build(intact)
+            defer { unlink(intact) }
+            let reader = try BoltReader(path: paths[0])
+            let bucket = try #require(try reader.bucket(Array("data".utf8)))
+            let other = try BoltReader(path: intact)
+            let whole = try #require(try other.bucket(Array("data".utf8)))
+            reader.releaseResidentPages()
+            #expect(truncate(paths[0], off_t(4096 * (20 + 90 * round))) == 0)
+            let told = Atomic<Int>(0)
+            let untouched = Atomic<Int>(0)
+            let gone = Atomic<Int>(0)
+            let threads = 12
+            DispatchQueue.concurrentPerform(iterations: threads) { index in
+                switch index % 3 {
+                case 0:
+                    let error = refusal { try bucket.visit(from: nil, to: nil) { _, _ in true } }
+                    if error?.code == .truncated { told.add(1, ordering: .relaxed) }
+                case 1:
+                    var count = 0
+                    let error = refusal {
+                        try whole.visit(from: nil, to: nil) { _, value in
+                            count += value.allSatisfy { $0 == 7 } ? 1 : 0
+                            return true
+                        }
+                    }
+                    if error == nil, count == Self.entries { untouched.add(1, ordering: .relaxed) }
+                default:
+                    // A guard that is taken and given back meanwhile.
+                    let error = refusal {
+                        for _ in 0..<20 { try BoltReader(path: intact).close() }
+                    }
+                    if error == nil { gone.add(1, ordering: .relaxed) }
+                }
+            }
+            #expect(told.load(ordering: .relaxed) == threads / 3)
+            #expect(untouched.load(ordering: .relaxed) == threads / 3)
+            #expect(gone.load(ordering: .relaxed) == threads / 3)
         }
     }
 

@@ -13,6 +13,16 @@ import Testing
         folder = try TemporaryFolder()
     }
 
+    /// File systems of networks call a mebibyte a block; a store of small entries needs no such room for each.
+    @Test(
+        arguments: [
+            (0, 4096, 512), (0, 1 << 20, 512), (1, 0, 512), (100, 512, 512), (100, 4096, 4096), (100, 1 << 20, 4096),
+            (.max, .max, 4096),
+        ] as [(UInt, UInt, Int)])
+    func aBlockIsNoMoreThanFilesTake(inodes: UInt, fragment: UInt, bytes: Int) {
+        #expect(FileBackend.bytesOfABlock(inodes: inodes, fragment: fragment) == bytes)
+    }
+
     @Test(arguments: [true, false])
     func writesTheFilesAServerWrites(inBulk: Bool) throws {
         let entries = [

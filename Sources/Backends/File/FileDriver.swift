@@ -53,10 +53,7 @@ extension FileBackend {
         guard let entries = size.entries, let folder = try? nearestFolder() else { return nil }
         var info = statvfs()
         guard statvfs(folder, &info) == 0 else { return nil }
-        // A file system without a fixed number of inodes keeps small files inside them; any other gives a file whole
-        // blocks, on average half a block more than its text has. What a network's file system calls a block may be what it
-        // moves at once, which is no measure of room.
-        let block = info.f_files == 0 ? 512 : min(max(Int(clamping: info.f_frsize), 512), 4096)
+        let block = Self.bytesOfABlock(inodes: UInt(info.f_files), fragment: UInt(info.f_frsize))
         let directories = size.directories ?? 0
         let bytes = size.bytes ?? 0
         let text = bytes.clampedSum(bytes / 3).clampedSum(entries.clampedProduct(block / 2))
@@ -64,6 +61,15 @@ extension FileBackend {
             folder: folder,
             bytes: max(text, entries.clampedProduct(block)).clampedSum(directories.clampedProduct(block)),
             files: entries.clampedSum(directories).clampedSum(1))
+    }
+
+    /// What the smallest file takes, from the figures of `statvfs`.
+    ///
+    /// A file system without a fixed number of inodes keeps small files inside them; any other gives a file whole blocks, on
+    /// average half a block more than its text has. What a network's file system calls a block may be what it moves at once,
+    /// which is no measure of room.
+    package static func bytesOfABlock(inodes: UInt, fragment: UInt) -> Int {
+        inodes == 0 ? 512 : Int(min(max(fragment, 512), 4096))
     }
 
     /// The store's folder, or the one in which it would be made.
