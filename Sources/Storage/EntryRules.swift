@@ -101,13 +101,32 @@ package enum EntryRule: Sendable, Equatable {
 package struct EntryRules: Sendable, ExpressibleByArrayLiteral {
     /// The first one that an entry is against is the one that is told.
     private let rules: [EntryRule]
+    /// What no rule is against whatever its bytes are: nearly every entry of most stores, and each is asked about.
+    private let plainKeys: ClosedRange<Int>?
+    private let plainValueBytes: Int
 
-    package init(_ rules: [EntryRule] = []) { self.rules = rules }
+    package init(_ rules: [EntryRule] = []) {
+        self.rules = rules
+        var longestKey = Int.max
+        var largestValue = Int.max
+        var looksAtBytes = false
+        for rule in rules {
+            switch rule {
+            case .emptyKey, .entryBesideItsUnderscoredName: break
+            case .longerKey(let most): longestKey = min(longestKey, most)
+            case .largerValue(let most): largestValue = min(largestValue, most)
+            default: looksAtBytes = true
+            }
+        }
+        plainKeys = looksAtBytes || longestKey < 1 ? nil : 1...longestKey
+        plainValueBytes = largestValue
+    }
 
-    package init(arrayLiteral rules: EntryRule...) { self.rules = rules }
+    package init(arrayLiteral rules: EntryRule...) { self.init(rules) }
 
     /// Why the store cannot keep an entry; `nil` if it can.
     package func objection(to key: UnsafeRawBufferPointer, valueCount: Int) -> String? {
+        if let plainKeys, plainKeys.contains(key.count), valueCount <= plainValueBytes { return nil }
         for rule in rules {
             if let objection = rule.objection(to: key, valueCount) { return objection }
         }
