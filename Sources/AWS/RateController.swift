@@ -46,8 +46,9 @@ package final class RateController: Sendable {
     /// A wait looks again this often: rates change meanwhile.
     private static let longestWait = Duration.milliseconds(250)
     /// No request consumes more than this: a service that says so would stop the run for good. The most is a batch of
-    /// 16 MiB written in a transaction, two units a kibibyte (Amazon DynamoDB, "Service quotas" and "Read/write capacity").
-    package static let mostUnits = 32_768.0
+    /// 16 MiB, a unit for each kibibyte, written to the table and to 20 global and 5 local indexes that hold everything
+    /// (Amazon DynamoDB, "Quotas" and "BatchWriteItem").
+    package static let mostUnits = 16_384.0 * 26
 
     private struct State {
         var statistics = Statistics()
