@@ -36,10 +36,13 @@ enum ConfigurationText {
         }
         defer { closedir(stream) }
         var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
+        let all: [String]
+        do throws(StorageError) {
+            all = try readNames(of: stream, path: folder)
+        } catch {
+            throw MigrationFailure(.configuration, "\(prefix)\(error)")
+        }
+        for name in all {
             // What begins so is an editor's.
             guard name.hasSuffix(".hcl") || name.hasSuffix(".json"), !name.hasPrefix(".#") else { continue }
             var info = stat()

@@ -36,6 +36,30 @@ package func parentFolder(of path: String) -> String {
     return slash == path.startIndex ? "/" : String(path[..<slash])
 }
 
+/// The names in an open folder but `.` and `..`, in the system's order.
+///
+/// - Parameter most: No more names are read than this.
+/// - Throws: `.io` if the folder cannot be read to its end: a listing that is cut short must not pass for a whole one.
+package func readNames(
+    of stream: OpaquePointer, path: String, atMost most: Int = .max
+) throws(StorageError) -> [String] {
+    var names: [String] = []
+    while names.count < most {
+        // The end and a failure look the same but for this number.
+        errno = 0
+        guard let entry = readdir(stream) else {
+            let number = errno
+            guard number == 0 else { throw StorageError.system("read", path, errno: number) }
+            break
+        }
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+}
+
 /// The link on the way to a path that leads nowhere, so that the path can neither be opened nor made; `nil` if there is
 /// none.
 package func danglingLink(on path: String) -> String? {

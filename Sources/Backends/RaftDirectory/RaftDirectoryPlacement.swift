@@ -120,14 +120,7 @@ func names(in directory: Int32, _ name: String, shown: String) throws(StorageErr
         throw StorageError.system("open", shown, errno: number)
     }
     defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
+    return try readNames(of: folder, path: shown).sorted()
 }
 
 /// Makes a folder's names durable.

@@ -175,16 +175,9 @@ struct ExportLayout: Sendable {
     private static func names(in folder: String) throws(StorageError) -> [String] {
         guard let stream = opendir(folder) else { throw StorageError.system("open", folder, errno: errno) }
         defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { place in
-                place.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard name != ".", name != ".." else { continue }
-            guard names.count < maximumNames else {
-                throw StorageError(.configuration, "\(folder) holds more than \(maximumNames) files. Is it an export?")
-            }
-            names.append(name)
+        let names = try readNames(of: stream, path: folder, atMost: maximumNames + 1)
+        guard names.count <= maximumNames else {
+            throw StorageError(.configuration, "\(folder) holds more than \(maximumNames) files. Is it an export?")
         }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
