@@ -61,9 +61,8 @@ func looksLikeName(_ text: String) -> Bool {
 /// Names that files of servers and migrations have at their top or in a stanza of storage.
 private let familiarNames: Set<String> = [
     "api_addr", "backend", "cluster_addr", "endpoint", "ha_backend", "ha_enabled", "ha_storage", "listener",
-    "max_parallel",
-    "node_id", "path", "region", "retry_join", "seal", "storage", "storage_destination", "storage_source", "table",
-    "telemetry", "ui",
+    "max_parallel", "node_id", "path", "region", "retry_join", "seal", "storage", "storage_destination",
+    "storage_source", "table", "telemetry", "ui",
 ]
 
 /// Whether a word with neither `=` nor `{` nor a label behind it may be shown: it can as well be a password that lost its

@@ -103,6 +103,8 @@ final class EntryWriter {
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
+                // Nothing written and no error leaves an older one's number.
+                if count == 0 { errno = EIO }
                 let error = failure("write", key)
                 unlinkat(folder.descriptor, name, 0)
                 throw error
