@@ -91,11 +91,11 @@ let package = Package(
 
         // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.
         .target(
-            name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend"],
+            name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
         room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
         room("OpenBaoTestKit", path: "Tests/OpenBaoTestKit", ["HTTPClient", "JSON", "Digest", "TestSupport"]),
-        tests("HCL", ["HCL"]),
+        tests("HCL", ["HCL", "TestSupport"]),
         tests("Workers", ["Workers", "TestSupport"]),
         tests("Digest", ["Digest"]),
         tests("LMDB", ["LMDB", "TestSupport"]),
@@ -108,8 +108,8 @@ let package = Package(
         tests("Telemetry", ["Telemetry"]),
         tests("Bolt", ["Bolt", "TestSupport"]),
         tests("InMemoryBackend", ["InMemoryBackend", "Storage", "StorageTestKit"]),
-        tests("FileBackend", ["FileBackend", "Storage", "Digest", "JSON", "StorageTestKit"]),
-        tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit"]),
+        tests("FileBackend", ["FileBackend", "Storage", "Digest", "JSON", "StorageTestKit", "TestSupport"]),
+        tests("SQLiteBackend", ["SQLiteBackend", "Storage", "StorageTestKit", "TestSupport"]),
         tests(
             "RaftDirectoryBackend",
             [

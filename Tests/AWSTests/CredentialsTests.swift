@@ -359,9 +359,9 @@ import Testing
     }
 
     @Test func survivesAnySharedFile() throws {
-        var random = SeededRandom(8)
+        var random = SeededRandom(fuzz: 8)
         let good = Array((profiles + "\n" + configuration).utf8)
-        for _ in 0..<200 {
+        for _ in 0..<Effort.rounds(200) {
             let bytes = random.mutated(good)
             try withHome { home in
                 try Scratch.write(bytes, to: "\(home)/.aws/config")

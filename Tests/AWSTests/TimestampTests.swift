@@ -5,8 +5,8 @@ import Testing
 
 @Suite struct TimestampTests {
     @Test func agreesWithTheSystem() throws {
-        var random = SeededRandom(3)
-        for _ in 0..<5_000 {
+        var random = SeededRandom(fuzz: 3)
+        for _ in 0..<Effort.rounds(5_000) {
             let seconds = random.below(253_402_300_800 + 62_135_596_800) - 62_135_596_800
             var time = time_t(seconds)
             var fields = tm()

@@ -20,8 +20,8 @@ import Testing
             <AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>AKID</AccessKeyId><SecretAccessKey>a&amp;b
             </SecretAccessKey><SessionToken>t</SessionToken><Expiration>2026-01-01T00:00:00Z</Expiration></Credentials>
             """.utf8)
-        var random = SeededRandom(12)
-        for _ in 0..<20_000 {
+        var random = SeededRandom(fuzz: 12)
+        for _ in 0..<Effort.rounds(20_000) {
             let bytes = random.mutated(good)
             for name in ["AccessKeyId", "SecretAccessKey", "Expiration"] {
                 let text = SecurityTokenService.text(of: name, in: bytes)

@@ -7,14 +7,14 @@ import Testing
 /// images lie in front of an inaccessible page, so that reading past the end would trap as well.
 @Suite struct HostileTests {
     static let rounds = Array(0..<40)
-    static let imagesPerRound = 600
+    static let imagesPerRound = Effort.rounds(600)
 
     @Test(arguments: rounds)
     func survivesSeededMutations(_ round: Int) throws {
         let original = try Self.images.get()[round % 3]
         let pageSize = Int(original[0x18]) | Int(original[0x19]) << 8
         for number in 0..<Self.imagesPerRound {
-            var random = SeededRandom(round * 1_000_000 + number)
+            var random = SeededRandom(fuzz: round * 1_000_000 + number)
             var image = original
             for _ in 0...random.below(3) { Self.mutate(&image, pageSize, &random) }
             if random.below(4) != 0, image.count >= 2 * pageSize { fixChecksums(&image, pageSize) }

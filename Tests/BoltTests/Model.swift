@@ -1,29 +1,5 @@
 @testable import Bolt
 
-/// SplitMix64: small, fast, the same everywhere.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: Int) { state = UInt64(truncatingIfNeeded: seed) }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: count) { buffer, size in
-            for index in 0..<count { buffer[index] = UInt8(truncatingIfNeeded: next()) }
-            size = count
-        }
-    }
-}
-
 /// What a bucket should hold.
 struct Model {
     var entries: [(key: [UInt8], value: [UInt8])] = []

@@ -80,7 +80,7 @@ import Testing
     @Test(arguments: ["raft", "sqlite"])
     func whatAKilledRunHadReadIsNotReadAgain(_ destination: String) throws {
         let trial = try Trial(destination)
-        var random = SeededGenerator(32)
+        var random = SeededRandom(32)
         var kills = 0
         for _ in 0..<8 {
             let started = try trial.startUntil(scans: Int.random(in: 2...5, using: &random))

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs that are told to stop, or killed, at seeded moments.
@@ -8,7 +9,7 @@ import Testing
     @Test(arguments: kinds)
     func aSignalStopsCleanly(_ kind: String) throws {
         let trial = try Trial(kind, count: 20_000, seed: 11)
-        var random = SeededGenerator(12)
+        var random = SeededRandom(12)
         var interrupted = 0
         for round in 0..<6 {
             let signal = round.isMultiple(of: 2) ? SIGINT : SIGTERM
@@ -33,7 +34,7 @@ import Testing
     @Test(arguments: kinds)
     func aKillIsTakenUp(_ kind: String) throws {
         let trial = try Trial(kind, count: 3000, seed: 21)
-        var random = SeededGenerator(22)
+        var random = SeededRandom(22)
         var kills = 0
         // Most runs are killed; a program that ends by itself each time must not be tried for ever.
         for _ in 0..<60 where kills < 30 {
@@ -77,7 +78,7 @@ private final class Trial {
     }
 
     /// A moment between start and end of an undisturbed run.
-    func moment(_ random: inout SeededGenerator) -> Int32 {
+    func moment(_ random: inout SeededRandom) -> Int32 {
         Int32.random(in: 0...milliseconds, using: &random)
     }
 

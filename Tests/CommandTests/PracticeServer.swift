@@ -91,7 +91,7 @@ struct TableItems {
     static func many(_ count: Int, seed: UInt64) -> TableItems {
         var items = TableItems()
         for entry in SampleEntry.initialised { items.add(entry.key, entry.value) }
-        var random = SeededGenerator(seed)
+        var random = SeededRandom(seed)
         for number in 0..<count {
             let value = (0..<64).flatMap { _ in withUnsafeBytes(of: random.next()) { Array($0) } }
             items.add("logical/mount-\(number % 7)/folder-\(number / 100)/entry-\(number)", value + value)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Entries to make stores of.
@@ -13,21 +14,6 @@ struct SampleEntry {
 
     /// The least that passes for the store of an initialised server.
     static let initialised = [SampleEntry("core/keyring"), SampleEntry("core/seal-config")]
-}
-
-/// A generator with a seed, so that a failure can be had again (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
 }
 
 extension Sandbox {
@@ -45,7 +31,7 @@ extension Sandbox {
     /// A `file` store of many small entries, a hundred to a folder.
     func makeLargeFileStore(_ name: String, count: Int, seed: UInt64) throws -> Store {
         let store = try makeFileStore(name, SampleEntry.initialised)
-        var random = SeededGenerator(seed)
+        var random = SeededRandom(seed)
         for folder in 0..<(count / 100) {
             let path = "\(store.path)/logical/\(String(random.next(), radix: 16))-\(folder)"
             try makeFolder(path)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// No secret of a configuration file reaches an output, whatever is wrong with the file.
@@ -105,7 +106,9 @@ import Testing
     @Test(arguments: canaries)
     func noOutputShowsASecret(_ canary: String) throws {
         let sandbox = try Sandbox()
-        for (number, text) in Self.cases.enumerated() {
+        // Every day, one of the two shapes for each case.
+        let turn = Self.canaries.firstIndex(of: canary) ?? 0
+        for (number, text) in Self.cases.enumerated() where number % Effort.stride(2) == turn % Effort.stride(2) {
             let file = try sandbox.write("\(number).hcl", text.replacing("CANARY", with: canary))
             // A server's stanza is read by other commands than a migration's.
             let server = try sandbox.write(

@@ -26,14 +26,18 @@ import Testing
         let migrate = try #require(readme.files.first { $0.name == "migrate.hcl" })
         let lines = readme.examples.filter { !$0.hasPrefix("scripts/") }
         #expect(lines.count >= 12)
-        for line in lines {
+        func prepared() throws -> Sandbox {
             let sandbox = try Sandbox()
             try sandbox.write("migrate.hcl", migrate.text)
             try sandbox.write("server.hcl", server)
-            // Everything but a migration, its plan and a server looks at what a migration has left.
-            if ["operator migrate", "plan", "practice-table"].allSatisfy({ !line.contains($0) }) {
-                try sandbox.run("sealift operator migrate -config migrate.hcl")
-            }
+            return sandbox
+        }
+        // What looks at the result of a migration shares one, what changes something has a folder of its own.
+        let migrated = try prepared()
+        try migrated.run("sealift operator migrate -config migrate.hcl")
+        for line in lines {
+            let isChange = ["operator migrate", "plan", "practice-table"].contains { line.contains($0) }
+            let sandbox = isChange ? try prepared() : migrated
             // A server serves until it is told to stop.
             let isServer = line.hasPrefix("sealift practice-table")
             let outcome = try sandbox.run(isServer ? "timeout --preserve-status -s TERM 3 \(line)" : line)
@@ -48,6 +52,21 @@ import Testing
         #expect(scripts == ["scripts/quickstart", "scripts/try-server", "scripts/test", "scripts/test --quick"])
         let test = try String(contentsOf: packageRoot.appending(path: "scripts/test"), encoding: .utf8)
         #expect(test.contains("\nscripts/quickstart\n") && test.contains("\nscripts/try-server\n"))
+    }
+
+    @Test(arguments: ["scripts/fuzz many", "scripts/fuzz 1 x", "scripts/sanitize everything"])
+    func scriptsTellTheirUsage(_ line: String) throws {
+        let words = line.split(separator: " ").map(String.init)
+        let script = Process()
+        script.executableURL = packageRoot.appending(path: words[0])
+        script.arguments = Array(words.dropFirst())
+        let errors = Pipe()
+        script.standardError = errors
+        try script.run()
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        script.waitUntilExit()
+        #expect(script.terminationStatus == 2 && said.contains("usage: \(words[0])"), "\(said)")
+        #expect(try Readme().text.contains("`\(words[0])`"))
     }
 
     @Test func referenceIsTheOneTheProgramPrints() throws {

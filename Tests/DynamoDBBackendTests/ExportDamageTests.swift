@@ -224,7 +224,7 @@ import Testing
                 let error = #expect(throws: StorageError.self) { try openExport(path).contents() }
                 #expect(error?.code == .damagedStore, "\(length) bytes")
             }
-            var random = SeededRandom(1)
+            var random = SeededRandom(fuzz: 1)
             for place in whole.indices {
                 var bytes = whole
                 bytes[place] ^= UInt8(1 + random.below(255))
@@ -250,8 +250,8 @@ import Testing
                 let error = #expect(throws: StorageError.self) { try openExport(path).contents() }
                 #expect(error?.code == .damagedStore, "\(length) bytes")
             }
-            var random = SeededRandom(2)
-            for _ in 0..<600 {
+            var random = SeededRandom(fuzz: 2)
+            for _ in 0..<Effort.rounds(600) {
                 try Scratch.write(random.mutated(text), to: path)
                 do {
                     #expect(try openExport(path).contents().count <= 3)

@@ -52,8 +52,8 @@ import Testing
         let text = Array(Self.texts[index].utf8)
         let whole = Self.events(text) { _ in text.count }
         #expect(Self.events(text) { _ in 1 } == whole)
-        for seed in 0..<20 {
-            var random = SeededRandom(seed)
+        for seed in 0..<Effort.rounds(20) {
+            var random = SeededRandom(fuzz: seed)
             #expect(Self.events(text) { _ in 1 + random.below(9) } == whole)
             let mutated = random.mutated(text)
             #expect(Self.events(mutated) { _ in 1 } == Self.events(mutated) { _ in mutated.count })

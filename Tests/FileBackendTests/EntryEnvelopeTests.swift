@@ -1,6 +1,7 @@
 import JSON
 import Storage
 import StorageTestKit
+import TestSupport
 import Testing
 
 @testable import FileBackend
@@ -53,7 +54,7 @@ import Testing
         let tokens = ["\"", "\\", "{", "}", "[", "]", ":", ",", "\\u00", "null", "=", "-", "Value"].map {
             Array($0.utf8)
         }
-        var random = SeededGenerator(seed: 77)
+        var random = SeededRandom(77)
         var refused = 0
         for number in 0..<25_000 {
             var text = seeds[number % seeds.count]
@@ -92,7 +93,7 @@ import Testing
     }
 
     @Test func base64AgreesWithItselfAtEveryLength() throws {
-        var random = SeededGenerator(seed: 2)
+        var random = SeededRandom(2)
         for count in 0..<300 {
             let value = (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
             var text: [UInt8] = []

@@ -2,6 +2,7 @@ import Glibc
 import Storage
 import StorageTestKit
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import FileBackend
@@ -122,7 +123,7 @@ import Testing
     @Test(arguments: [1, 20, 100, 1000, 5000])
     func foldersThatExceedTheMemoryAreReadInSlices(maximumNameBytes: Int) throws {
         let count = maximumNameBytes < 100 ? 60 : 1500
-        var random = SeededGenerator(seed: 8)
+        var random = SeededRandom(8)
         var keys = Set<StorageKey>()
         for number in 0..<count {
             let name =

@@ -79,12 +79,12 @@ import Testing
     @Test func everyTruncationAndMutationIsJSONOrAnError() throws {
         let text = Array(
             #"{"Items":[{"Path":{"S":"a\u0041/b"},"Key":{"S":"k"},"Value":{"B":"AP8="},"N":[1,-2.5e3]}]}"#.utf8)
-        var random = SeededRandom(11)
+        var random = SeededRandom(fuzz: 11)
         let parser = try JSONParser()
         for count in 0..<text.count {
             #expect(throws: JSONError.self) { try text[..<count].withUnsafeBytes { _ = try parser.parse($0) } }
         }
-        for _ in 0..<5000 {
+        for _ in 0..<Effort.rounds(5000) {
             var changed = text
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 changed[Int.random(in: 0..<changed.count, using: &random)] = UInt8.random(in: 0...255, using: &random)

@@ -76,8 +76,8 @@ import Testing
     func anyBytesEndInAnErrorOrAWholeTable(seed: Int) throws {
         try Scratch.withFolder { folder in
             let bytes = try Self.sample(in: folder)
-            var random = SeededRandom(seed)
-            for round in 0..<150 {
+            var random = SeededRandom(fuzz: seed)
+            for round in 0..<Effort.rounds(150) {
                 var damaged = bytes
                 switch round % 4 {
                 case 0: damaged.removeLast(1 + random.below(damaged.count - 1))

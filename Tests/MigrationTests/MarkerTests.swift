@@ -55,9 +55,9 @@ import Workers
             [0xff, 0xfe], Array("{\"start\":\"t\",\"sealift\":{\"job\":\"j\"}}".utf8), Array("{\"start\":\"t\"".utf8),
         ]
         for bytes in junk { #expect(MigrationMarker(decoding: bytes) == nil) }
-        var random = SeededRandom(2)
+        var random = SeededRandom(fuzz: 2)
         let whole = MigrationMarker(start: "2024-01-02T03:04:05.6Z", job: "j", host: "h", process: 77).encoded
-        for _ in 0..<3_000 { _ = MigrationMarker(decoding: random.mutated(whole))?.startInSeconds }
+        for _ in 0..<Effort.rounds(3_000) { _ = MigrationMarker(decoding: random.mutated(whole))?.startInSeconds }
     }
 
     private static func keeper(

@@ -75,8 +75,8 @@ import Testing
 
     @Test func randomChangesNeverBreakIt() throws {
         let ask = try Asking()
-        var random = SeededRandom(11)
-        for round in 0..<20_000 {
+        var random = SeededRandom(fuzz: 11)
+        for round in 0..<Effort.rounds(20_000) {
             let (operation, body) = Self.bodies[round % Self.bodies.count]
             let bytes = random.mutated(Array(body.utf8))
             let answer = ask(operation, bytes)
@@ -88,8 +88,8 @@ import Testing
 
     @Test func bytesThatAreNoJSONAreRefused() throws {
         let ask = try Asking()
-        var random = SeededRandom(5)
-        for count in 0..<2000 {
+        var random = SeededRandom(fuzz: 5)
+        for count in 0..<Effort.rounds(2000) {
             #expect(ask("PutItem", random.bytes(count % 200)).error == "SerializationException")
         }
         #expect(ask("PutItem", [UInt8](repeating: UInt8(ascii: "["), count: 1 << 20)).error == "SerializationException")

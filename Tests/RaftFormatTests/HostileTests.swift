@@ -59,10 +59,10 @@ import Testing
 
     @Test func mutationsAreRefusedOrRead() throws {
         let inputs = try Self.inputs()
-        var random = SeededRandom(7)
+        var random = SeededRandom(fuzz: 7)
         var refusals = 0
-        for round in 0..<20_000 { refusals += Self.read(random.mutated(inputs[round % inputs.count])) }
-        for _ in 0..<5_000 { refusals += Self.read(random.bytes(random.below(40))) }
+        for round in 0..<Effort.rounds(20_000) { refusals += Self.read(random.mutated(inputs[round % inputs.count])) }
+        for _ in 0..<Effort.rounds(5_000) { refusals += Self.read(random.bytes(random.below(40))) }
         #expect(refusals > 20_000)
     }
 

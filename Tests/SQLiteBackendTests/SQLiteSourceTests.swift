@@ -1,6 +1,7 @@
 import Glibc
 import Storage
 import StorageTestKit
+import TestSupport
 import Testing
 
 @testable import SQLiteBackend
@@ -188,7 +189,7 @@ import Testing
         try SQLiteBackend(path: path, mustExist: false).fill(
             (0..<600).map { TestEntry(StorageKey("k/\(1000 + $0)"), Array(repeating: 7, count: $0)) })
         let whole = try readFile(path)
-        var random = SeededGenerator(seed: 11)
+        var random = SeededRandom(11)
         for round in 0..<300 {
             var damaged = whole
             if round % 3 == 0 { damaged.removeLast(Int.random(in: 1..<whole.count, using: &random)) }

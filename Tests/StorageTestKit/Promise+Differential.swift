@@ -1,5 +1,6 @@
 import InMemoryBackend
 import Storage
+import TestSupport
 
 extension Promise {
     /// The same operations on the in-memory store and on this one.
@@ -49,7 +50,7 @@ private enum Operation {
     case load([StorageKey], size: Int)
 
     static func list(seed: UInt64, count: Int) -> [Operation] {
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed)
         return (0..<count).map { _ in
             switch Int.random(in: 0..<20, using: &random) {
             case 0..<4: .get(key(&random))
@@ -64,16 +65,16 @@ private enum Operation {
         }
     }
 
-    private static func key(_ random: inout SeededGenerator) -> StorageKey {
+    private static func key(_ random: inout SeededRandom) -> StorageKey {
         StorageKey(prefix(&random).bytes + segment(&random))
     }
 
-    private static func prefix(_ random: inout SeededGenerator) -> StorageKey {
+    private static func prefix(_ random: inout SeededRandom) -> StorageKey {
         let depth = Int.random(in: 0...2, using: &random)
         return StorageKey((0..<depth).flatMap { _ in segment(&random) + [UInt8(ascii: "/")] })
     }
 
-    private static func segment(_ random: inout SeededGenerator) -> [UInt8] {
+    private static func segment(_ random: inout SeededRandom) -> [UInt8] {
         let names: [[UInt8]] = ["a", "b", "a.b", "a-b", "_a", "é", "B"].map { Array($0.utf8) } + [[0xff]]
         return names[Int.random(in: 0..<names.count, using: &random)]
     }

@@ -1,4 +1,5 @@
 import Storage
+import TestSupport
 
 extension Promise {
     /// Single entries and directories: `get`, `put`, `delete`, `list`.
@@ -88,7 +89,7 @@ extension Promise {
         },
         Promise("valuesOfAnyBytesAndSizeComeBack") { harness in
             let store = try harness.makeEmpty()
-            var random = SeededGenerator(seed: 1)
+            var random = SeededRandom(1)
             var entries = [TestEntry("all", (0...255).map { UInt8($0) }), TestEntry("empty", [])]
             for size in [1, 2, 3, 4, 63, 64, 65, 1 << 14, 65_500, 1 << 16, 1 << 20] {
                 let value = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }

@@ -1,4 +1,5 @@
 import Storage
+import TestSupport
 
 extension Promise {
     /// Filling the store.
@@ -13,7 +14,7 @@ extension Promise {
         },
         Promise("bulkLoadTakesAnyOrderUnlessItSaysOtherwise") { harness in
             let store = try harness.makeEmpty()
-            var random = SeededGenerator(seed: 3)
+            var random = SeededRandom(3)
             let keys = (0..<2000).map { TestEntry(StorageKey("o/\($0 % 13)/\($0)"), [UInt8($0 & 255)]) }
             let loader = try store.bulkLoader(LoadPlan())
             let isOrdered = loader.needsAscendingKeys

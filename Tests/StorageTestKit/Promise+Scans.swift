@@ -1,4 +1,5 @@
 import Storage
+import TestSupport
 
 extension Promise {
     /// Reading the whole store.
@@ -43,7 +44,7 @@ extension Promise {
         Promise("anyKeyMayBoundAPartition") { harness in
             let store = try harness.makeEmpty()
             let entries = try sampleEntries(200, harness, store).sorted { $0.key < $1.key }
-            var random = SeededGenerator(seed: 5)
+            var random = SeededRandom(5)
             for _ in 0..<40 {
                 let one = entries[Int.random(in: 0..<entries.count, using: &random)].key.bytes
                 let lower = StorageKey(Bool.random(using: &random) ? one : Array(one.dropLast()))
@@ -162,7 +163,7 @@ extension Promise {
     static func sampleEntries(
         _ count: Int, _ harness: any StorageHarness, _ store: any StorageBackend
     ) throws -> [TestEntry] {
-        var random = SeededGenerator(seed: 42)
+        var random = SeededRandom(42)
         let entries = (0..<count).map { number in
             var path = ""
             for level in 0..<Int.random(in: 0...4, using: &random) {

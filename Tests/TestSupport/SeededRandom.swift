@@ -2,7 +2,10 @@
 package struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
 
-    package init(_ seed: Int) { state = UInt64(truncatingIfNeeded: seed) }
+    package init(_ seed: some BinaryInteger) { state = UInt64(truncatingIfNeeded: seed) }
+
+    /// For hostile inputs: `scripts/fuzz` begins elsewhere each time.
+    package init(fuzz seed: Int) { self.init(seed &+ Effort.seed &* 1_000_003) }
 
     package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
