@@ -44,8 +44,9 @@ let package = Package(
         // Floor 1: what knows nothing of ours.
         room("Wording"),
         room("Storage"),
-        room("HCL"),
-        room("Flags"),
+        room("Files", ["Storage", "CSystem"]),
+        room("HCL", ["Wording"]),
+        room("Flags", ["Wording"]),
         room("Telemetry"),
         room("Workers"),
         room("Digest", ["COpenSSL"]),
@@ -59,24 +60,26 @@ let package = Package(
         room("Bolt", ["CSystem", "Wording"]),
         room("RaftFormat", ["Bolt", "Digest", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
+        room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
 
         // Floor 3: storage backends.
         room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
-        room("FileBackend", path: "Sources/Backends/File", ["Storage", "Workers", "JSON", "CSystem"]),
-        room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "CSQLite", "CSystem"]),
+        room("FileBackend", path: "Sources/Backends/File", ["Storage", "Files", "Workers", "JSON", "CSystem"]),
+        room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "Files", "CSQLite", "CSystem"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
-            ["Storage", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem", "Wording"]),
+            ["Storage", "Files", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem", "Wording"]),
         room(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
-            ["Storage", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "Wording"]),
+            ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),
 
         // Floor 4: the migration itself.
-        room("Migration", ["Storage", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),
+        room("Migration", ["Storage", "Files", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),
         room(
             "Practice",
             [
-                "AWS", "Digest", "Storage", "SQLiteBackend", "HTTPServer", "JSON", "Zlib", "Workers", "Telemetry",
+                "AWS", "DynamoDBFormat", "Digest", "Storage", "Files", "SQLiteBackend", "HTTPServer", "JSON", "Zlib",
+                "Workers", "Telemetry",
                 "Wording",
             ]),
 
@@ -84,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "sealift",
             dependencies: [
-                "Storage", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
+                "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration", "HTTPServer", "Practice",
                 "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
@@ -122,9 +125,10 @@ let package = Package(
                 "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "Practice",
                 "HTTPServer", "Telemetry", "StorageTestKit", "TestSupport",
             ]),
+        tests("DynamoDBFormat", ["DynamoDBFormat", "JSON", "Storage", "TestSupport"]),
         tests(
             "Migration",
-            ["Migration", "Storage", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
+            ["Migration", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
         tests("HTTPServer", ["HTTPServer", "TestSupport"]),
         tests(
             "Practice",

@@ -85,7 +85,7 @@ func paragraphs(_ text: String) -> [String] {
 }
 
 /// Breaks a text at spaces into lines of at most `limit` columns, indentation included. Longer words stay whole.
-func wrapped(_ text: String, indent: Int, limit: Int) -> [String] {
+package func wrapped(_ text: String, indent: Int, limit: Int) -> [String] {
     let margin = String(repeating: " ", count: indent)
     var lines: [String] = []
     var line = ""

@@ -25,6 +25,7 @@ extension CommandSpec {
                 // Vault's manner: no command at all is as wrong as an unknown one, a group alone is not.
                 return .incomplete(command, exitCode: command.path.count == 1 ? 127 : 1)
             }
+            if command.path.count == 1, let named = command.namedForHelp(rest) { return .help(named) }
             if let next = command.subcommands.first(where: { word.elementsEqual($0.name.utf8) }) {
                 command = next
                 rest = rest.dropFirst()
@@ -40,6 +41,17 @@ extension CommandSpec {
         }
         if command.asksForHelp(rest) { return .help(command) }
         return .command(command, arguments: Array(rest))
+    }
+
+    /// The command that `help COMMAND` names, the root for `help` alone; `nil` for anything else.
+    private func namedForHelp(_ words: ArraySlice<[UInt8]>) -> CommandSpec? {
+        guard let first = words.first, first.elementsEqual("help".utf8) else { return nil }
+        var command = self
+        for word in words.dropFirst() {
+            guard let next = command.subcommands.first(where: { word.elementsEqual($0.name.utf8) }) else { return nil }
+            command = next
+        }
+        return command
     }
 
     /// The same with texts.

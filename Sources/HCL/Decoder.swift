@@ -9,7 +9,7 @@ struct Decoder {
         var item: ObjectItem
         var used: Int
 
-        var keys: ArraySlice<ItemKey> { item.keys.dropFirst(used) }
+        var keys: ArraySlice<SettingKey> { item.keys.dropFirst(used) }
     }
 
     /// What can be decoded.

@@ -103,7 +103,7 @@ extension Document {
         return advice
     }
 
-    private func firstKey(_ wanted: String...) -> ItemKey? {
+    private func firstKey(_ wanted: String...) -> SettingKey? {
         root.items.lazy.compactMap { $0.keys.first }.first { wanted.contains($0.text.lowercased()) }
     }
 

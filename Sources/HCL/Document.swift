@@ -25,7 +25,7 @@ package struct Document: Sendable {
         do throws(Diagnostic) {
             switch form(of: source.bytes) {
             case .hcl: return Document(source: source, form: .hcl, root: try HCLParser.parse(source))
-            case .json: return Document(source: source, form: .json, root: try JSONParser.parse(source))
+            case .json: return Document(source: source, form: .json, root: try JSONFormParser.parse(source))
             }
         } catch {
             var diagnostic = error

@@ -91,7 +91,7 @@ struct HCLParser {
 
     /// Keys as they are written, except what may be a value that lacks its `=`, or the rest of one that has a quotation
     /// mark in it or was broken over lines. A word that stands alone is shown only if it is one that every file may have.
-    private func shownKeys(_ keys: [ItemKey]) -> String {
+    private func shownKeys(_ keys: [SettingKey]) -> String {
         if let first = keys.first, first.range.start.line == lineOfLastValue { return "***" }
         return keys.enumerated().map { index, key in
             let text = String(decoding: lexer.cursor.text(from: key.range), as: UTF8.self)
@@ -105,8 +105,8 @@ struct HCLParser {
 
     /// Reads keys up to `=` or `{`, which becomes the current token; without one of the two the item is broken, and
     /// the caller says so.
-    private mutating func parseKeys(depth: Int) throws(ParseFailure) -> [ItemKey] {
-        var keys: [ItemKey] = []
+    private mutating func parseKeys(depth: Int) throws(ParseFailure) -> [SettingKey] {
+        var keys: [SettingKey] = []
         while true {
             let token = scan()
             switch token.kind {
@@ -144,17 +144,17 @@ struct HCLParser {
         }
     }
 
-    private func key(_ token: Token) throws(ParseFailure) -> ItemKey {
+    private func key(_ token: Token) throws(ParseFailure) -> SettingKey {
         let text = lexer.text(of: token)
         if token.kind == .identifier {
-            return ItemKey(text: String(decoding: text, as: UTF8.self), range: token.range)
+            return SettingKey(text: String(decoding: text, as: UTF8.self), range: token.range)
         }
         // After a lexical fault the text means nothing, and the fault is what gets reported.
-        if lexer.cursor.fault != nil { return ItemKey(text: "", range: token.range) }
+        if lexer.cursor.fault != nil { return SettingKey(text: "", range: token.range) }
         guard let content = unquoted(text, keepsTemplates: true).flatMap(validString) else {
             throw .at(token, "illegal char escape", "The name has an escape that stands for no text.")
         }
-        return ItemKey(text: content, range: token.range)
+        return SettingKey(text: content, range: token.range)
     }
 
     private mutating func parseValue(depth: Int) throws(ParseFailure) -> Node {

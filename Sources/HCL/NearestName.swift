@@ -1,3 +1,5 @@
+import Wording
+
 /// Longest name, in bytes, for which a suggestion is looked for.
 private let longestName = 64
 
@@ -23,22 +25,4 @@ package func nearestName(to name: String, among candidates: [String]) -> String?
 /// The bytes of a text, ASCII letters in lower case.
 func lowercasedBytes(_ text: String) -> [UInt8] {
     text.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
-}
-
-private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var beforePrevious: [Int] = []
-    var previous = Array(0...right.count)
-    for (row, byte) in left.enumerated() {
-        var current = [row + 1]
-        for (column, other) in right.enumerated() {
-            var cost = min(previous[column + 1], current[column]) + 1
-            cost = min(cost, previous[column] + (byte == other ? 0 : 1))
-            if row > 0, column > 0, byte == right[column - 1], left[row - 1] == other {
-                cost = min(cost, beforePrevious[column - 1] + 1)
-            }
-            current.append(cost)
-        }
-        (beforePrevious, previous) = (previous, current)
-    }
-    return previous[right.count]
 }

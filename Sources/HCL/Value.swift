@@ -37,7 +37,7 @@ package struct Node: Sendable {
 }
 
 /// A key or a block label.
-package struct ItemKey: Sendable {
+package struct SettingKey: Sendable {
     /// The name without quotes, escapes resolved.
     package var text: String
     /// Where, quotes included.
@@ -47,7 +47,7 @@ package struct ItemKey: Sendable {
 /// One attribute (`path = "/a"`) or block (`storage_source "file" { … }`).
 package struct ObjectItem: Sendable {
     /// The name, then the labels; never empty. In JSON, objects that hold nothing but objects become labels.
-    package var keys: [ItemKey]
+    package var keys: [SettingKey]
     /// What it is set to; an object for a block.
     package var value: Node
     /// True for an attribute written with `=` (or JSON's colon), false for a block.

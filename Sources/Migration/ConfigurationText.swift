@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import HCL
 import Storage

@@ -43,7 +43,7 @@ extension ConfiguredStore {
             if let option = driver.options.first(where: { $0.name == setting.name }) {
                 if option.isIgnored {
                     ignored.append(setting.name)
-                } else if let problem = placeholder(setting) {
+                } else if let problem = placeholder(setting, option) {
                     problems.append(problem)
                 }
                 continue
@@ -62,7 +62,7 @@ extension ConfiguredStore {
                 problems.append(
                     Diagnostic(
                         summary: summary,
-                        detail: "Correct or remove it; see the README for the options of each backend.",
+                        detail: "Correct or remove it; `sealift help backends \(type)` lists the options.",
                         range: setting.nameRange))
             }
         }
@@ -93,15 +93,16 @@ extension ConfiguredStore {
     }
 
     /// What a shell or a template would have filled in, where it is taken as it stands.
-    private func placeholder(_ setting: LocatedSetting) -> Diagnostic? {
+    private func placeholder(_ setting: LocatedSetting, _ option: BackendOption) -> Diagnostic? {
         let value = setting.value
-        if setting.name == "path", value.hasPrefix("~") {
+        if option.kind == .path, value.hasPrefix("~") {
             return Diagnostic(
                 summary: "\(block) \"\(type)\": ~ is not filled in.",
                 detail: "Neither servers nor Sealift know it as the home folder. Write the whole path, from / on.",
                 range: setting.valueRange)
         }
-        guard ["path", "node_id", "table", "region", "endpoint"].contains(setting.name) else { return nil }
+        // Secrets are any text.
+        guard option.kind == .path || option.kind == .text, !option.isSecret else { return nil }
         guard let mark = ["${", "$(", "{{"].first(where: { value.contains($0) }) else { return nil }
         return Diagnostic(
             summary: "\(block) \"\(type)\": \(setting.name) has a placeholder, \(mark)…, which nothing fills in.",

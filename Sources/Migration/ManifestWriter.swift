@@ -1,4 +1,5 @@
 package import Digest
+import Files
 import Glibc
 package import Storage
 

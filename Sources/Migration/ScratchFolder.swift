@@ -1,3 +1,4 @@
+import Files
 import Glibc
 package import Storage
 
@@ -27,12 +28,9 @@ package final class ScratchFolder: Sendable {
             close(descriptor)
             return
         }
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { unlinkat(dirfd(folder), name, 0) }
-        }
+        // What cannot be listed stays, and the folder with it.
+        let names = (try? readNames(of: folder, path: path)) ?? []
+        for name in names { unlinkat(dirfd(folder), name, 0) }
         closedir(folder)
         rmdir(path)
     }

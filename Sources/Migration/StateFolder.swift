@@ -1,5 +1,6 @@
 import CSystem
 import Digest
+import Files
 import Glibc
 package import Storage
 
@@ -140,7 +141,7 @@ package final class StateFolder: @unchecked Sendable {
                         + "-state-dir.")
             }
             isNew = folder == path
-            try syncFolder(parentFolder(of: folder))
+            try syncFolder(at: parentFolder(of: folder))
         }
         var info = stat()
         guard stat(path, &info) == 0 else { throw StorageError.system("stat", path, errno: errno) }
@@ -148,47 +149,8 @@ package final class StateFolder: @unchecked Sendable {
         return isNew
     }
 
-    private static func syncFolder(_ path: String) throws(StorageError) {
-        let descriptor = cs_open_directory(AT_FDCWD, path)
-        guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
-        defer { Glibc.close(descriptor) }
-        // Some file systems know no sync of a directory.
-        guard fsync(descriptor) == 0 || errno == EINVAL else { throw StorageError.system("sync", path, errno: errno) }
-    }
-
     /// Writes a file of the folder whole or not at all, mode 0600; it is durable on return.
     package func write(_ name: String, _ bytes: [UInt8]) throws(StorageError) {
-        let final = "\(path)/\(name)"
-        let temporary = "\(final).new"
-        unlink(temporary)
-        let descriptor = cs_open_own_file(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        guard descriptor >= 0 else { throw StorageError.system("create", temporary, errno: errno) }
-        do throws(StorageError) {
-            defer { Glibc.close(descriptor) }
-            try writeAll(bytes, to: descriptor, temporary)
-            guard fsync(descriptor) == 0 else { throw StorageError.system("sync", temporary, errno: errno) }
-        } catch {
-            unlink(temporary)
-            throw error
-        }
-        guard rename(temporary, final) == 0 else {
-            let error = StorageError.system("rename to", final, errno: errno)
-            unlink(temporary)
-            throw error
-        }
-        try Self.syncFolder(path)
-    }
-}
-
-/// Writes all bytes, however many calls that takes.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(StorageError) {
-    var written = 0
-    while written < bytes.count {
-        let count = bytes.withUnsafeBytes {
-            Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
-        }
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else { throw StorageError.system("write", path, errno: count < 0 ? errno : EIO) }
-        written += count
+        try replaceFile("\(path)/\(name)", bytes)
     }
 }

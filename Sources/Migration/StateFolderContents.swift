@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Glibc
 import Storage
 
@@ -57,15 +58,12 @@ struct StateFolderContents {
     ///
     /// - Returns: Whether the file that is locked is the one that stands there.
     static func lock(_ descriptor: Int32, _ path: String) throws(StorageError) -> Bool {
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            guard errno == EWOULDBLOCK else { throw StorageError.system("lock", path, errno: errno) }
+        guard try takesLock(descriptor, path) else {
             throw StorageError(
                 .inUse,
                 "\(parentFolder(of: path)) is locked: another run of this migration is going on. Wait for it.")
         }
-        var (locked, there) = (stat(), stat())
-        guard fstat(descriptor, &locked) == 0 else { throw StorageError.system("stat", path, errno: errno) }
-        return lstat(path, &there) == 0 && locked.st_dev == there.st_dev && locked.st_ino == there.st_ino
+        return try stands(descriptor, under: path, shown: path)
     }
 
     /// Sees that the folder belongs to this job, or to none.

@@ -1,23 +1,20 @@
+import DynamoDBFormat
 import Synchronization
 
 /// What requests consumed of one table, in capacity units.
 struct Consumption: Equatable {
-    /// Bytes of one read unit and of one write unit (Developer Guide, "DynamoDB read and write operations").
-    private static let readUnitBytes = 4 << 10
-    private static let writeUnitBytes = 1 << 10
-
     var read = 0.0
     var write = 0.0
 
     /// One read of so many bytes in all; reading nothing costs as much as the smallest item.
     static func read(bytes: Int, consistent: Bool) -> Consumption {
-        let units = Double(max((bytes + readUnitBytes - 1) / readUnitBytes, 1))
+        let units = Double(max(CapacityRules.roundedUp(bytes, CapacityRules.bytesPerReadUnit), 1))
         return Consumption(read: consistent ? units : units / 2)
     }
 
     /// One write; the larger of the item before and after counts.
     static func write(bytes: Int) -> Consumption {
-        Consumption(write: Double(max((bytes + writeUnitBytes - 1) / writeUnitBytes, 1)))
+        Consumption(write: Double(max(CapacityRules.roundedUp(bytes, CapacityRules.bytesPerWriteUnit), 1)))
     }
 
     static func += (left: inout Consumption, right: Consumption) {

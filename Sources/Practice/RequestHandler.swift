@@ -17,11 +17,11 @@ final class RequestHandler: Sendable {
     // Unchecked: owned by the request that took it.
     private final class Tools: @unchecked Sendable {
         let parser: JSONParser
-        let reader: ItemReader
+        let reader: StoredItemReader
 
         init() throws(ServiceError) {
             do throws(JSONError) { parser = try JSONParser() } catch { throw .internalError }
-            reader = try ItemReader()
+            reader = try StoredItemReader()
         }
     }
 
@@ -138,7 +138,7 @@ final class RequestHandler: Sendable {
     }
 
     private func carryOut(
-        _ name: String, _ body: RequestBody, _ reader: ItemReader, _ number: Int
+        _ name: String, _ body: RequestBody, _ reader: StoredItemReader, _ number: Int
     ) throws(ServiceError) -> HTTPServerBody {
         var item = 0
         let faults = faults

@@ -23,20 +23,6 @@ package struct BackendDriver: Sendable {
     }
 }
 
-/// An option of a storage block.
-package struct BackendOption: Sendable {
-    package let name: String
-    /// Vault accepts the option for this backend and Sealift has no use for it.
-    package let isIgnored: Bool
-    package let help: String
-
-    package init(_ name: String, _ help: String, ignored: Bool = false) {
-        self.name = name
-        self.help = help
-        self.isIgnored = ignored
-    }
-}
-
 /// What a store is opened for.
 package enum OpenPurpose: Sendable {
     /// Read it; with `writesMarker` also set and clear the migration marker.

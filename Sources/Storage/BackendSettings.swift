@@ -49,35 +49,4 @@ package struct BackendSettings: Sendable {
         self.settings = settings
         self.environment = environment
     }
-
-    /// The option's value; `nil` if it is not set.
-    package func string(_ name: String) -> String? {
-        settings.first { $0.name == name }?.value
-    }
-
-    /// The first of the environment variables that is set, and not empty, else the option's value.
-    package func string(_ name: String, environment variables: String...) -> String? {
-        for variable in variables {
-            if let value = environment[variable], !value.isEmpty { return value }
-        }
-        return string(name)
-    }
-
-    /// Where an option's value stands, or the block if the option is not set.
-    package func place(of name: String) -> SettingPlace? {
-        settings.first { $0.name == name }?.valuePlace ?? place
-    }
-
-    /// A whole number of at least `minimum`.
-    ///
-    /// - Throws: `.configuration` for anything but base-10 digits, or a smaller number.
-    package func integer(_ name: String, minimum: Int = 0) throws(StorageError) -> Int? {
-        guard let text = string(name) else { return nil }
-        guard let value = Int(text), value >= minimum else {
-            throw StorageError(
-                .configuration, "\(name) must be a whole number of at least \(minimum).",
-                place: place(of: name))
-        }
-        return value
-    }
 }

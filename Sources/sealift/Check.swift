@@ -1,3 +1,4 @@
+import Files
 import Flags
 import Migration
 import Storage

@@ -56,6 +56,9 @@ struct Console: Sendable {
         }
     }
 
+    /// Columns of help texts.
+    var helpWidth: Int { min(terminalWidth(of: 1), 100) }
+
     /// Writes a line about a problem.
     func printError(_ text: String) {
         TerminalOutput.standardError.writeLine(text)

@@ -186,7 +186,7 @@ struct PracticeTableRun {
         let result: ImportResult
         var digest: String?
         do {
-            let files = isFolder ? PracticeTable.exportFiles(in: source) : [source]
+            let files = isFolder ? try PracticeTable.exportFiles(in: source) : [source]
             if isFolder { digest = try ImportCheck(folder: source, files: files).run(isCancelled: isCancelled) }
             if files.isEmpty {
                 let store = try FileBackend(path: source, mustExist: true)

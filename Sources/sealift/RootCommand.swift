@@ -17,7 +17,7 @@ let rootCommand = CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
         checkCommand, checksumCommand, planCommand, inspectCommand, practiceTableCommand, completionCommand,
-        referenceCommand,
+        helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
 
@@ -36,10 +36,8 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "practice-table": return PracticeTableRun(flags, console).run()
     case "completion": return printCompletion(flags, console)
     case "reference":
-        console.printResult(
-            rootCommand.all.filter { $0.subcommands.isEmpty && $0.name != "reference" }
-                .map { $0.referenceMarkdown() }.joined(separator: "\n"))
-        return 0
+        return printReference(flags, console)
+    case "help backends": return HelpBackends(flags, console).run()
     case "version":
         console.printResult("Sealift v\(sealiftVersion)")
         return 0
@@ -57,10 +55,6 @@ let completionCommand = CommandSpec(
         .init("For every fish session:", "sealift completion fish > ~/.config/fish/completions/sealift.fish"),
     ],
     positional: [.init("SHELL", help: "bash, zsh or fish", completion: .values(Shell.allCases.map(\.rawValue)))])
-
-/// `sealift reference`: what the README's reference of commands is made with.
-let referenceCommand = CommandSpec(
-    path: ["sealift", "reference"], summary: "Print the reference of all commands as Markdown")
 
 private func printCompletion(_ flags: ParsedFlags, _ console: Console) -> Int32 {
     let words = flags.arguments.map { String(decoding: $0, as: UTF8.self) }

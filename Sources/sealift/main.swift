@@ -11,7 +11,7 @@ let console = Console(environment: variables)
 
 do throws(FlagError) {
     switch try rootCommand.resolve(processArguments()) {
-    case .help(let command): console.printResult(command.helpText(width: min(terminalWidth(of: 1), 100)))
+    case .help(let command): console.printResult(command.helpText(width: console.helpWidth))
     case .version: console.printResult("Sealift v\(sealiftVersion)")
     case .incomplete(let group, let code):
         console.printError(group.helpText())
@@ -20,7 +20,7 @@ do throws(FlagError) {
         let flags = try command.parse(arguments, environment: variables)
         for warning in flags.warnings { console.printError(console.screen.paint(warning, .yellow)) }
         if flags.wantsHelp {
-            console.printResult(command.helpText(width: min(terminalWidth(of: 1), 100)))
+            console.printResult(command.helpText(width: console.helpWidth))
         } else {
             if let problem = memoryProblem ?? console.environmentProblem, !command.flags.isEmpty {
                 console.printError(console.screen.paint(problem, .red))

@@ -5,7 +5,7 @@ import Testing
 @Suite struct CommandWordTests {
     private static let commands: [[String]] = [
         [], ["operator"], ["operator", "migrate"], ["check"], ["checksum"], ["inspect"], ["inspect", "ls"],
-        ["inspect", "du"], ["inspect", "stat"], ["completion"], ["version"],
+        ["inspect", "du"], ["inspect", "stat"], ["completion"], ["version"], ["help", "backends"], ["reference"],
     ]
 
     @Test(arguments: commands, ["-h", "-help", "--help"])
@@ -27,6 +27,9 @@ import Testing
         (["operater"], 127, "Did you mean \"operator\"?"), (["operator"], 1, "Usage: sealift operator"),
         (["operator", "migrat"], 127, "Did you mean \"migrate\"?"), (["-config", "x"], 1, "Put flags after"),
         (["completion", "tcsh"], 1, "bash, zsh, fish"), (["inspect", "stat"], 1, "Must specify exactly one config"),
+        (["help", "backends", "rafd"], 1, "Known are raft, file"),
+        (["help", "chekc"], 127, "has no command \"chekc\""),
+        (["reference"], 1, "Name one: commands"), (["reference", "man", "nothing"], 1, "no command sealift nothing"),
         (["check", "-side=source"], 1, "flag provided but not defined: -side"),
     ]
 
@@ -36,6 +39,47 @@ import Testing
         #expect(outcome.code == code)
         #expect(outcome.output == "")
         #expect(outcome.errors.contains(says), "\(outcome.errors)")
+    }
+
+    @Test(arguments: [[], ["operator"], ["operator", "migrate"], ["check"]])
+    func helpOfACommandIsItsOwn(_ command: [String]) throws {
+        let sandbox = try Sandbox()
+        #expect(try sandbox.sealift(["help"] + command).output == sandbox.sealift(command + ["-help"]).output)
+    }
+
+    @Test func backendsAndTheirOptionsAreListed() throws {
+        let sandbox = try Sandbox()
+        let list = try sandbox.sealift(["help", "backends"])
+        #expect(list.code == 0)
+        for kind in ["raft", "file", "sqlite", "dynamodb", "dynamodb_export", "inmem"] {
+            #expect(list.outputLines.contains { $0.hasPrefix("  \(kind) ") }, "\(list.output)")
+            let page = try sandbox.sealift(["reference", "backends"])
+            #expect(page.output.contains("### `\(kind)`"))
+        }
+        let one = try sandbox.sealift(["help", "backends", "dynamodb"])
+        #expect(one.output.contains("\n  table (text)\n"))
+        #expect(one.output.contains("AWS_DYNAMODB_TABLE wins over the file"))
+        #expect(one.output.contains("vault-dynamodb-backend"))
+        #expect(one.outputLines.allSatisfy { $0.count <= 100 })
+        let forPrograms = try sandbox.sealift(["help", "backends", "-format=json", "raft"])
+        let object = try JSONSerialization.jsonObject(with: Data(forPrograms.output.utf8)) as? [String: Any]
+        let names = (object?["options"] as? [[String: Any]])?.compactMap { $0["name"] as? String }
+        #expect(object?["type"] as? String == "raft" && names == ["path", "node_id"])
+        #expect((object?["ignored"] as? [String])?.contains("retry_join") == true)
+    }
+
+    /// Every word that begins a line of a page in roff is a request that man(7) has, and no text became one.
+    @Test func manPagesAreRoff() throws {
+        let sandbox = try Sandbox()
+        for command in [[], ["operator", "migrate"], ["check"], ["practice-table"], ["help", "backends"]] {
+            let page = try sandbox.sealift(["reference", "man"] + command)
+            #expect(page.code == 0 && page.output.hasPrefix(".TH \""))
+            let requests: Set = [".TH", ".SH", ".PP", ".TP", ".B", ".I", ".RS", ".RE", ".nf", ".fi"]
+            for line in page.outputLines where line.hasPrefix(".") || line.hasPrefix("'") {
+                #expect(requests.contains(String(line.prefix { $0 != " " })), "\(line)")
+            }
+            #expect(page.outputLines.filter { $0 == ".nf" }.count == page.outputLines.filter { $0 == ".fi" }.count)
+        }
     }
 
     @Test(arguments: [["version"], ["-v"], ["-version"], ["--version"]])

@@ -11,7 +11,8 @@ import Testing
         + "kill $reader; wait $reader; exec \"$0\" \"$@\" >&3 3>&-"
 
     private static let commands: [[String]] = [
-        ["version"], ["-version"], ["-help"], ["operator", "migrate", "-help"], ["completion", "bash"], ["reference"],
+        ["version"], ["-version"], ["-help"], ["operator", "migrate", "-help"], ["completion", "bash"],
+        ["reference", "commands"], ["reference", "backends"], ["reference", "man", "check"], ["help", "backends"],
         ["plan", "-config", "FILE"], ["plan", "-config", "FILE", "-format=json"], ["check", "-config", "SAME"],
         ["check", "-config", "SAME", "-format=json"], ["check", "-config", "SAME", "-combined=-"],
         ["checksum", "-config", "FILE", "-side=source"],

@@ -38,9 +38,8 @@ import Testing
         for line in lines {
             let isChange = ["operator migrate", "plan", "practice-table"].contains { line.contains($0) }
             let sandbox = isChange ? try prepared() : migrated
-            // A server serves until it is told to stop.
             let isServer = line.hasPrefix("sealift practice-table")
-            let outcome = try sandbox.run(isServer ? "timeout --preserve-status -s TERM 3 \(line)" : line)
+            let outcome = try isServer ? sandbox.serve(line) : sandbox.run(line)
             #expect(outcome.code == 0, "\(line): \(outcome.output)\(outcome.errors)")
             #expect(!isServer || outcome.output.contains("listening on http://127.0.0.1:"))
         }
@@ -70,8 +69,9 @@ import Testing
     }
 
     @Test func referenceIsTheOneTheProgramPrints() throws {
-        let printed = try Sandbox().run("sealift reference").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let printed = try Sandbox().run("sealift reference commands").output.trimmingCharacters(
+            in: .whitespacesAndNewlines)
         #expect(printed.count > 1000)
-        #expect(try Readme().text.contains(printed), "run `sealift reference` and put it into README.md")
+        #expect(try Readme().text.contains(printed), "run `sealift reference commands` and put it into README.md")
     }
 }

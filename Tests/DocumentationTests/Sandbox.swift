@@ -100,6 +100,17 @@ final class Sandbox {
         try runBash(localised(line))
     }
 
+    /// Runs the command line of a server until it says that it listens, then tells it to stop.
+    func serve(_ line: String) throws -> Outcome {
+        try run(
+            """
+            \(line) > ../served.txt & server=$!
+            while kill -0 $server 2> /dev/null && ! grep -q 'listening on' ../served.txt; do sleep 0.1; done
+            kill -TERM $server; wait $server; code=$?
+            cat ../served.txt; exit $code
+            """)
+    }
+
     /// Whether a command line names a file that leads to DynamoDB itself.
     private func isOnDynamoDB(_ line: String) throws -> Bool {
         let folder = root.appending(path: "work")

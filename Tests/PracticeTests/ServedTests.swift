@@ -136,30 +136,4 @@ import Workers
         let described = ask("DescribeTable", #"{"TableName": "\#(Asking.table)"}"#)
         #expect(described.text.contains(#""ReadCapacityUnits":5,"WriteCapacityUnits":6"#))
     }
-
-    @Test(arguments: [1, 2, 7, 4096])
-    func cutsItemsOutOfAnyText(pieceBytes: Int) throws {
-        let item = #"{"Path": {"S": "a\"}{"}, "Items": {"L": [{"S": "[{"}]}}"#
-        let list =
-            #"{"Count": 2, "Items": [\#(item), \#(item)], "ScannedCount": 2, "ConsumedCapacity": {"Items": [{}]}}"#
-        let lines = "{\"Item\": \(item)}\n\n{\"Item\":\(item)}"
-        for (text, kind) in [(list, "item"), (lines, "record")] {
-            var splitter = ItemSplitter()
-            var found: [String] = []
-            let bytes = Array(text.utf8)
-            for start in stride(from: 0, to: bytes.count, by: pieceBytes) {
-                try bytes[start..<min(start + pieceBytes, bytes.count)].withUnsafeBytes { piece in
-                    try splitter.read(piece) { text, piece in
-                        found.append("\(piece) \(String(decoding: text, as: UTF8.self))")
-                    }
-                }
-            }
-            #expect(splitter.isAtEnd)
-            let expected = kind == "item" ? item : nil
-            #expect(found.count == 2)
-            for text in found {
-                #expect(text.hasPrefix(kind) && expected.map { text == "item \($0)" } ?? text.contains(item))
-            }
-        }
-    }
 }

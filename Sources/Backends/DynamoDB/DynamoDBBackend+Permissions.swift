@@ -1,3 +1,4 @@
+import DynamoDBFormat
 import JSON
 package import Storage
 

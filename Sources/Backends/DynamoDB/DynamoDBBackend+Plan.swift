@@ -1,23 +1,6 @@
+import DynamoDBFormat
 package import Storage
 import Wording
-
-/// How the service counts (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
-/// and, for tables on demand, `on-demand-capacity-mode.html` beside it).
-enum CapacityRules {
-    /// Bytes of a strongly consistent read unit; an eventually consistent one reads twice as many.
-    static let bytesPerReadUnit = 4096
-    /// Bytes of a write unit; every item is rounded up.
-    static let bytesPerWriteUnit = 1024
-    /// Bytes of a page of a scan or query.
-    static let pageBytes = 1 << 20
-    /// Units a second that a new table on demand takes at once; one with traffic in its past takes more.
-    static let onDemandReads = 12_000
-    static let onDemandWrites = 4_000
-    /// Bytes of the names of an entry's attributes: Path, Key and Value.
-    static let nameBytes = 12
-
-    static func roundedUp(_ bytes: Int, _ unit: Int) -> Int { (bytes + unit - 1) / unit }
-}
 
 extension DynamoDBBackend {
     package func readPlan() throws(StorageError) -> ServicePlan? {

@@ -1,3 +1,4 @@
+import DynamoDBFormat
 package import Storage
 
 extension DynamoDBBackend {

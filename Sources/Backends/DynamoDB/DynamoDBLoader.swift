@@ -1,3 +1,4 @@
+import DynamoDBFormat
 import Storage
 import Synchronization
 import Workers

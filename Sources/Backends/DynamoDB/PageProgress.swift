@@ -1,3 +1,4 @@
+import DynamoDBFormat
 import Storage
 
 /// Watches that the pages of a scan or query come to an end: a service that leads back to a place it was at before would be

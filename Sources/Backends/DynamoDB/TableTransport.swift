@@ -55,7 +55,7 @@ final class TableTransport: Sendable {
             throw StorageError(
                 .configuration,
                 "region \"\(StorageKey(settings.region))\" is no name of an AWS region, such as us-east-1.",
-                place: block.place(of: "region"))
+                place: block.place(of: DynamoDBSettings.regionOption))
         }
         let address = try Self.address(settings, block)
         let isCancelled = block.isCancelled
@@ -71,8 +71,9 @@ final class TableTransport: Sendable {
                 targetPrefix: "DynamoDB_20120810"),
             credentials: CredentialsChain(
                 fixed: CredentialsChain.Fixed(
-                    accessKey: block.string("access_key") ?? "", secretKey: block.string("secret_key") ?? "",
-                    sessionToken: block.string("session_token") ?? ""), region: settings.region,
+                    accessKey: block.text(DynamoDBSettings.accessKeyOption) ?? "",
+                    secretKey: block.text(DynamoDBSettings.secretKeyOption) ?? "",
+                    sessionToken: block.text(DynamoDBSettings.sessionTokenOption) ?? ""), region: settings.region,
                 environment: block.environment, isCancelled: isCancelled),
             http: HTTPClient(configuration), policy: policy,
             onRetry: { counts.count(retryOf: $0.action, isThrottled: $0.reason == .throttled) },
@@ -89,7 +90,8 @@ final class TableTransport: Sendable {
     ) throws(StorageError) -> ServiceEndpoint {
         guard let text = settings.endpoint else {
             if let address = ServiceEndpoint(service: "dynamodb", region: settings.region) { return address }
-            throw StorageError(.configuration, "region has no endpoint", place: block.place(of: "region"))
+            throw StorageError(
+                .configuration, "region has no endpoint", place: block.place(of: DynamoDBSettings.regionOption))
         }
         if let address = ServiceEndpoint(text) { return address }
         let source = settings.endpointSource.map { ", which \($0) gives," } ?? ""
@@ -97,7 +99,7 @@ final class TableTransport: Sendable {
             .configuration,
             "endpoint \"\(shownAddress(text))\"\(source) is no URL of a service without a user's name, such as "
                 + "http://127.0.0.1:8000.",
-            place: source.isEmpty ? block.place(of: "endpoint") : nil)
+            place: source.isEmpty ? block.place(of: DynamoDBSettings.endpointOption) : nil)
     }
 
     /// Keeps to the shares of what the table has provisioned, and to the absolute limits.

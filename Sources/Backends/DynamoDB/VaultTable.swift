@@ -1,3 +1,4 @@
+import DynamoDBFormat
 import JSON
 import Storage
 
@@ -155,7 +156,7 @@ final class VaultTable: Sendable {
                 "DynamoDB answered a page with a Count of \(stated) and \(found) items: what is missing cannot be known. "
                     + "Look whether a proxy changes answers, and whether the endpoint is a DynamoDB service.")
         }
-        let next = try reply["LastEvaluatedKey"].map { last throws(StorageError) in try Self.itemKey(last) }
+        let next = try reply["LastEvaluatedKey"].map { last throws(StorageError) in try ItemKey(last) }
         return (items.elements, next)
     }
 
@@ -226,7 +227,7 @@ final class VaultTable: Sendable {
                 guard let item = request["PutRequest"]?["Item"] else {
                     throw StorageError(.io, "DynamoDB returned an unprocessed item that is no PutRequest.")
                 }
-                let key = try Self.itemKey(item)
+                let key = try ItemKey(item)
                 // The item that was sent, and not the service's text of it, is sent again.
                 guard let sent = items.first(where: { PutRequest.isFor(key, $0) }) else {
                     throw StorageError(.io, "DynamoDB returned an unprocessed item that was not sent.")
@@ -234,12 +235,6 @@ final class VaultTable: Sendable {
                 return sent
             }
         }
-    }
-
-    /// Path and Key of an item or of a key.
-    static func itemKey(_ node: JSONNode) throws(StorageError) -> ItemKey {
-        let parts = try ItemReader.parts(of: node)
-        return ItemKey(path: Array(parts.path), name: Array(parts.name))
     }
 
     /// A request body: the table's name and what `members` adds.
@@ -268,28 +263,5 @@ extension JSONWriter {
             string(value)
         }
         endObject()
-    }
-
-    /// An attribute value of type S.
-    mutating func attribute(_ text: [UInt8]) {
-        beginObject()
-        name("S")
-        text.withUnsafeBytes { string($0) }
-        endObject()
-    }
-
-    /// Path and Key as an object of their own.
-    mutating func key(_ key: ItemKey) {
-        beginObject()
-        keyMembers(key)
-        endObject()
-    }
-
-    /// Path and Key as members.
-    mutating func keyMembers(_ key: ItemKey) {
-        name("Path")
-        attribute(key.path)
-        name("Key")
-        attribute(key.name)
     }
 }

@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Glibc
 import Storage
 
@@ -44,10 +45,7 @@ final class EntryWriter {
         // Not the one that was there already.
         guard !made.isEmpty || isNew else { return }
         for folder in [missing] + made.reversed() {
-            let parent = try DirectoryHandle(parentFolder(of: folder), in: nil, path: parentFolder(of: folder))
-            guard fsync(parent.descriptor) == 0 || errno == EINVAL else {
-                throw StorageError.system("sync", parent.path, errno: errno)
-            }
+            try syncFolder(at: parentFolder(of: folder))
         }
     }
 
@@ -90,29 +88,19 @@ final class EntryWriter {
             unlinkat(folder.descriptor, temporary, 0)
             throw error
         }
-        if durably, fsync(folder.descriptor) != 0 { throw failure("sync folder of", key) }
+        if durably { try syncFolder(folder.descriptor, folder.path) }
     }
 
     private func writeFile(_ name: [CChar], key: UnsafeRawBufferPointer, durably: Bool) throws(StorageError) {
         let descriptor = try create(name, key: key)
-        defer { Glibc.close(descriptor) }
-        var written = 0
-        while written < text.count {
-            let count = text.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                // Nothing written and no error leaves an older one's number.
-                if count == 0 { errno = EIO }
-                let error = failure("write", key)
-                unlinkat(folder.descriptor, name, 0)
-                throw error
-            }
-            written += count
-        }
-        if let owner, fchown(descriptor, owner.user, owner.group) != 0 { throw failure("chown", key) }
-        if durably, fsync(descriptor) != 0 { throw failure("sync", key) }
+        var problem = writeAll(text, to: descriptor).map { ("write", $0) }
+        if problem == nil, let owner, fchown(descriptor, owner.user, owner.group) != 0 { problem = ("chown", errno) }
+        if problem == nil, durably, fsync(descriptor) != 0 { problem = ("sync", errno) }
+        Glibc.close(descriptor)
+        guard let (action, number) = problem else { return }
+        unlinkat(folder.descriptor, name, 0)
+        errno = number
+        throw failure(action, key)
     }
 
     /// Creates the file, in the place of one that a run of ours was killed over; never through a link, never in the place
@@ -170,7 +158,7 @@ final class EntryWriter {
                 guard errno == EEXIST else { throw StorageError.system("mkdir", path, errno: errno) }
                 isNew = false
             }
-            if durably, isNew, fsync(parent.descriptor) != 0 { throw StorageError.system("sync", path, errno: errno) }
+            if durably, isNew { try syncFolder(parent.descriptor, path) }
             parent = try DirectoryHandle(name, in: parent, path: path)
             if let owner { try adopt(parent, isNew: isNew, owner) }
             start = end + 1

@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Glibc
 package import Storage
 import Synchronization
@@ -186,7 +187,7 @@ package final class FileBackend: StorageBackend {
     /// Makes a removal durable: the entry that went stood in this folder.
     private func syncFolder(_ name: [CChar], in root: DirectoryHandle) throws(StorageError) {
         let folder = try DirectoryHandle(name, in: root, path: path)
-        guard fsync(folder.descriptor) == 0 else { throw StorageError.system("sync", path, errno: errno) }
+        try Files.syncFolder(folder.descriptor, path)
     }
 
     package func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] {

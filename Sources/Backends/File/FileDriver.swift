@@ -1,18 +1,18 @@
 import CSystem
+import Files
 import Glibc
 package import Storage
 
 extension FileBackend {
+    private static let pathOption = BackendOption("path", .path, "The store's folder.")
+
     /// How `file` is configured and opened.
     package static func driver(kind: String = "file") -> BackendDriver {
         BackendDriver(
             kind: kind, summary: "A folder of files.",
-            options: [
-                BackendOption("path", "the store's folder"),
-                BackendOption("max_parallel", "", ignored: true),
-            ]
+            options: [pathOption, BackendOption(ignored: "max_parallel")]
         ) { settings, purpose throws(StorageError) in
-            let path = try settings.path("path")
+            let path = try settings.path(pathOption)
             switch purpose {
             case .source(let writesMarker):
                 return try FileBackend(path: path, mustExist: true, writable: writesMarker)
@@ -79,8 +79,7 @@ extension FileBackend {
             guard errno == ENOENT else {
                 throw StorageError(.io, "error writing entry: mkdir \(path): \(systemMessage(errno))")
             }
-            guard let slash = path.lastIndex(of: "/") else { return "." }
-            path = slash == path.startIndex ? "/" : String(path[..<slash])
+            path = parentFolder(of: path)
         }
         return path
     }

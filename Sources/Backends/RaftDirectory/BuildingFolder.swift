@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Glibc
 import Storage
 import Synchronization
@@ -130,23 +131,9 @@ final class BuildingFolder: Sendable {
 
     /// - Returns: Whether the mark that is now locked is still the one that stands there.
     private static func lock(_ mark: Int32, in folder: Int32, _ path: String) throws(StorageError) -> Bool {
-        guard flock(mark, LOCK_EX | LOCK_NB) == 0 else {
-            guard errno == EWOULDBLOCK else {
-                throw StorageError.system("lock", "\(path)/\(BuildingMark.name)", errno: errno)
-            }
-            throw try held(mark, path)
-        }
-        var (locked, there) = (stat(), stat())
-        guard fstat(mark, &locked) == 0 else { throw StorageError.system("stat", path, errno: errno) }
-        guard fstatat(folder, BuildingMark.name, &there, AT_SYMLINK_NOFOLLOW) == 0, isSame(locked, there) else {
-            return false
-        }
-        guard fstat(folder, &locked) == 0 else { throw StorageError.system("stat", path, errno: errno) }
-        return lstat(path, &there) == 0 && isSame(locked, there)
-    }
-
-    private static func isSame(_ one: stat, _ other: stat) -> Bool {
-        one.st_dev == other.st_dev && one.st_ino == other.st_ino
+        guard try takesLock(mark, "\(path)/\(BuildingMark.name)") else { throw try held(mark, path) }
+        guard try stands(mark, in: folder, under: BuildingMark.name, shown: path) else { return false }
+        return try stands(folder, under: path, shown: path)
     }
 
     private static func held(_ mark: Int32, _ path: String) throws(StorageError) -> StorageError {
@@ -313,8 +300,7 @@ extension BuildingFolder {
         isReleased.withLock { isReleased in
             guard !isReleased else { return }
             isReleased = true
-            var (own, there) = (stat(), stat())
-            let isThere = fstat(folder, &own) == 0 && lstat(path, &there) == 0 && Self.isSame(own, there)
+            let isThere = (try? stands(folder, under: path, shown: path)) == true
             // The lock is still held: whoever opened the mark before it goes finds out that it did.
             if isThere, (try? names(in: folder, ".", shown: path)) == [BuildingMark.name] {
                 unlinkat(folder, BuildingMark.name, 0)

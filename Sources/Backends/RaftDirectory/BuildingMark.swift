@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Glibc
 import Storage
 
@@ -47,15 +48,7 @@ struct BuildingMark {
     /// Writes the mark in place, durably. Its first line never changes, so that a kill leaves a mark.
     func write(to descriptor: Int32, _ path: String) throws(StorageError) {
         let bytes = encoded
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                pwrite(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written, off_t(written))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw StorageError.system("write", path, errno: count < 0 ? errno : EIO) }
-            written += count
-        }
+        try writeAll(bytes, to: descriptor, path, at: 0)
         guard ftruncate(descriptor, off_t(bytes.count)) == 0, fsync(descriptor) == 0 else {
             throw StorageError.system("write", path, errno: errno)
         }

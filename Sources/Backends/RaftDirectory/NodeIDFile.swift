@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Glibc
 import Storage
 
@@ -55,19 +56,6 @@ enum NodeIDFile {
 
     /// Writes the file into the folder `path`, where there is none, durably.
     static func write(_ bytes: [UInt8], in path: String) throws(StorageError) {
-        let file = "\(path)/\(RaftDirectoryPlacement.nodeIDFile)"
-        let descriptor = cs_open_own_file(AT_FDCWD, file, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        guard descriptor >= 0 else { throw StorageError.system("create", file, errno: errno) }
-        defer { Glibc.close(descriptor) }
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw StorageError.system("write", file, errno: count < 0 ? errno : EIO) }
-            written += count
-        }
-        guard fsync(descriptor) == 0 else { throw StorageError.system("sync", file, errno: errno) }
+        try createFile("\(path)/\(RaftDirectoryPlacement.nodeIDFile)", bytes)
     }
 }

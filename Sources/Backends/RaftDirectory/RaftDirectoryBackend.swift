@@ -1,4 +1,5 @@
 import Bolt
+import Files
 import Glibc
 import RaftFormat
 package import Storage

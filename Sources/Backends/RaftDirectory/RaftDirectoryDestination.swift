@@ -1,4 +1,5 @@
 import Digest
+import Files
 import Glibc
 import RaftFormat
 package import Storage

@@ -1,5 +1,6 @@
 import Bolt
 import CSystem
+import Files
 import Glibc
 import RaftFormat
 import Storage

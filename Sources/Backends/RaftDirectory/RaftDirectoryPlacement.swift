@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Glibc
 import Storage
 
@@ -105,34 +106,4 @@ struct RaftDirectoryPlacement: Sendable, Equatable {
             !harmless.contains(name) && !(name == "raft" && remains.isMoved(self))
         }
     }
-}
-
-/// The names in a folder, sorted, without `.` and `..`.
-///
-/// - Parameter directory: The open folder in which `name` is looked up, never through a link unless it is a path.
-func names(in directory: Int32, _ name: String, shown: String) throws(StorageError) -> [String] {
-    let descriptor =
-        directory == AT_FDCWD ? cs_open_directory(AT_FDCWD, name) : cs_open_own_directory(directory, name)
-    guard descriptor >= 0 else { throw StorageError.system("open", shown, errno: errno) }
-    guard let folder = fdopendir(descriptor) else {
-        let number = errno
-        Glibc.close(descriptor)
-        throw StorageError.system("open", shown, errno: number)
-    }
-    defer { closedir(folder) }
-    return try readNames(of: folder, path: shown).sorted()
-}
-
-/// Makes a folder's names durable.
-func syncFolder(_ descriptor: Int32, _ path: String) throws(StorageError) {
-    // Some file systems know no sync of a directory.
-    guard fsync(descriptor) == 0 || errno == EINVAL else { throw StorageError.system("sync", path, errno: errno) }
-}
-
-/// Makes a folder's names durable.
-func syncFolder(at path: String) throws(StorageError) {
-    let descriptor = cs_open_directory(AT_FDCWD, path)
-    guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
-    defer { Glibc.close(descriptor) }
-    try syncFolder(descriptor, path)
 }

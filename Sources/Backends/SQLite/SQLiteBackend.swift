@@ -1,3 +1,4 @@
+import Files
 import Glibc
 package import Storage
 import Synchronization
@@ -212,7 +213,7 @@ package final class SQLiteBackend: StorageBackend {
                 try connection.run("PRAGMA page_size = \(Self.pageBytes)")
                 try table.create(connection)
             }
-            try SQLiteFile.syncFolder(of: location)
+            try syncFolder(at: parentFolder(of: location))
             hasTable = true
         }
     }

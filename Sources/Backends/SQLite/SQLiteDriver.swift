@@ -1,20 +1,21 @@
+import Files
 import Glibc
 package import Storage
 
 extension SQLiteBackend {
+    private static let pathOption = BackendOption("path", .path, "The database file.")
+    private static let tableOption = BackendOption(
+        "table", .text, default: SQLiteTable.defaultName, "The table's name; it has the columns key and value.")
+
     /// How `sqlite` is configured and opened.
     package static func driver(kind: String = "sqlite") -> BackendDriver {
         BackendDriver(
             kind: kind, summary: "A table in an SQLite database file.",
-            options: [
-                BackendOption("path", "the database file"),
-                BackendOption("table", "the table's name; \(SQLiteTable.defaultName) if not set"),
-                BackendOption("max_parallel", "", ignored: true),
-            ]
+            options: [pathOption, tableOption, BackendOption(ignored: "max_parallel")]
         ) { settings, purpose throws(StorageError) in
-            let path = try settings.path("path")
-            let name = settings.string("table") ?? SQLiteTable.defaultName
-            let table = try SQLiteTable(name, place: settings.place(of: "table"))
+            let path = try settings.path(pathOption)
+            let table = try SQLiteTable(
+                settings.text(tableOption) ?? SQLiteTable.defaultName, place: settings.place(of: tableOption))
             let (isSource, isWritable) =
                 switch purpose {
                 case .source(let writesMarker): (true, writesMarker)
@@ -30,7 +31,7 @@ extension SQLiteBackend {
     package func destinationFindings() throws(StorageError) -> [StoreFinding] {
         try pool.checkOpen()
         if let finding = StoreFinding.danglingLink(on: location) { return [finding] }
-        let folder = SQLiteFile.folder(of: location)
+        let folder = parentFolder(of: location)
         var info = stat()
         guard stat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
             return [
@@ -57,7 +58,7 @@ extension SQLiteBackend {
         // Keys are kept twice, and pages are not full: 12 % were measured at 1 KiB an entry, small ones take more.
         // Two files: the database, if it is not there yet, and its journal.
         return RoomNeeded(
-            folder: SQLiteFile.folder(of: location), bytes: bytes.clampedSum(bytes / 4).clampedSum(1 << 20),
+            folder: parentFolder(of: location), bytes: bytes.clampedSum(bytes / 4).clampedSum(1 << 20),
             files: access(location, F_OK) == 0 ? 1 : 2)
     }
 

@@ -15,21 +15,6 @@ package enum SQLiteFile {
         }
         Glibc.close(descriptor)
     }
-
-    /// The folder that holds the file.
-    static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
-    /// Makes the file's name durable.
-    static func syncFolder(of path: String) throws(StorageError) {
-        let folder = folder(of: path)
-        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw StorageError.system("open", folder, errno: errno) }
-        defer { Glibc.close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw StorageError.system("sync", folder, errno: errno) }
-    }
 }
 
 /// What tells that a database was written to: it and its write-ahead log, which may be absent.

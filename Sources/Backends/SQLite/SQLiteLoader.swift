@@ -1,3 +1,4 @@
+import Files
 import Storage
 import Synchronization
 
@@ -100,7 +101,7 @@ final class SQLiteLoader: BulkLoader {
     }
 
     func sync() throws(StorageError) {
-        try SQLiteFile.syncFolder(of: store.location)
+        try syncFolder(at: parentFolder(of: store.location))
     }
 
     func written() throws(StorageError) -> any StorageBackend { store }

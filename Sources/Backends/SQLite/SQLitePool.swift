@@ -1,4 +1,5 @@
 import CSystem
+import Files
 import Storage
 import Synchronization
 

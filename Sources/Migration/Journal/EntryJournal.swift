@@ -1,3 +1,4 @@
+import Files
 import Glibc
 package import Storage
 import Workers
@@ -283,7 +284,7 @@ package final class EntryJournal: @unchecked Sendable {
         let folder =
             switch home {
             case .scratch(let folder): folder
-            case .durable(let path): JournalFile.folder(of: path)
+            case .durable(let path): parentFolder(of: path)
             }
         var failedDelivery: StorageError?
         do throws(StorageError) {

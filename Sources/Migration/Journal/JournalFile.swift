@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import LMDB
 import Storage
@@ -58,7 +59,7 @@ final class JournalFile: Sendable {
         do throws(StorageError) {
             try file.begin(header, partitions)
             guard rename(temporary, path) == 0 else { throw StorageError.system("rename to", path, errno: errno) }
-            try syncFolder(of: path)
+            try syncFolder(at: parentFolder(of: path))
         } catch {
             file.close()
             unlink(temporary)
@@ -69,20 +70,6 @@ final class JournalFile: Sendable {
 
     /// Where a journal is made before it gets its name.
     static func temporaryPath(_ path: String) -> String { "\(path).new" }
-
-    private static func syncFolder(of path: String) throws(StorageError) {
-        let folder = folder(of: path)
-        let descriptor = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw StorageError.system("open", folder, errno: errno) }
-        defer { Glibc.close(descriptor) }
-        // Some file systems know no sync of a directory.
-        guard fsync(descriptor) == 0 || errno == EINVAL else { throw StorageError.system("sync", folder, errno: errno) }
-    }
-
-    static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
 
     private static func open(
         _ path: String, named name: String, isDurable: Bool
@@ -118,7 +105,7 @@ final class JournalFile: Sendable {
         let contents: JournalContents
         do {
             defer { Glibc.close(descriptor) }
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw inUse(path) }
+            guard try takesLock(descriptor, path) else { throw inUse(path) }
             // Given back before the library's own file is locked, which lasts.
             defer { flock(descriptor, LOCK_UN) }
             contents = try JournalContents(descriptor: descriptor, path: path)

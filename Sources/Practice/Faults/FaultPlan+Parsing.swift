@@ -1,3 +1,5 @@
+import Wording
+
 /// Why a list of faults cannot be followed.
 package struct FaultPlanError: Error, Equatable, CustomStringConvertible {
     package let description: String
@@ -33,8 +35,9 @@ extension FaultPlan {
         }
         guard Self.otherNames.contains(name) else {
             let names = Kind.allCases.map(\.rawValue) + Self.otherNames
-            let near = names.min { Self.distance(name, $0) < Self.distance(name, $1) }
-            let hint = near.flatMap { Self.distance(name, $0) <= 3 ? "Did you mean \"\($0)\"? " : nil } ?? ""
+            let typed = Array(name.utf8.prefix(40))
+            let near = names.map { (name: $0, edits: editDistance(typed, Array($0.utf8))) }.min { $0.edits < $1.edits }
+            let hint = near.flatMap { $0.edits <= 3 ? "Did you mean \"\($0.name)\"? " : nil } ?? ""
             throw FaultPlanError(
                 description:
                     "there is no fault \"\(name.prefix(40))\". \(hint)Known are \(names.joined(separator: ", ")).")
@@ -59,19 +62,5 @@ extension FaultPlan {
         case "slow-ms": slowMilliseconds = Int(min(number, UInt64(Self.maximumSlowMilliseconds)))
         default: seed = number
         }
-    }
-
-    /// Insertions, deletions and replacements between two short names.
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let (left, right) = (Array(left.utf8.prefix(40)), Array(right.utf8))
-        var row = Array(0...right.count)
-        for (index, byte) in left.enumerated() {
-            var next = [index + 1]
-            for (column, other) in right.enumerated() {
-                next.append(min(row[column] + (byte == other ? 0 : 1), row[column + 1] + 1, next[column] + 1))
-            }
-            row = next
-        }
-        return row[right.count]
     }
 }

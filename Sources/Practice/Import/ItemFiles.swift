@@ -1,6 +1,8 @@
+import DynamoDBFormat
+import Files
 import Glibc
 import JSON
-import Storage
+package import Storage
 import Zlib
 
 extension PracticeTable {
@@ -10,25 +12,22 @@ extension PracticeTable {
     private static let maximumFiles = 1_000_000
 
     /// The files with items in an export's folder, in the order of their names; none if it is no export.
-    package static func exportFiles(in folder: String) -> [String] {
+    ///
+    /// - Throws: `.io` for a folder in it that cannot be read: what lies there would be missing in silence.
+    package static func exportFiles(in folder: String) throws(StorageError) -> [String] {
         var found: [String] = []
-        collect(folder, depth: 0, &found)
+        try collect(folder, depth: 0, &found)
         return found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    private static func collect(_ folder: String, depth: Int, _ found: inout [String]) {
-        guard depth < maximumDepth, found.count < maximumFiles, let stream = opendir(folder) else { return }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name == "." || name == ".." { continue }
+    private static func collect(_ folder: String, depth: Int, _ found: inout [String]) throws(StorageError) {
+        guard depth < maximumDepth, found.count < maximumFiles else { return }
+        for name in try names(in: AT_FDCWD, folder, shown: folder) {
             let path = folder + "/" + name
             var info = stat()
             guard stat(path, &info) == 0 else { continue }
             if info.st_mode & S_IFMT == S_IFDIR {
-                collect(path, depth: depth + 1, &found)
+                try collect(path, depth: depth + 1, &found)
             } else if hasItems(name) {
                 found.append(path)
             }
@@ -51,16 +50,15 @@ extension PracticeTable {
         let parser = try JSONParser()
         for path in files {
             do {
-                var splitter = ItemSplitter()
-                var number = 0
+                var document = ItemDocument(path: path, expectedItems: nil, parser: parser)
                 try Self.read(path) { piece in
                     if isCancelled() { throw StorageError.cancelled }
-                    try splitter.read(piece) { text, kind in
-                        number += 1
-                        try Self.add(try parser.parse(text), kind, number, &loader)
+                    _ = try document.read(piece) { item throws(StorageError) in
+                        try Self.add(item, path, &loader)
+                        return true
                     }
                 }
-                guard splitter.isAtEnd else { throw ImportError(description: "the file ends in the middle of an item") }
+                try document.finish()
             } catch let error as StorageError {
                 throw error
             } catch {
@@ -72,33 +70,23 @@ extension PracticeTable {
     }
 
     private static func add(
-        _ root: JSONNode, _ kind: ItemSplitter.Piece, _ number: Int, _ loader: inout ItemLoader
-    ) throws(ImportError) {
-        let node: JSONNode
-        switch kind {
-        case .item: node = root
-        // An item alone, as a filter leaves it of a page (`jq -c '.Items[]'`).
-        case .record where root["Path"]?["S"] != nil && root["Key"]?["S"] != nil: node = root
-        case .record:
-            guard let item = root["Item"] else {
-                let isIncremental = root["NewImage"] != nil || root["Keys"] != nil
-                throw ImportError(
-                    description: isIncremental
-                        ? "this is an incremental export, which holds changes and not the table. Export the whole table"
-                        : "object \(number) has no member \"Item\" and no list \"Items\"")
-            }
-            node = item
-        }
+        _ item: ItemDocument.Item, _ path: String, _ loader: inout ItemLoader
+    ) throws(StorageError) {
+        let shown = "\(path):\(item.line)"
         let attributes: [AttributeValue.Member]
         do throws(ServiceError) {
-            attributes = try AttributeValue.members(of: node)
+            attributes = try AttributeValue.members(of: item.node)
         } catch {
-            throw ImportError(description: "item \(number): \(error.message)")
+            throw StorageError(.damagedStore, "import \(shown): \(error.message)")
         }
         let key = attributes.first { $0.name.elementsEqual(VaultItem.keyName.utf8) }
         var isMarker = false
         if case .string(let name)? = key?.value { isMarker = name.last == UInt8(ascii: "/") }
-        try loader.add(attributes, isMarker: isMarker, shown: "item \(number)")
+        do throws(ImportError) {
+            try loader.add(attributes, isMarker: isMarker, shown: shown)
+        } catch {
+            throw StorageError(.io, error.description)
+        }
     }
 
     /// Calls `deliver` with the file's content, inflated if it is gzip.

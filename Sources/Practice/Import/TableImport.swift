@@ -69,7 +69,7 @@ struct ItemLoader {
 
     private let store: TableStore
     private let table: TableDefinition
-    private var pending: [(key: ItemKey, item: StoredItem)] = []
+    private var pending: [(key: ItemPosition, item: StoredItem)] = []
     private var pendingBytes = 0
     private(set) var result = ImportResult()
 
@@ -88,7 +88,7 @@ struct ItemLoader {
         _ attributes: [AttributeValue.Member], isMarker: Bool, shown: @autoclosure () -> String
     ) throws(ImportError) {
         let item = StoredItem(attributes)
-        let key: ItemKey
+        let key: ItemPosition
         do throws(ServiceError) {
             guard item.size <= StoredItem.maximumSize else {
                 throw .validation("the item has \(item.size) bytes, DynamoDB takes \(StoredItem.maximumSize)")

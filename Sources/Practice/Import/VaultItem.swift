@@ -1,3 +1,4 @@
+import DynamoDBFormat
 package import Storage
 import Synchronization
 
@@ -6,9 +7,6 @@ enum VaultItem {
     static let pathName = "Path"
     static let keyName = "Key"
     private static let valueName = "Value"
-    /// Stands for the root, because a key attribute may not be empty.
-    private static let rootPath: [UInt8] = [UInt8(ascii: " ")]
-    private static let slash = UInt8(ascii: "/")
 
     /// The item of an entry.
     ///
@@ -17,33 +15,21 @@ enum VaultItem {
     static func entry(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
     ) -> [AttributeValue.Member]? {
-        guard isClean(key), String(validating: key, as: UTF8.self) != nil else { return nil }
-        let cut = key.lastIndex(of: slash)
-        let path = cut.map { Array(key[..<$0]) } ?? rootPath
-        let name = Array(key[(cut.map { $0 + 1 } ?? 0)...])
-        return item(path, name, value.isEmpty ? .null : .binary(Array(value)))
+        guard StorageKey.isCleaned(key), String(validating: key, as: UTF8.self) != nil else { return nil }
+        return item(ItemKey(entry: key), value.isEmpty ? .null : .binary(Array(value)))
     }
 
     /// The marker of a directory, given without its final slash.
     static func marker(_ directory: [UInt8]) -> [AttributeValue.Member] {
-        let cut = directory.lastIndex(of: slash)
-        let path = cut.map { Array(directory[..<$0]) } ?? rootPath
-        return item(path, Array(directory[(cut.map { $0 + 1 } ?? 0)...]) + [slash], .null)
+        item(ItemKey(markerOf: directory), .null)
     }
 
-    private static func item(_ path: [UInt8], _ key: [UInt8], _ value: AttributeValue) -> [AttributeValue.Member] {
+    private static func item(_ key: ItemKey, _ value: AttributeValue) -> [AttributeValue.Member] {
         [
-            .init(name: Array(pathName.utf8), value: .string(path)),
-            .init(name: Array(keyName.utf8), value: .string(key)),
+            .init(name: Array(pathName.utf8), value: .string(key.path)),
+            .init(name: Array(keyName.utf8), value: .string(key.name)),
             .init(name: Array(valueName.utf8), value: value),
         ]
-    }
-
-    /// Whether cleaning the key as a path leaves it as it is.
-    private static func isClean(_ key: UnsafeRawBufferPointer) -> Bool {
-        key.split(separator: slash, omittingEmptySubsequences: false).allSatisfy { segment in
-            !segment.isEmpty && !segment.elementsEqual(".".utf8) && !segment.elementsEqual("..".utf8)
-        }
     }
 }
 

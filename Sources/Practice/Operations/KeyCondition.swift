@@ -137,14 +137,14 @@ struct KeyCondition {
         guard case .compare(.equal, let value) = partition else {
             throw .validation("Query key condition not supported")
         }
-        guard !ItemKey.sortable(value).isEmpty else {
+        guard !ItemPosition.sortable(value).isEmpty else {
             throw .validation(
                 "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
                     + "empty string value. Key: \(table.partitionKey.name)")
         }
-        let prefix = ItemKey.prefix(value)
+        let prefix = ItemPosition.prefix(value)
         guard tests.count == 2 else {
-            return StoreSession.Range(lower: prefix, upper: ItemKey.end(ofPrefix: prefix))
+            return StoreSession.Range(lower: prefix, upper: ItemPosition.end(ofPrefix: prefix))
         }
         guard let sortKey = table.sortKey else { throw .validation("Query key condition not supported") }
         guard let sort = test(sortKey) else {
@@ -158,17 +158,17 @@ struct KeyCondition {
     }
 
     private static func range(_ prefix: [UInt8], _ sort: Test) -> StoreSession.Range {
-        let end = ItemKey.end(ofPrefix: prefix)
+        let end = ItemPosition.end(ofPrefix: prefix)
         switch sort {
         case .beginsWith(let value):
-            let start = prefix + ItemKey.sortable(value)
-            return StoreSession.Range(lower: start, upper: ItemKey.end(ofPrefix: start))
+            let start = prefix + ItemPosition.sortable(value)
+            return StoreSession.Range(lower: start, upper: ItemPosition.end(ofPrefix: start))
         case .between(let lower, let upper):
             return StoreSession.Range(
-                lower: prefix + ItemKey.sortable(lower), upper: prefix + ItemKey.sortable(upper) + [0])
+                lower: prefix + ItemPosition.sortable(lower), upper: prefix + ItemPosition.sortable(upper) + [0])
         case .compare(let comparison, let value):
             // Nothing lies between a key and the same key with a zero byte behind it.
-            let at = prefix + ItemKey.sortable(value)
+            let at = prefix + ItemPosition.sortable(value)
             switch comparison {
             case .equal, .notEqual: return StoreSession.Range(lower: at, upper: at + [0])
             case .less: return StoreSession.Range(lower: prefix, upper: at)

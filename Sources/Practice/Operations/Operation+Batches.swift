@@ -10,7 +10,7 @@ extension Operation {
     /// One element of a BatchWriteItem.
     private struct BatchWrite {
         let table: TableDefinition
-        let key: ItemKey
+        let key: ItemPosition
         /// `nil` deletes.
         let item: StoredItem?
         /// The item or key as it came, to be handed back if it is not processed.
@@ -92,7 +92,7 @@ extension Operation {
                 throw .validation("Too many items requested for the BatchWriteItem call")
             }
             let table = try batchTable(name)
-            var keys: Set<ItemKey> = []
+            var keys: Set<ItemPosition> = []
             for element in list.elements {
                 let write = try batchWrite(try RequestBody(element), table)
                 guard keys.insert(write.key).inserted else {
@@ -153,7 +153,7 @@ extension Operation {
         let table: TableDefinition
         let isConsistent: Bool
         let projection: Projection?
-        let keys: [(key: ItemKey, attributes: [AttributeValue.Member])]
+        let keys: [(key: ItemPosition, attributes: [AttributeValue.Member])]
         /// The table's part of the request, to be handed back with the keys that were not read.
         let request: RequestBody
     }
@@ -269,8 +269,8 @@ extension Operation {
             let projection = try inner.projection(&context)
             try context.checkAllUsed()
             let table = try batchTable(name)
-            var seen: Set<ItemKey> = []
-            var keys: [(ItemKey, [AttributeValue.Member])] = []
+            var seen: Set<ItemPosition> = []
+            var keys: [(ItemPosition, [AttributeValue.Member])] = []
             for element in list.elements {
                 let attributes = try AttributeValue.members(of: element)
                 let key = try table.key(attributes)

@@ -184,7 +184,7 @@ extension Operation {
     }
 
     private func stored(
-        _ session: StoreSession, _ table: TableDefinition, _ key: ItemKey
+        _ session: StoreSession, _ table: TableDefinition, _ key: ItemPosition
     ) throws(ServiceError) -> [AttributeValue.Member]? {
         try session.withItem(table, key) { bytes throws(ServiceError) in
             guard let bytes else { return nil }

@@ -27,8 +27,8 @@ extension Operation {
         let filter = try filter(&context)
         var page = try pageRequest(filter, &context)
         try context.checkAllUsed()
-        page.range.lower = ItemKey.lowerBound(ofSegment: segment, of: segments)
-        page.range.upper = segment + 1 < segments ? ItemKey.lowerBound(ofSegment: segment + 1, of: segments) : nil
+        page.range.lower = ItemPosition.lowerBound(ofSegment: segment, of: segments)
+        page.range.upper = segment + 1 < segments ? ItemPosition.lowerBound(ofSegment: segment + 1, of: segments) : nil
         if let start = try startKey(page.table) {
             let isInside =
                 !start.bytes.lexicographicallyPrecedes(page.range.lower)
@@ -162,7 +162,7 @@ extension Operation {
             isConsistent: try request.flag("ConsistentRead") ?? false, report: try capacityReport())
     }
 
-    private func startKey(_ table: TableDefinition) throws(ServiceError) -> ItemKey? {
+    private func startKey(_ table: TableDefinition) throws(ServiceError) -> ItemPosition? {
         guard let attributes = try request.attributes("ExclusiveStartKey") else { return nil }
         do throws(ServiceError) {
             return try table.key(attributes)

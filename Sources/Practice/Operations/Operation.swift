@@ -6,7 +6,7 @@ struct Operation {
     let store: TableStore
     let capacity: CapacityMeter
     let request: RequestBody
-    let reader: ItemReader
+    let reader: StoredItemReader
     /// Decides for one item of a batch whether it is left unprocessed.
     let leavesUnprocessed: () -> Bool
 

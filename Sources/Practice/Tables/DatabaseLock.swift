@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import Storage
 import Synchronization
@@ -13,10 +14,14 @@ final class DatabaseLock: Sendable {
     init(_ path: String) throws(StorageError) {
         let opened = open(path, O_RDWR | O_CLOEXEC)
         guard opened >= 0 else { throw StorageError.system("open", path, errno: errno) }
-        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+        do throws(StorageError) {
+            guard try takesLock(opened, path) else {
+                throw StorageError(
+                    .inUse, "\(path): another practice table serves this file. Stop it, or name another file.")
+            }
+        } catch {
             close(opened)
-            throw StorageError(
-                .inUse, "\(path): another practice table serves this file. Stop it, or name another file.")
+            throw error
         }
         descriptor = Mutex(opened)
     }

@@ -88,7 +88,7 @@ final class StoreSession: @unchecked Sendable {
 
     /// Calls `body` with the bytes of an item, borrowed; `nil` if there is none.
     func withItem<Result>(
-        _ table: TableDefinition, _ key: ItemKey,
+        _ table: TableDefinition, _ key: ItemPosition,
         _ body: (UnsafeRawBufferPointer?) throws(ServiceError) -> Result
     ) throws(ServiceError) -> Result {
         try key.bytes.withBytes { key throws(ServiceError) in
@@ -99,7 +99,7 @@ final class StoreSession: @unchecked Sendable {
     }
 
     /// The size of an item, `nil` if there is none.
-    func size(_ table: TableDefinition, _ key: ItemKey) throws(ServiceError) -> Int? {
+    func size(_ table: TableDefinition, _ key: ItemPosition) throws(ServiceError) -> Int? {
         try key.bytes.withBytes { key throws(ServiceError) in
             let query = try query(table, .size, key)
             defer { query.reset() }
@@ -110,7 +110,7 @@ final class StoreSession: @unchecked Sendable {
     /// Writes an item in place of the one there, if any.
     ///
     /// - Parameter oldSize: The size of that one, as ``size(_:_:)`` gave it.
-    func put(_ table: TableDefinition, _ key: ItemKey, _ item: StoredItem, oldSize: Int?) throws(ServiceError) {
+    func put(_ table: TableDefinition, _ key: ItemPosition, _ item: StoredItem, oldSize: Int?) throws(ServiceError) {
         try attempt { () throws(StorageError) in
             let statement = try statement(table, oldSize == nil ? .insert : .update)
             try key.bytes.withBytes { key throws(StorageError) in
@@ -127,7 +127,7 @@ final class StoreSession: @unchecked Sendable {
     }
 
     /// Removes an item that is there.
-    func delete(_ table: TableDefinition, _ key: ItemKey, oldSize: Int) throws(ServiceError) {
+    func delete(_ table: TableDefinition, _ key: ItemPosition, oldSize: Int) throws(ServiceError) {
         try attempt { () throws(StorageError) in
             let statement = try statement(table, .delete)
             try key.bytes.withBytes { key throws(StorageError) in

@@ -2,7 +2,7 @@ extension TableDefinition {
     /// The key values in an item that is to be written.
     ///
     /// - Throws: A validation error if one is missing, of the wrong type, empty or too long.
-    func key(ofItem attributes: [AttributeValue.Member]) throws(ServiceError) -> ItemKey {
+    func key(ofItem attributes: [AttributeValue.Member]) throws(ServiceError) -> ItemPosition {
         var values: [AttributeValue] = []
         for key in keyAttributes {
             guard let found = attributes.first(where: { $0.name.elementsEqual(key.name.utf8) }) else {
@@ -20,7 +20,7 @@ extension TableDefinition {
     }
 
     /// The place that a request's key means: exactly the table's key attributes.
-    func key(_ attributes: [AttributeValue.Member]) throws(ServiceError) -> ItemKey {
+    func key(_ attributes: [AttributeValue.Member]) throws(ServiceError) -> ItemPosition {
         var values: [AttributeValue] = []
         for key in keyAttributes {
             guard let found = attributes.first(where: { $0.name.elementsEqual(key.name.utf8) }),
@@ -34,9 +34,9 @@ extension TableDefinition {
         return try place(of: values)
     }
 
-    private func place(of values: [AttributeValue]) throws(ServiceError) -> ItemKey {
+    private func place(of values: [AttributeValue]) throws(ServiceError) -> ItemPosition {
         for (key, value) in zip(keyAttributes, values) { try check(value, key) }
-        return ItemKey(partition: values[0], sort: values.count > 1 ? values[1] : nil)
+        return ItemPosition(partition: values[0], sort: values.count > 1 ? values[1] : nil)
     }
 
     private func check(_ value: AttributeValue, _ key: KeyAttribute) throws(ServiceError) {
@@ -54,7 +54,8 @@ extension TableDefinition {
                     + "empty \(kind) value. Key: \(key.name)")
         }
         let isPartitionKey = key == partitionKey
-        guard bytes.count <= (isPartitionKey ? ItemKey.maximumPartitionKeyBytes : ItemKey.maximumSortKeyBytes) else {
+        guard bytes.count <= (isPartitionKey ? ItemPosition.maximumPartitionKeyBytes : ItemPosition.maximumSortKeyBytes)
+        else {
             throw .validation(
                 "One or more parameter values were invalid: "
                     + (isPartitionKey

@@ -1,3 +1,5 @@
+import AWS
+import DynamoDBFormat
 package import Storage
 import Synchronization
 
@@ -64,7 +66,7 @@ package final class DynamoDBExport: StorageBackend {
 
     package func sourceFindings() throws(StorageError) -> [StoreFinding] {
         guard let lock = try survey().lock else { return [] }
-        let until = lock.expires.map { utcTime(second: $0 / 1_000_000_000) } ?? "an unknown time"
+        let until = lock.expires.map { "\(Timestamp(seconds: $0 / 1_000_000_000))" } ?? "an unknown time"
         var text = "The export holds the lock of node \(lock.holder), valid until \(until); it is left out."
         if let second = layout.manifest?.exportSecond, lock.isLive(atSecond: second) {
             text +=

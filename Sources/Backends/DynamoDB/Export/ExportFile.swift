@@ -1,4 +1,5 @@
 import Digest
+import DynamoDBFormat
 import Glibc
 import JSON
 import Storage
@@ -21,16 +22,7 @@ struct ExportFile: Sendable {
 struct ExportFileReader {
     private static let pieceBytes = 1 << 20
 
-    /// An item, borrowed for the call.
-    struct Item {
-        let node: JSONNode
-        /// Its number in the file, from 0.
-        let index: Int
-        /// The line of the uncompressed text in which it begins.
-        let line: Int
-        /// It comes from the output of a scan, which may lack attributes.
-        let isListed: Bool
-    }
+    typealias Item = ItemDocument.Item
 
     private let parser: JSONParser
 
@@ -54,7 +46,7 @@ struct ExportFileReader {
         let descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw StorageError.system("open", file.path, errno: errno) }
         defer { Glibc.close(descriptor) }
-        var document = ExportDocument(file, parser)
+        var document = ItemDocument(path: file.path, expectedItems: file.manifest?.itemCount, parser: parser)
         let digest = try file.manifest.flatMap { manifest throws(StorageError) in try MD5Check(manifest, file) }
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 16)
         defer { piece.deallocate() }

@@ -1,4 +1,6 @@
+import AWS
 import Digest
+import DynamoDBFormat
 import Glibc
 import JSON
 import Storage
@@ -21,9 +23,7 @@ struct ExportManifest: Sendable {
 
     static let ionAdvice =
         "this export is in Amazon Ion, which is not read. Export again in DynamoDB JSON (--export-format DYNAMODB_JSON)."
-    static let incrementalAdvice =
-        "this is an incremental export: it holds what changed, not the table. Make a full export (--export-type "
-        + "FULL_EXPORT), at the latest point in time that you need."
+    static let incrementalAdvice = ItemDocument.incrementalAdvice
 
     /// What is said of one data file.
     struct DataFile: Sendable, Equatable {
@@ -47,7 +47,7 @@ struct ExportManifest: Sendable {
     let unchecked: [String]
 
     /// Seconds since 1970 of the point in time.
-    var exportSecond: Int? { Self.second(exportTime) }
+    var exportSecond: Int? { Timestamp(extended: exportTime)?.seconds }
 
     /// Reads the manifests in an export's own folder.
     ///
@@ -224,28 +224,5 @@ struct ExportManifest: Sendable {
             done += count
         }
         return bytes
-    }
-
-    /// Seconds since 1970 of a time as `2020-11-04T07:28:34.028Z`; `nil` for anything else.
-    static func second(_ text: String) -> Int? {
-        let bytes = Array(text.utf8)
-        guard bytes.count >= 20, bytes.count <= 32, bytes.last == UInt8(ascii: "Z") else { return nil }
-        func number(_ range: Range<Int>) -> Int? {
-            var value = 0
-            for byte in bytes[range] {
-                guard byte >= 0x30, byte <= 0x39 else { return nil }
-                value = value * 10 + Int(byte - 0x30)
-            }
-            return value
-        }
-        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
-            let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
-            (1...12).contains(month), (1...31).contains(day)
-        else { return nil }
-        // Days of the Gregorian calendar, counted from 0000-03-01.
-        let shifted = month > 2 ? month - 3 : month + 9
-        let counted = month > 2 ? year : year - 1
-        let days = counted * 365 + counted / 4 - counted / 100 + counted / 400 + (153 * shifted + 2) / 5 + day - 1
-        return (days - 719_468) * 86400 + hour * 3600 + minute * 60 + second
     }
 }

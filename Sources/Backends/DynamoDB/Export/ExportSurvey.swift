@@ -1,3 +1,4 @@
+import DynamoDBFormat
 import JSON
 import Storage
 import Synchronization

@@ -1,7 +1,7 @@
 import JSON
 
 /// Decodes stored items. For one thread at a time; keeps its memory.
-final class ItemReader {
+final class StoredItemReader {
     private let parser: JSONParser
     private var text: [UInt8] = []
 

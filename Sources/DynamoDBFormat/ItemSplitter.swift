@@ -7,13 +7,13 @@ import Storage
 /// (`{"Item":{…}}`, an export's lines) and objects with a list of them
 /// (`{"Items":[{…},…],"Count":…}`, what `aws dynamodb scan` prints, of any size and over any number of lines). Only the
 /// two outer levels are looked at here; whoever takes an item parses it, and so notices what is wrong inside.
-struct ItemSplitter {
+package struct ItemSplitter {
     /// Bytes of an item, or of another member, at most: an item of 400 KB has about 600 KB as JSON.
-    static let maximumBytes = 4 << 20
+    package static let maximumBytes = 4 << 20
     private static let maximumName = 255
 
     /// What was found, in the order of the text. The bytes are borrowed for the call.
-    enum Event {
+    package enum Event {
         case objectBegins
         /// The list of items of an object.
         case listBegins
@@ -25,9 +25,9 @@ struct ItemSplitter {
     }
 
     /// What is wrong with the text.
-    struct Problem: Error {
-        let line: Int
-        let message: String
+    package struct Problem: Error {
+        package let line: Int
+        package let message: String
     }
 
     private enum State {
@@ -59,12 +59,14 @@ struct ItemSplitter {
     /// What of the value came in earlier pieces.
     private var carried: [UInt8] = []
     /// The line at hand, from 1.
-    private(set) var line = 1
+    package private(set) var line = 1
     /// The line in which the value at hand began.
     private(set) var valueLine = 1
 
+    package init() {}
+
     /// Whether the text may end here.
-    var isBetweenObjects: Bool {
+    package var isBetweenObjects: Bool {
         if case .betweenObjects = state { true } else { false }
     }
 
@@ -73,7 +75,7 @@ struct ItemSplitter {
     /// - Parameters:
     ///   - problem: Makes the error of a text that has another form.
     ///   - deliver: Is handed what was found and the line in which it begins; its error ends the reading.
-    mutating func read<Failure: Error>(
+    package mutating func read<Failure: Error>(
         _ piece: UnsafeRawBufferPointer, problem: (Problem) -> Failure,
         _ deliver: (Event, _ line: Int) throws(Failure) -> Void
     ) throws(Failure) {

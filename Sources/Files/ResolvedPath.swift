@@ -1,4 +1,5 @@
 import Glibc
+package import Storage
 
 /// The absolute path with links resolved as far as it exists, without `.`, `//` and slashes at the end.
 ///
@@ -36,30 +37,6 @@ package func parentFolder(of path: String) -> String {
     return slash == path.startIndex ? "/" : String(path[..<slash])
 }
 
-/// The names in an open folder but `.` and `..`, in the system's order.
-///
-/// - Parameter most: No more names are read than this.
-/// - Throws: `.io` if the folder cannot be read to its end: a listing that is cut short must not pass for a whole one.
-package func readNames(
-    of stream: OpaquePointer, path: String, atMost most: Int = .max
-) throws(StorageError) -> [String] {
-    var names: [String] = []
-    while names.count < most {
-        // The end and a failure look the same but for this number.
-        errno = 0
-        guard let entry = readdir(stream) else {
-            let number = errno
-            guard number == 0 else { throw StorageError.system("read", path, errno: number) }
-            break
-        }
-        let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        if name != ".", name != ".." { names.append(name) }
-    }
-    return names
-}
-
 /// The link on the way to a path that leads nowhere, so that the path can neither be opened nor made; `nil` if there is
 /// none.
 package func danglingLink(on path: String) -> String? {
@@ -81,7 +58,7 @@ package func liesWithin(_ inner: String, _ outer: String) -> Bool {
 extension StoreFinding {
     /// The obstacle of a destination behind a link that leads nowhere; `nil` if there is no such link on the way.
     package static func danglingLink(on path: String) -> StoreFinding? {
-        guard let link = Storage.danglingLink(on: path) else { return nil }
+        guard let link = Files.danglingLink(on: path) else { return nil }
         return StoreFinding(
             .obstacle(.io), "\(link) is a link that leads nowhere. Make what it names, or remove the link.")
     }
@@ -90,17 +67,15 @@ extension StoreFinding {
 extension BackendSettings {
     /// A path, brought to the one form that every spelling of it has (``resolvedPath(_:)``).
     ///
-    /// - Parameter variables: Environment variables that win over the option.
     /// - Throws: `.configuration` if it is not set or no path; `.io` for a relative path where there is no working
     ///   directory any more.
-    package func path(_ name: String, environment variables: String...) throws(StorageError) -> String {
-        let named = variables.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
-        guard let path = named ?? string(name), !path.isEmpty else {
-            throw StorageError(.configuration, "'\(name)' must be set", place: place)
+    package func path(_ option: BackendOption) throws(StorageError) -> String {
+        guard let path = text(option), !path.isEmpty else {
+            throw StorageError(.configuration, "'\(option.name)' must be set", place: place)
         }
         guard !path.utf8.contains(0) else {
             throw StorageError(
-                .configuration, "'\(name)' holds a zero byte: no path does.", place: self.place(of: name))
+                .configuration, "'\(option.name)' holds a zero byte: no path does.", place: place(of: option))
         }
         let resolved = resolvedPath(path)
         guard resolved.hasPrefix("/") else {

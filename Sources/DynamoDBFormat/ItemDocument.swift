@@ -1,9 +1,27 @@
-import JSON
-import Storage
+package import JSON
+package import Storage
 import Wording
 
-/// The objects of one file: takes the items out of them and checks what they say of themselves.
-struct ExportDocument {
+/// The objects of one text of DynamoDB JSON: takes the items out of them and checks what they say of themselves.
+///
+/// For one thread at a time.
+package struct ItemDocument {
+    /// What is wrong with an export that holds changes, and what to do.
+    package static let incrementalAdvice =
+        "this is an incremental export: it holds what changed, not the table. Make a full export (--export-type "
+        + "FULL_EXPORT), at the latest point in time that you need."
+
+    /// An item, borrowed for the call.
+    package struct Item {
+        package let node: JSONNode
+        /// Its number in the file, from 0.
+        package let index: Int
+        /// The line of the uncompressed text in which it begins.
+        package let line: Int
+        /// It comes from the output of a scan, which may lack attributes.
+        package let isListed: Bool
+    }
+
     /// What the objects of a file are.
     private enum Form {
         case lines
@@ -32,7 +50,8 @@ struct ExportDocument {
         var isItem: Bool { hasPath && hasKey && !isPage && !hasItem }
     }
 
-    private let file: ExportFile
+    private let path: String
+    private let expectedItems: Int?
     private let parser: JSONParser
     private var splitter = ItemSplitter()
     private var form: Form?
@@ -42,21 +61,25 @@ struct ExportDocument {
     private var items = 0
     private var isStopped = false
 
-    init(_ file: ExportFile, _ parser: JSONParser) {
-        self.file = file
+    /// - Parameters:
+    ///   - path: What to call the text in messages.
+    ///   - expectedItems: How many items it has, where something tells.
+    package init(path: String, expectedItems: Int?, parser: JSONParser) {
+        self.path = path
+        self.expectedItems = expectedItems
         self.parser = parser
     }
 
     /// Reads the next piece of the file's text.
     ///
     /// - Returns: `false` as soon as `deliver` did.
-    mutating func read(
-        _ text: UnsafeRawBufferPointer, _ deliver: (ExportFileReader.Item) throws(StorageError) -> Bool
+    /// - Throws: `.damagedStore` or, for an incremental export, `.unsupported`, naming path and line.
+    package mutating func read(
+        _ text: UnsafeRawBufferPointer, _ deliver: (Item) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
         // The splitter changes while it calls back: it stands apart for that time.
         var splitter = splitter
         defer { self.splitter = splitter }
-        let path = file.path
         try splitter.read(text, problem: { Self.damage(path, $0.line, $0.message) }) {
             event, line throws(StorageError) in
             guard !isStopped else { return }
@@ -70,7 +93,7 @@ struct ExportDocument {
     }
 
     private mutating func take(
-        _ event: ItemSplitter.Event, _ line: Int, _ deliver: (ExportFileReader.Item) throws(StorageError) -> Bool
+        _ event: ItemSplitter.Event, _ line: Int, _ deliver: (Item) throws(StorageError) -> Bool
     ) throws(StorageError) {
         switch event {
         case .objectBegins:
@@ -80,10 +103,10 @@ struct ExportDocument {
         case .item(let bytes, let isListed):
             if !isListed { object.hasItem = true }
             let node = try parse(bytes, line)
-            guard node.kind == .object else { throw Self.damage(file.path, line, "an item is not an object") }
+            guard node.kind == .object else { throw Self.damage(path, line, "an item is not an object") }
             object.items += 1
             items += 1
-            let item = ExportFileReader.Item(node: node, index: items - 1, line: line, isListed: isListed)
+            let item = Item(node: node, index: items - 1, line: line, isListed: isListed)
             isStopped = try !deliver(item)
         case .member(let name, let bytes):
             try collect(name, bytes, line)
@@ -101,7 +124,7 @@ struct ExportDocument {
         guard !object.isPage, !object.hasItem else { return }
         guard object.text.count + name.count + value.count <= ItemSplitter.maximumBytes else {
             throw Self.damage(
-                file.path, object.line, "an object of more than \(ItemSplitter.maximumBytes >> 20) MiB begins")
+                path, object.line, "an object of more than \(ItemSplitter.maximumBytes >> 20) MiB begins")
         }
         if object.text.count > 1 { object.text.append(UInt8(ascii: ",")) }
         object.text.append(UInt8(ascii: "\""))
@@ -111,14 +134,14 @@ struct ExportDocument {
     }
 
     private mutating func takeObjectAsItem(
-        _ deliver: (ExportFileReader.Item) throws(StorageError) -> Bool
+        _ deliver: (Item) throws(StorageError) -> Bool
     ) throws(StorageError) {
         object.text.append(UInt8(ascii: "}"))
         let node = try object.text.withBytes { text throws(StorageError) in try parse(text, object.line) }
         object.items += 1
         items += 1
         // It was cut out of the output of a scan, which may lack attributes.
-        let item = ExportFileReader.Item(node: node, index: items - 1, line: object.line, isListed: true)
+        let item = Item(node: node, index: items - 1, line: object.line, isListed: true)
         isStopped = try !deliver(item)
     }
 
@@ -126,7 +149,7 @@ struct ExportDocument {
         do throws(JSONError) {
             return try parser.parse(bytes)
         } catch {
-            throw Self.damage(file.path, line, "this is not JSON (\(error))")
+            throw Self.damage(path, line, "this is not JSON (\(error))")
         }
     }
 
@@ -135,9 +158,9 @@ struct ExportDocument {
         case "NewImage", "OldImage", "Keys", "Metadata":
             object.refusal =
                 object.refusal
-                ?? StorageError(.unsupported, "\(file.path):\(line): \(ExportManifest.incrementalAdvice)")
+                ?? StorageError(.unsupported, "\(path):\(line): \(Self.incrementalAdvice)")
         case "Items":
-            object.refusal = object.refusal ?? Self.damage(file.path, line, "Items is not a list")
+            object.refusal = object.refusal ?? Self.damage(path, line, "Items is not a list")
         case "Path" where value["S"] != nil: object.hasPath = true
         case "Key" where value["S"] != nil: object.hasKey = true
         case "Count": object.count = value.integer
@@ -153,12 +176,12 @@ struct ExportDocument {
         if object.isItem { return try finish(.items) }
         if let refusal = object.refusal { throw refusal }
         if let other = object.otherMember ?? (object.hasPath ? "Path" : object.hasKey ? "Key" : nil) {
-            throw Self.damage(file.path, line, "no export and no scan writes a member \(other)")
+            throw Self.damage(path, line, "no export and no scan writes a member \(other)")
         }
         guard object.isPage != object.hasItem else {
             let isCount = object.count != nil && !object.isPage
             throw Self.damage(
-                file.path, line,
+                path, line,
                 isCount
                     ? "there is a Count and no Items, as of a scan that only counted (--select COUNT)"
                     : "an object has neither \"Item\" nor \"Items\", or both")
@@ -170,14 +193,14 @@ struct ExportDocument {
         let line = object.line
         guard self.form == nil || self.form == form else {
             throw Self.damage(
-                file.path, line, "lines of an export, the output of a scan and items alone are mixed")
+                path, line, "lines of an export, the output of a scan and items alone are mixed")
         }
         self.form = form
         switch form {
         case .items: break
         case .lines:
             guard object.items == 1, object.count == nil else {
-                throw Self.damage(file.path, line, "a line of an export has more than one Item")
+                throw Self.damage(path, line, "a line of an export has more than one Item")
             }
         case .pages: try finishPage(line)
         }
@@ -187,13 +210,13 @@ struct ExportDocument {
         guard let count = object.count, count == object.items else {
             let said = object.count.map(String.init) ?? "nothing"
             throw Self.damage(
-                file.path, line,
+                path, line,
                 "the scan's output says Count \(said) and has \(object.items) \(plural(object.items, "item"))")
         }
         if let scanned = object.scanned, scanned != count {
             throw StorageError(
                 .damagedStore,
-                "\(file.path):\(line): the scan looked at \(scanned) \(plural(scanned, "item")) and gave \(count): "
+                "\(path):\(line): the scan looked at \(scanned) \(plural(scanned, "item")) and gave \(count): "
                     + "a filter left out the rest. "
                     + "Scan again without --filter-expression.")
         }
@@ -201,20 +224,22 @@ struct ExportDocument {
     }
 
     /// Checks what can only be known at the end.
-    func finish() throws(StorageError) {
+    ///
+    /// - Throws: `.damagedStore`, naming path and line.
+    package func finish() throws(StorageError) {
         guard splitter.isBetweenObjects else {
-            throw Self.damage(file.path, splitter.line, "the file ends in the middle of an object")
+            throw Self.damage(path, splitter.line, "the file ends in the middle of an object")
         }
         guard !pageIsMissing else {
             throw StorageError(
                 .damagedStore,
-                "\(file.path):\(object.line): the scan is not complete: its last page has a LastEvaluatedKey or "
+                "\(path):\(object.line): the scan is not complete: its last page has a LastEvaluatedKey or "
                     + "NextToken. Scan again without --max-items and --no-paginate, or append the pages that follow.")
         }
-        if let expected = file.manifest?.itemCount, expected != items {
+        if let expected = expectedItems, expected != items {
             throw StorageError(
                 .damagedStore,
-                "\(file.path) has \(items) \(plural(items, "item")), the manifest says \(expected). "
+                "\(path) has \(items) \(plural(items, "item")), the manifest says \(expected). "
                     + "Download the export again."
             )
         }

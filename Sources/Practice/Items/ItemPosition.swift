@@ -3,7 +3,7 @@
 /// Hash of the partition key (8 bytes, big-endian), length of the partition key (2 bytes, big-endian), partition key,
 /// sort key. Items of one partition key are together, ordered by sort key: strings and binaries by their bytes, numbers
 /// by value.
-struct ItemKey: Hashable, Sendable {
+struct ItemPosition: Hashable, Sendable {
     /// Longest partition and sort key (Developer Guide, "Quotas: Partition keys and sort keys").
     static let maximumPartitionKeyBytes = 2048
     static let maximumSortKeyBytes = 1024

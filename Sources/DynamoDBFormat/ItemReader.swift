@@ -1,5 +1,5 @@
-import JSON
-import Storage
+package import JSON
+package import Storage
 
 /// Tells the items of a Vault table apart and turns entries into entries of a batch. For one thread at a time.
 ///
@@ -12,27 +12,29 @@ import Storage
 /// (Vault 1.14 `physical/dynamodb`, `DynamoDBRecord` and `DynamoDBLockRecord`.) An attribute alone tells nothing: tables
 /// have time-to-live attributes of any name, `Expires` among them. The lock's value is the node's id, a text; what a
 /// server keeps as an entry is encrypted and begins with a zero byte.
-struct ItemReader {
-    enum Kind: Equatable {
+package struct ItemReader {
+    package enum Kind: Equatable {
         case entry
         case marker
         case lock
     }
 
     /// The parts of an item, borrowed from the parser.
-    struct Parts {
-        var path = UnsafeRawBufferPointer(start: nil, count: 0)
-        var name = UnsafeRawBufferPointer(start: nil, count: 0)
-        var value: JSONNode?
+    package struct Parts {
+        package var path = UnsafeRawBufferPointer(start: nil, count: 0)
+        package var name = UnsafeRawBufferPointer(start: nil, count: 0)
+        package var value: JSONNode?
         /// `Identity` or `Expires`, which the active node's lock has.
-        var hasLockAttributes = false
+        package var hasLockAttributes = false
         /// Anything else.
-        var hasOtherAttributes = false
+        package var hasOtherAttributes = false
+
+        package init() {}
 
         /// Where the item lies, copied.
-        var place: ItemKey { ItemKey(path: Array(path), name: Array(name)) }
+        package var place: ItemKey { ItemKey(path: Array(path), name: Array(name)) }
 
-        var kind: Kind {
+        package var kind: Kind {
             if name.last == UInt8(ascii: "/") { return .marker }
             guard name.elementsEqual("_lock".utf8), path.elementsEqual("core".utf8) else { return .entry }
             return hasValueOfLock ? .lock : .entry
@@ -55,10 +57,12 @@ struct ItemReader {
 
     private var key: [UInt8] = []
 
+    package init() {}
+
     /// Reads the attributes of an item.
     ///
     /// - Throws: `.damagedStore` if it has no Path and Key of type S: then it is no item of a Vault table.
-    static func parts(of item: JSONNode) throws(StorageError) -> Parts {
+    package static func parts(of item: JSONNode) throws(StorageError) -> Parts {
         var parts = Parts()
         var hasPath = false
         var hasName = false
@@ -103,7 +107,7 @@ struct ItemReader {
     /// - Parameter item: What `parts` was read from.
     /// - Returns: Whether the batch took it; not if the key lies outside the partition or, for a value that cannot be
     ///   read, `passesOver` says to go on.
-    mutating func append(
+    package mutating func append(
         _ item: JSONNode, _ parts: Parts, to batch: EntryBatch, _ request: ScanRequest
     ) throws(StorageError) -> Bool {
         let kind = parts.kind
@@ -197,7 +201,7 @@ struct ItemReader {
     }
 
     /// The value of an item's `Value` attribute, for a single entry.
-    static func value(of item: JSONNode, key: StorageKey) throws(StorageError) -> [UInt8] {
+    package static func value(of item: JSONNode, key: StorageKey) throws(StorageError) -> [UInt8] {
         let batch = EntryBatch(capacity: 1024)
         let value = item["Value"]
         _ = try key.bytes.withBytes { key throws(StorageError) in try appendValue(value, of: key, to: batch) }

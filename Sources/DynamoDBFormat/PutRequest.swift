@@ -1,10 +1,9 @@
 import JSON
-import Storage
 
 /// The JSON of one write in a BatchWriteItem.
-enum PutRequest {
+package enum PutRequest {
     /// An entry.
-    static func entry(_ key: ItemKey, _ value: UnsafeRawBufferPointer) -> [UInt8] {
+    package static func entry(_ key: ItemKey, _ value: UnsafeRawBufferPointer) -> [UInt8] {
         var body = JSONWriter()
         begin(key, &body)
         body.name("Value")
@@ -23,12 +22,12 @@ enum PutRequest {
     }
 
     /// The marker of a directory.
-    static func marker(_ key: ItemKey) -> [UInt8] {
+    package static func marker(_ key: ItemKey) -> [UInt8] {
         entry(key, UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     /// Whether a request made here writes that key.
-    static func isFor(_ key: ItemKey, _ request: [UInt8]) -> Bool {
+    package static func isFor(_ key: ItemKey, _ request: [UInt8]) -> Bool {
         var beginning = JSONWriter()
         begin(key, &beginning)
         return request.starts(with: beginning.bytes)

@@ -1,7 +1,7 @@
 import Storage
 import Testing
 
-@testable import DynamoDBBackend
+@testable import DynamoDBFormat
 
 @Suite struct ItemKeyTests {
     /// The key of an entry, and where the stock backend keeps it.

@@ -2,7 +2,7 @@
 ///
 /// A comma before a closing brace or bracket is accepted. What HCL 1 misreads in silence is refused instead: a missing
 /// comma, colon or bracket, and text after the root object would make it drop the rest of the file.
-struct JSONParser {
+struct JSONFormParser {
     private var lexer: JSONLexer
     private var token: Token
 
@@ -10,7 +10,7 @@ struct JSONParser {
     ///
     /// - Throws: The last lexical fault if there was one, else the failure that stopped the parser.
     static func parse(_ source: SourceText) throws(Diagnostic) -> ObjectNode {
-        var parser = JSONParser(bytes: source.bytes)
+        var parser = JSONFormParser(bytes: source.bytes)
         do throws(ParseFailure) {
             let root = try parser.parseRoot()
             if let fault = parser.lexer.cursor.fault { throw .syntax(fault.diagnostic(prefix: "")) }
@@ -58,14 +58,14 @@ struct JSONParser {
     }
 
     /// Reads the keys that begin with the current token, and the colon. HCL 1 allows several (`"a" "b": 1`).
-    private mutating func parseKeys(depth: Int) throws(ParseFailure) -> [ItemKey] {
-        var keys: [ItemKey] = []
+    private mutating func parseKeys(depth: Int) throws(ParseFailure) -> [SettingKey] {
+        var keys: [SettingKey] = []
         while token.kind == .string {
             let content = unquoted(lexer.text(of: token), keepsTemplates: false).flatMap(validString)
             if content == nil, lexer.cursor.fault == nil {
                 throw .at(token, "illegal char escape", "The name has an escape that stands for no text.")
             }
-            keys.append(ItemKey(text: content ?? "", range: token.range))
+            keys.append(SettingKey(text: content ?? "", range: token.range))
             if depth + keys.count > Limits.depth { throw .tooDeep(at: token) }
             scan()
         }

@@ -1,4 +1,5 @@
-import Storage
+package import JSON
+package import Storage
 
 /// Where an entry lies in the table: its partition key `Path` and its sort key `Key`
 /// (Vault 1.14 `physical/dynamodb`, `recordPathForVaultKey` and `recordKeyForVaultKey`).
@@ -8,21 +9,28 @@ import Storage
 /// | `foo` | one space | `foo` |
 /// | `a/b/c` | `a/b` | `c` |
 /// | directory `a/b/`, its marker | `a` | `b/` |
-struct ItemKey: Hashable, Sendable {
+package struct ItemKey: Hashable, Sendable {
     /// The Path of what lies at the root: no key of the table may be empty.
-    static let rootPath: [UInt8] = [0x20]
+    package static let rootPath: [UInt8] = [0x20]
     private static let slash = UInt8(ascii: "/")
 
-    let path: [UInt8]
-    let name: [UInt8]
+    package let path: [UInt8]
+    package let name: [UInt8]
 
-    init(path: [UInt8], name: [UInt8]) {
+    package init(path: [UInt8], name: [UInt8]) {
         self.path = path
         self.name = name
     }
 
+    /// Path and Key of an item or of a key.
+    ///
+    /// - Throws: `.damagedStore` if it has no Path and Key of type S.
+    package init(_ node: JSONNode) throws(StorageError) {
+        self = try ItemReader.parts(of: node).place
+    }
+
     /// The place of an entry whose key is in its cleaned form.
-    init(entry key: some BidirectionalCollection<UInt8>) {
+    package init(entry key: some BidirectionalCollection<UInt8>) {
         guard let slash = key.lastIndex(of: Self.slash) else {
             self.init(path: Self.rootPath, name: Array(key))
             return
@@ -31,18 +39,18 @@ struct ItemKey: Hashable, Sendable {
     }
 
     /// The place of the marker of a directory, given without its final slash.
-    init(markerOf directory: some BidirectionalCollection<UInt8>) {
+    package init(markerOf directory: some BidirectionalCollection<UInt8>) {
         let place = ItemKey(entry: directory)
         self.init(path: place.path, name: place.name + [Self.slash])
     }
 
     /// The Path under which the children of a directory lie; `prefix` is empty or ends in a slash.
-    static func path(ofChildren prefix: StorageKey) -> [UInt8] {
+    package static func path(ofChildren prefix: StorageKey) -> [UInt8] {
         prefix.bytes.isEmpty ? rootPath : Array(prefix.bytes.dropLast())
     }
 
     /// The directories above an entry, outermost first, without their final slashes.
-    static func ancestors(of key: UnsafeRawBufferPointer) -> [ArraySlice<UInt8>] {
+    package static func ancestors(of key: UnsafeRawBufferPointer) -> [ArraySlice<UInt8>] {
         let bytes = ArraySlice(key)
         return bytes.indices.filter { bytes[$0] == slash }.map { bytes[..<$0] }
     }
@@ -52,7 +60,7 @@ struct ItemKey: Hashable, Sendable {
     ///
     /// - Returns: Whether a server that wants that key looks here; `false` if joining and cleaning lead elsewhere.
     @discardableResult
-    static func storageKey(
+    package static func storageKey(
         path: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer, into key: inout [UInt8]
     ) -> Bool {
         key.removeAll(keepingCapacity: true)

@@ -2,7 +2,7 @@ import Storage
 import TestSupport
 import Testing
 
-@testable import DynamoDBBackend
+@testable import DynamoDBFormat
 
 @Suite struct ItemSplitterTests {
     private struct Failure: Error, Equatable {
