@@ -97,6 +97,7 @@ let package = Package(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
         room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
+        room("LineFileBackend", path: "Tests/LineFileBackend", ["Storage", "Files", "JSON"]),
         room("OpenBaoTestKit", path: "Tests/OpenBaoTestKit", ["HTTPClient", "JSON", "Digest", "TestSupport"]),
         tests("HCL", ["HCL", "TestSupport"]),
         tests("Workers", ["Workers", "TestSupport"]),
@@ -129,6 +130,12 @@ let package = Package(
         tests(
             "Migration",
             ["Migration", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
+        tests(
+            "LineFileBackend",
+            [
+                "LineFileBackend", "InMemoryBackend", "Migration", "Storage", "Telemetry", "Workers", "StorageTestKit",
+                "TestSupport",
+            ]),
         tests("HTTPServer", ["HTTPServer", "TestSupport"]),
         tests(
             "Practice",

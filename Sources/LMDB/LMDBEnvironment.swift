@@ -3,14 +3,17 @@ import CSystem
 import Glibc
 import Synchronization
 
-/// An LMDB environment: one file with one unnamed table of byte keys and byte values, used as scratch or journal.
+/// An LMDB environment: one file with an unnamed table of byte keys and byte values, or with several tables by name.
 ///
-/// The file belongs to one environment alone (it is locked, there is no lock file). It is written through here and read
-/// with ``LMDBContents``. Keys have 1 to 511 bytes and are ordered bytewise.
+/// The file belongs to one environment alone (it is locked, there is no lock file). Of a file that is not new,
+/// ``LMDBContents`` reads and checks an unnamed table before the library sees it. Keys have 1 to 511 bytes and are ordered
+/// bytewise.
 // Unchecked: the handle never changes until `close`, and whoever uses it holds the mutex.
 package final class LMDBEnvironment: @unchecked Sendable {
     private let handle: OpaquePointer
-    private let table: MDB_dbi
+    private let table: LMDBTable
+    /// The tables that were asked for by name, in that order.
+    package let tables: [LMDBTable]
     private let isOpen: Mutex<Bool>
     /// The guard of the library's map of the file.
     private let mapGuard: Int32
@@ -24,12 +27,18 @@ package final class LMDBEnvironment: @unchecked Sendable {
     /// - Parameters:
     ///   - maximumBytes: Address space reserved for the file, the limit of its growth.
     ///   - isDurable: Whether a commit waits for the disk. Scratch data needs no waiting.
-    package init(path: String, maximumBytes: Int, isDurable: Bool) throws(LMDBError) {
+    ///   - names: Tables to open or make beside the unnamed one, which then holds their names and nothing of the caller's.
+    package init(
+        path: String, maximumBytes: Int, isDurable: Bool, tables names: [String] = []
+    ) throws(LMDBError) {
         var created: OpaquePointer?
         try check(mdb_env_create(&created), "mdb_env_create", path)
         guard let environment = created else { throw LMDBError(call: "mdb_env_create", code: ENOMEM, path: path) }
         do throws(LMDBError) {
             try check(mdb_env_set_mapsize(environment, maximumBytes), "mdb_env_set_mapsize", path)
+            if !names.isEmpty {
+                try check(mdb_env_set_maxdbs(environment, UInt32(names.count)), "mdb_env_set_maxdbs", path)
+            }
             var flags = UInt32(MDB_NOSUBDIR) | UInt32(MDB_NOLOCK)
             if !isDurable { flags |= UInt32(MDB_NOSYNC) }
             try check(mdb_env_open(environment, path, flags, 0o600), "mdb_env_open", path)
@@ -40,16 +49,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 throw LMDBError(call: "flock", code: errno, path: path)
             }
-            var transaction: OpaquePointer?
-            try check(mdb_txn_begin(environment, nil, 0, &transaction), "mdb_txn_begin", path)
-            var table = MDB_dbi()
-            let opened = mdb_dbi_open(transaction, nil, 0, &table)
-            guard opened == 0 else {
-                mdb_txn_abort(transaction)
-                throw LMDBError(call: "mdb_dbi_open", code: opened, path: path)
-            }
-            try check(mdb_txn_commit(transaction), "mdb_txn_commit", path)
-            self.table = table
+            (table, tables) = try Self.open(names, environment, path)
             self.descriptor = descriptor
         } catch {
             mdb_env_close(environment)
@@ -59,6 +59,25 @@ package final class LMDBEnvironment: @unchecked Sendable {
         self.mapGuard = Self.guardMap(of: descriptor)
         self.path = path
         self.isOpen = Mutex(true)
+    }
+
+    private static func open(
+        _ names: [String], _ environment: OpaquePointer, _ path: String
+    ) throws(LMDBError) -> (LMDBTable, [LMDBTable]) {
+        var transaction: OpaquePointer?
+        try check(mdb_txn_begin(environment, nil, 0, &transaction), "mdb_txn_begin", path)
+        var opened: [LMDBTable] = []
+        for name in [nil] + names.map(Optional.some) {
+            var table = MDB_dbi()
+            let result = mdb_dbi_open(transaction, name, name == nil ? 0 : UInt32(MDB_CREATE), &table)
+            guard result == 0 else {
+                mdb_txn_abort(transaction)
+                throw LMDBError(call: "mdb_dbi_open", code: result, path: path)
+            }
+            opened.append(LMDBTable(number: table))
+        }
+        try check(mdb_txn_commit(transaction), "mdb_txn_commit", path)
+        return (opened[0], Array(opened.dropFirst()))
     }
 
     /// The file, as it was named when it was opened.
@@ -101,6 +120,31 @@ package final class LMDBEnvironment: @unchecked Sendable {
         }
     }
 
+    /// Runs one look at what is committed.
+    ///
+    /// One transaction runs at a time, others wait: without a lock file the library cannot tell which pages a reader still
+    /// needs.
+    package func read<Result>(
+        _ body: (LMDBSnapshot) throws(LMDBError) -> Result
+    ) throws(LMDBError) -> Result {
+        try isOpen.withLock { isOpen throws(LMDBError) in
+            guard isOpen else { throw LMDBError(call: "mdb_txn_begin", code: EBADF, path: path) }
+            var begun: OpaquePointer?
+            try check(mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &begun), "mdb_txn_begin", path)
+            guard let begun else { throw LMDBError(call: "mdb_txn_begin", code: ENOMEM, path: path) }
+            defer { mdb_txn_abort(begun) }
+            let result: Result
+            do throws(LMDBError) {
+                result = try body(LMDBSnapshot(handle: begun, table: table, path: path))
+            } catch {
+                try checkMap()
+                throw error
+            }
+            try checkMap()
+            return result
+        }
+    }
+
     /// Guards the library's map by the name the kernel has for the file.
     private static func guardMap(of descriptor: Int32) -> Int32 {
         var name = [CChar](repeating: 0, count: 4096)
@@ -116,41 +160,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
     }
 }
 
-/// A write transaction, valid during the call it is given to.
-package struct LMDBTransaction {
-    fileprivate let handle: OpaquePointer
-    fileprivate let table: MDB_dbi
-    fileprivate let path: String
-
-    /// Writes a pair, replacing what stood under the key.
-    package func put(_ key: [UInt8], _ value: [UInt8]) throws(LMDBError) {
-        let failure = value.withUnsafeBytes { value in
-            var view = MDB_val(mv_size: value.count, mv_data: UnsafeMutableRawPointer(mutating: value.baseAddress))
-            return put(key, &view, 0)
-        }
-        try check(failure, "mdb_put", path)
-    }
-
-    /// Appends a pair whose key is greater than all keys in the table.
-    ///
-    /// - Parameter fill: Receives exactly `count` bytes of uninitialised room, inside the file's own pages.
-    package func append(
-        _ key: [UInt8], count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void
-    ) throws(LMDBError) {
-        var view = MDB_val(mv_size: count, mv_data: nil)
-        try check(put(key, &view, UInt32(MDB_APPEND | MDB_RESERVE)), "mdb_put", path)
-        fill(UnsafeMutableRawBufferPointer(start: view.mv_data, count: count))
-    }
-
-    private func put(_ key: [UInt8], _ value: inout MDB_val, _ flags: UInt32) -> Int32 {
-        key.withUnsafeBytes { key in
-            var view = MDB_val(mv_size: key.count, mv_data: UnsafeMutableRawPointer(mutating: key.baseAddress))
-            return mdb_put(handle, table, &view, &value, flags)
-        }
-    }
-}
-
-private func check(_ result: Int32, _ call: String, _ path: String) throws(LMDBError) {
+func check(_ result: Int32, _ call: String, _ path: String) throws(LMDBError) {
     guard result == 0 else { throw LMDBError(call: call, code: result, path: path) }
 }
 

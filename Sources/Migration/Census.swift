@@ -8,8 +8,8 @@ final class Census {
     private var thread: WorkerThread?
 
     /// Starts counting if there is somebody to count for.
-    init(_ store: any StorageBackend, _ context: RunContext) {
-        guard context.isWatched, store.estimatedBytes() == nil, !store.capabilities.isRemote else { return }
+    init(_ store: any StorageSource, _ context: RunContext) {
+        guard context.isWatched, store.estimatedBytes() == nil, !store.isRemote else { return }
         let cancellation = cancellation
         let counters = context.counters
         // Nobody misses the total where threads are scarce.

@@ -33,7 +33,7 @@ package struct ConfigurationFile: Sendable {
         MigrationFailure(
             .configuration,
             "Error loading configuration from \(source.name): \(diagnostic.incumbentText)\n"
-                + diagnostic.rendered(in: source))
+                + diagnostic.rendered(in: source), place: diagnostic.place(in: source))
     }
 
     /// The one block of that name.
@@ -130,5 +130,12 @@ package struct ConfigurationFile: Sendable {
     private static func place(_ range: SourceRange) -> SettingPlace {
         SettingPlace(
             lower: range.start.offset, upper: range.end.offset, line: range.start.line, column: range.start.column)
+    }
+}
+
+extension Diagnostic {
+    /// Where its range begins; `nil` if it has none.
+    func place(in source: SourceText) -> MigrationFailure.Place? {
+        range.map { MigrationFailure.Place(file: source.name, line: $0.start.line, column: $0.start.column) }
     }
 }

@@ -82,7 +82,8 @@ extension ConfiguredStore {
         if problems.count > Self.mostShown { rendered.append("… and \(problems.count - Self.mostShown) more.") }
         throw MigrationFailure(
             .configuration,
-            "Error loading configuration from \(source.name): \(first.summary)\n\(rendered.joined(separator: "\n"))")
+            "Error loading configuration from \(source.name): \(first.summary)\n\(rendered.joined(separator: "\n"))",
+            place: first.place(in: source))
     }
 
     private func duplicate(_ setting: LocatedSetting, _ first: SourceRange) -> Diagnostic {
@@ -110,13 +111,40 @@ extension ConfiguredStore {
             range: setting.valueRange)
     }
 
-    /// Opens the store.
+    /// Opens the store to be read.
     ///
     /// - Parameter isCancelled: Asked by whatever the store waits for.
     /// - Throws: `error mounting '<block>': …`, with the place in the file if an option is at fault.
-    package func open(
-        _ drivers: [BackendDriver], _ purpose: OpenPurpose, isCancelled: @escaping @Sendable () -> Bool = { false }
-    ) throws(MigrationFailure) -> any StorageBackend {
+    package func openSource(
+        _ drivers: [BackendDriver], _ context: SourceContext,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(MigrationFailure) -> any StorageSource {
+        try mount(drivers, isCancelled) { driver, settings throws(StorageError) in
+            try driver.openSource(settings, context)
+        }
+    }
+
+    /// Opens the store to be filled.
+    ///
+    /// - Parameter isCancelled: Asked by whatever the store waits for.
+    /// - Throws: `error mounting '<block>': …`, with the place in the file if an option is at fault.
+    package func openDestination(
+        _ drivers: [BackendDriver], _ context: DestinationContext,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(MigrationFailure) -> any StorageDestination {
+        try mount(drivers, isCancelled) { driver, settings throws(StorageError) in
+            guard let open = driver.openDestination else {
+                throw StorageError(
+                    .configuration, "\(driver.kind) can only be a source: it is not written to.", place: settings.place)
+            }
+            return try open(settings, context)
+        }
+    }
+
+    private func mount<Store>(
+        _ drivers: [BackendDriver], _ isCancelled: @escaping @Sendable () -> Bool,
+        _ open: (BackendDriver, BackendSettings) throws(StorageError) -> Store
+    ) throws(MigrationFailure) -> Store {
         let prefix = "error mounting '\(block)': "
         guard let driver = drivers.first(where: { $0.kind == type }) else {
             throw .migrating(prefix + unknownType(drivers.map(\.kind)))
@@ -124,10 +152,12 @@ extension ConfiguredStore {
         var settings = settings
         settings.isCancelled = isCancelled
         do throws(StorageError) {
-            return try driver.open(settings, purpose)
+            return try open(driver, settings)
         } catch {
             if error.code == .cancelled { throw MigrationFailure.stage(prefix, error) }
-            throw .mounting(prefix + describe(error), error.code)
+            throw MigrationFailure(
+                .failed, prefix + describe(error), cause: error,
+                place: error.place.map { .init(file: source.name, line: $0.line, column: $0.column) })
         }
     }
 

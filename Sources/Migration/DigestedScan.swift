@@ -36,7 +36,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
     private var lastKey: [UInt8]?
 
     /// Starts the threads.
-    package init(_ store: any StorageBackend, _ options: Options) {
+    package init(_ store: any StorageSource, _ options: Options) {
         let queue = queue
         let isStopped = isStopped
         do throws(ThreadFailure) {
@@ -57,7 +57,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
     }
 
     private static func scan(
-        _ store: any StorageBackend, _ options: Options, into queue: BoundedQueue<Result<DigestedBatch, any Error>>,
+        _ store: any StorageSource, _ options: Options, into queue: BoundedQueue<Result<DigestedBatch, any Error>>,
         _ isStopped: Flag
     ) {
         var request = options.request
@@ -69,7 +69,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
                 let digested = try DigestedBatch(batch, writesLines: options.writesManifestLines, pool: pool)
                 return queue.push(.success(digested))
             }
-            if store.capabilities.ascendingScan {
+            if store.traits.isAscending {
                 if let start = options.filter.start { request.partition = StoragePartition(from: start, to: nil) }
                 try store.scan(request, deliver)
             } else {
@@ -85,7 +85,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
 
     /// Delivers the entries of a store that gives none in order, from where it was read into, or reading it now.
     private static func sorted(
-        _ store: any StorageBackend, _ request: ScanRequest, _ options: Options,
+        _ store: any StorageSource, _ request: ScanRequest, _ options: Options,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws {
         if let journal = options.journal { return try merge(journal, of: store, request, options, deliver) }
@@ -96,7 +96,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         let partitions = try store.partitions(request.readers)
         try journal.begin(header: [], partitions: partitions.count)
         var unsorted = request
-        unsorted.includesDirectoryMarkers = store.capabilities.keepsDirectoryMarkers
+        unsorted.includesDirectoryMarkers = store.traits.keepsDirectoryMarkers
         try JournaledRead(
             store: store, journal: journal, partitions: partitions, request: unsorted, readers: request.readers
         ).run()
@@ -104,10 +104,10 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
     }
 
     private static func merge(
-        _ journal: EntryJournal, of store: any StorageBackend, _ request: ScanRequest, _ options: Options,
+        _ journal: EntryJournal, of store: any StorageSource, _ request: ScanRequest, _ options: Options,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws {
-        guard store.capabilities.keepsDirectoryMarkers else {
+        guard store.traits.keepsDirectoryMarkers else {
             return try journal.merge(pool: request.pool, isCancelled: request.isCancelled, deliver)
         }
         var walk = ListingWalk(options.unlisted, start: options.filter.start)

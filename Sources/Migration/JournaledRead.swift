@@ -4,7 +4,7 @@ import Workers
 
 /// Reads all partitions of a store into a journal, several at once, each from where the journal has it.
 struct JournaledRead {
-    let store: any StorageBackend
+    let store: any StorageSource
     let journal: EntryJournal
     let partitions: [StoragePartition]
     /// How to read; its pool decides what the journal holds.
@@ -42,7 +42,7 @@ struct JournaledRead {
     }
 
     private static func read(
-        _ partition: StoragePartition, _ index: Int, _ store: any StorageBackend, _ request: ScanRequest,
+        _ partition: StoragePartition, _ index: Int, _ store: any StorageSource, _ request: ScanRequest,
         into journal: EntryJournal, _ tell: (EntryBatch) -> Void
     ) throws {
         var part = request

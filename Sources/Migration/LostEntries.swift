@@ -22,9 +22,9 @@ package struct LostEntries: Sendable {
     static func line(_ key: StorageKey, at place: String) -> String { "\(key)  (\(place))" }
 
     /// Where what is left of an entry is, if it is one of those; `nil` if the entry is there, or nothing of it is.
-    package static func place(of key: StorageKey, in store: any StorageBackend) throws(StorageError) -> String? {
+    package static func place(of key: StorageKey, in store: any StorageSource) throws(StorageError) -> String? {
         // What a service keeps is written whole or not at all.
-        guard !store.capabilities.isRemote else { return nil }
+        guard !store.isRemote else { return nil }
         let found = Mutex<String?>(nil)
         var request = ScanRequest(readers: 1)
         request.partition = StoragePartition(from: key, to: StorageKey(key.bytes + [0]))
@@ -60,7 +60,7 @@ package struct LostEntries: Sendable {
 extension MigrationOptions {
     /// The obstacle that lost entries of a source make; none if the user does without them.
     func lostProblem(
-        _ lost: LostEntries, _ source: any StorageBackend, listedIn list: String? = nil
+        _ lost: LostEntries, _ source: any StorageSource, listedIn list: String? = nil
     ) -> [String] {
         guard !allowsLostEntries else { return [] }
         let problem = lost.problem(

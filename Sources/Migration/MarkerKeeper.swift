@@ -6,10 +6,11 @@ import Telemetry
 /// A marker is only set in the place of the one that was looked at, or of none, and only this job's are removed: of two
 /// runs that begin at once one is told of the other.
 final class MarkerKeeper {
-    private let source: any StorageBackend
-    private let destination: any StorageBackend
+    private let source: any StorageSource
+    /// The sides that can carry a marker, and may be given one.
+    private let markedSource: (any KeyValueStore)?
+    private let markedDestination: (any KeyValueStore)?
     private let job: String
-    private let writesToSource: Bool
     private let stop: StopRequest
     /// What ``check()`` found.
     private var seen: (source: [UInt8]?, destination: [UInt8]?)
@@ -18,14 +19,14 @@ final class MarkerKeeper {
 
     /// - Parameter stop: What the two stores ask.
     init(
-        source: any StorageBackend, destination: any StorageBackend, job: String, options: MigrationOptions,
+        source: any StorageSource, destination: any StorageDestination, job: String, options: MigrationOptions,
         stop: StopRequest
     ) {
         self.stop = stop
         self.source = source
-        self.destination = destination
+        self.markedSource = options.hasReadOnlySource ? nil : source as? any KeyValueStore
+        self.markedDestination = destination as? any KeyValueStore
         self.job = job
-        self.writesToSource = source.capabilities.usesMigrationMarker && !options.hasReadOnlySource
     }
 
     /// The value of the marker that ``set(_:)`` is to write.
@@ -38,21 +39,24 @@ final class MarkerKeeper {
     /// - Returns: Whether this very job was begun before and cut off.
     /// - Throws: If another migration is under way on either side.
     func check() throws -> Bool {
-        seen = try (checkedValue(source, ""), checkedValue(destination, " on the destination"))
+        seen = (
+            try checkedValue(source, ""),
+            try markedDestination.flatMap { store in try checkedValue(store, " on the destination") }
+        )
         // The source's marker alone says that a run was killed before it touched the destination, or after it had let
         // go of it. In between a server may have written to the destination: without our marker nothing in it is ours
         // to replace.
-        return (destination.capabilities.usesMigrationMarker ? seen.destination : seen.source) != nil
+        return (markedDestination != nil ? seen.destination : seen.source) != nil
     }
 
     /// The marker of an earlier run of this job; `nil` if there is none.
-    private func checkedValue(_ store: any StorageBackend, _ place: String) throws -> [UInt8]? {
+    private func checkedValue(_ store: any StorageSource, _ place: String) throws -> [UInt8]? {
         let value: [UInt8]?
         do throws(StorageError) {
             value = try store.get(.migrationMarker)
         } catch {
             if error.code == .cancelled { throw MigrationFailure.interrupted }
-            throw MigrationFailure.migrating("error checking migration status: \(error)")
+            throw MigrationFailure.migrating("error checking migration status: \(error)", cause: error)
         }
         guard let value else { return nil }
         guard let marker = MigrationMarker(decoding: value) else {
@@ -77,7 +81,7 @@ final class MarkerKeeper {
     /// - Throws: If another run has set its own since ``check()``; no marker of this run is left then.
     func set(_ value: [UInt8]) throws {
         own = value
-        if writesToSource {
+        if let source = markedSource {
             let isSet: Bool
             do throws(StorageError) {
                 isSet = try source.replace(.migrationMarker, seen.source, with: value)
@@ -87,18 +91,18 @@ final class MarkerKeeper {
                 if error.code == .cancelled { throw Self.interrupted(adding: more) }
                 throw MigrationFailure.migrating(
                     "error setting migration lock: \(error)\nIf the source may only be read, stop every server on it and "
-                        + "add -read-only-source.\(more)")
+                        + "add -read-only-source.\(more)", cause: error)
             }
             guard isSet else { throw overtaken(source, "") }
         }
-        guard destination.capabilities.usesMigrationMarker else { return }
+        guard let destination = markedDestination else { return }
         let isSet: Bool
         do throws(StorageError) {
             isSet = try destination.replace(.migrationMarker, seen.destination, with: value)
         } catch {
             let more = unsetSource()
             if error.code == .cancelled { throw Self.interrupted(adding: more) }
-            throw MigrationFailure.migrating("error writing entry: \(error)\(more)")
+            throw MigrationFailure.migrating("error writing entry: \(error)\(more)", cause: error)
         }
         guard isSet else {
             _ = unsetSource()
@@ -107,7 +111,7 @@ final class MarkerKeeper {
     }
 
     /// The failure of a run that found another one's marker where there was none a moment ago.
-    private func overtaken(_ store: any StorageBackend, _ place: String) -> any Error {
+    private func overtaken(_ store: any StorageSource, _ place: String) -> any Error {
         do {
             _ = try checkedValue(store, place)
         } catch {
@@ -122,10 +126,10 @@ final class MarkerKeeper {
     ///
     /// - Parameter value: What ``set(_:)`` wrote.
     func checkSource(_ value: [UInt8]) throws {
-        if destination.capabilities.usesMigrationMarker, try destination.get(.migrationMarker) != value {
+        if let destination = markedDestination, try destination.get(.migrationMarker) != value {
             throw overtaken(destination, " on the destination")
         }
-        guard writesToSource, try source.get(.migrationMarker) != value else { return }
+        guard let source = markedSource, try source.get(.migrationMarker) != value else { return }
         throw MigrationFailure.migrating(
             "the migration marker of this run was removed from \(source.location), or replaced, while it was read: a "
                 + "server may have written to it. Stop every server on it, see that nobody uses -reset, and run again.")
@@ -139,7 +143,7 @@ final class MarkerKeeper {
     ///
     /// - Returns: What to add to the message if that fails as well.
     private func unsetSource() -> String {
-        guard writesToSource else { return "" }
+        guard let source = markedSource else { return "" }
         do throws(StorageError) {
             _ = try removeOwn(source)
             return ""
@@ -151,7 +155,7 @@ final class MarkerKeeper {
     /// Removes the marker of this job, even if the run was told to stop.
     ///
     /// - Returns: `false`, with nothing removed, if another's stands there.
-    private func removeOwn(_ store: any StorageBackend) throws(StorageError) -> Bool {
+    private func removeOwn(_ store: any KeyValueStore) throws(StorageError) -> Bool {
         var isRemoved = true
         try stop.whileCleaning { () throws(StorageError) in
             guard let value = try store.get(.migrationMarker) else { return }
@@ -168,13 +172,14 @@ final class MarkerKeeper {
 
     /// Clears the destination's marker, once everything is proven.
     func clearDestination() throws {
-        guard destination.capabilities.usesMigrationMarker else { return }
+        guard let destination = markedDestination else { return }
         let isRemoved: Bool
         do throws(StorageError) {
             isRemoved = try removeOwn(destination)
         } catch {
             throw MigrationFailure.migrating(
-                "the destination is complete, but its migration marker cannot be removed: \(error)")
+                "the destination is complete, but its migration marker cannot be removed: \(error)",
+                cause: error)
         }
         guard isRemoved else { throw overtaken(destination, " on the destination") }
     }
@@ -183,7 +188,7 @@ final class MarkerKeeper {
     ///
     /// - Returns: What the result must say if that could not be done.
     func clearSource(_ logger: Logger) -> [String] {
-        guard writesToSource else { return [] }
+        guard let source = markedSource else { return [] }
         do throws(StorageError) {
             guard try !removeOwn(source) else { return [] }
             logger.warn("the source carries the migration marker of another run, which is left where it is", [:])

@@ -24,7 +24,7 @@ extension MigrationCopy {
             .reading, expectedEntries: source.estimatedEntries(), expectedBytes: source.estimatedBytes(),
             done: (journal.entriesReadBefore, journal.journal.byteCount))
         var request = scanOptions(notes: notes).request
-        request.includesDirectoryMarkers = source.capabilities.keepsDirectoryMarkers
+        request.includesDirectoryMarkers = source.traits.keepsDirectoryMarkers
         request.pool = pool
         let reading = JournaledRead(
             store: source, journal: journal.journal, partitions: journal.partitions, request: request,
@@ -37,7 +37,7 @@ extension MigrationCopy {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
-        summary.sourceActivity = source.activity()
+        summary.sourceActivity = source.meter?.activity()
         // Each thread had an answer, its parsed form and its batches; the building of the destination has other needs.
         source.letIdleGo()
         pool.letIdleGo()
@@ -49,7 +49,7 @@ extension MigrationCopy {
         var count = SizeCount()
         if !destination.rules.admitsAll(of: source.rules) { try refuseMisfits(in: journal, pool, counting: &count) }
         // What an earlier run has written already needs no room any more.
-        guard !isContinuation || !destination.capabilities.usesMigrationMarker else { return }
+        guard !isContinuation || !(destination is any KeyValueStore) else { return }
         var size = count.size
         if size.entries == 0 { size = StoreSize(entries: journal.journal.entryCount) }
         size.bytes = journal.journal.byteCount
@@ -63,7 +63,7 @@ extension MigrationCopy {
         var rivals = RivalCheck(source: source, rules: destination.rules)
         try journal.journal.merge(pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }) {
             batch throws(StorageError) in
-            if source.capabilities.keepsDirectoryMarkers { walk.apply(to: batch) { _, _ in } }
+            if source.traits.keepsDirectoryMarkers { walk.apply(to: batch) { _, _ in } }
             filter.apply(to: batch, isOrdered: true)
             offenders.check(batch)
             for index in 0..<batch.count {

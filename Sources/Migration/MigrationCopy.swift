@@ -6,8 +6,8 @@ import Workers
 
 /// The copy itself: source to loader, manifest beside it, then the destination read back and held against the manifest.
 struct MigrationCopy {
-    let source: any StorageBackend
-    let destination: any StorageBackend
+    let source: any StorageSource
+    let destination: any StorageDestination
     let options: MigrationOptions
     let context: RunContext
     let state: StateFolder
@@ -182,7 +182,7 @@ struct MigrationCopy {
     private func differences(_ counts: ComparisonCounts) -> MigrationFailure {
         MigrationFailure(
             .differences,
-            "Error migrating: the destination does not hold what the source gave: \(counts.missing) missing, "
+            "the destination does not hold what the source gave: \(counts.missing) missing, "
                 + "\(counts.different) different, \(counts.extra) only at the destination. "
                 + "It was not released: a Raft directory is not put in place, any other keeps its migration marker. "
                 + "If entries are only at the destination, empty it; else look for another writer or a failing disk, and "

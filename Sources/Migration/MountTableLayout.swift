@@ -7,19 +7,14 @@ import Storage
 /// one entry apart at its first start; one on a storage without transactions does not look for the parts
 /// (OpenBao 2.6.2 and 2.7.2, `vault/mount.go`).
 enum MountTableLayout {
-    /// Kinds on which OpenBao uses transactions.
-    private static let kindsWithTransactions: Set<String> = ["raft", "postgresql"]
-    /// Kinds that no server runs on: stores to look at or to keep.
-    private static let kindsWithoutServer: Set<String> = ["sqlite", "inmem"]
-
     /// What the user must know before a server is started on the destination. Asks the source a few questions; nothing
     /// where they would cost money.
-    static func remarks(from source: any StorageBackend, to destination: any StorageBackend) throws(StorageError)
+    static func remarks(from source: any StorageSource, to destination: any StorageDestination) throws(StorageError)
         -> [String]
     {
-        guard !source.capabilities.isRemote, !kindsWithoutServer.contains(destination.kind) else { return [] }
+        guard !source.isRemote, let use = destination.serverUse else { return [] }
         let tables = try source.list("core/")
-        if kindsWithTransactions.contains(destination.kind) {
+        if use == .transactions {
             guard tables.contains("mounts"), let namespace = try namespaceWithTable(source) else { return [] }
             return [
                 "The store has OpenBao namespaces with mount tables in one entry each (namespaces/\(namespace)core/mounts). "
@@ -37,7 +32,7 @@ enum MountTableLayout {
     }
 
     /// The first namespace whose mount table is one entry, escaped, with a slash behind.
-    private static func namespaceWithTable(_ source: any StorageBackend) throws(StorageError) -> String? {
+    private static func namespaceWithTable(_ source: any StorageSource) throws(StorageError) -> String? {
         for namespace in try source.list("namespaces/") where namespace.bytes.last == UInt8(ascii: "/") {
             let folder = StorageKey(Array("namespaces/".utf8) + namespace.bytes + Array("core/".utf8))
             if try source.list(folder).contains("mounts") { return "\(namespace)" }

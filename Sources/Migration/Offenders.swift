@@ -36,7 +36,7 @@ struct Offenders {
     }
 
     /// The obstacle they make; `nil` if there is none.
-    func problem(_ destination: any StorageBackend) -> String? {
+    func problem(_ destination: any StorageDestination) -> String? {
         guard count > 0 else { return nil }
         let more = count > lines.count ? "\n  … and \(count - lines.count) more" : ""
         return
@@ -49,7 +49,7 @@ struct Offenders {
     /// Ends the run if there is any, also writing the list into the state folder.
     ///
     /// - Parameter others: What else was found to keep the run from succeeding.
-    func refuse(_ destination: any StorageBackend, and others: [String] = [], listIn state: StateFolder) throws {
+    func refuse(_ destination: any StorageDestination, and others: [String] = [], listIn state: StateFolder) throws {
         let problems = others + (problem(destination).map { [$0] } ?? [])
         guard let first = problems.first else { return }
         let text = first + problems.dropFirst().map { "\nAlso: \($0)" }.joined()
@@ -60,11 +60,11 @@ struct Offenders {
 
 /// Finds entries whose file would have the name of a folder that other entries need.
 struct RivalCheck {
-    private let source: any StorageBackend
+    private let source: any StorageSource
     private let rules: EntryRules
     private var lastFolder: [UInt8] = []
 
-    init(source: any StorageBackend, rules: EntryRules) {
+    init(source: any StorageSource, rules: EntryRules) {
         self.source = source
         self.rules = rules
     }

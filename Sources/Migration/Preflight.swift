@@ -6,8 +6,8 @@ import Workers
 
 /// The look at both sides before the first write.
 struct Preflight {
-    let source: any StorageBackend
-    let destination: any StorageBackend
+    let source: any StorageSource
+    let destination: any StorageDestination
     let options: MigrationOptions
     let context: RunContext
 
@@ -73,9 +73,8 @@ struct Preflight {
         context.counters.enter(.preflight)
         var findings = Findings()
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
-        let setsMarker = source.capabilities.usesMigrationMarker && !options.hasReadOnlySource
-        findings.add(
-            try source.sourceFindings() + (setsMarker ? source.markerFindings() : []), ofTheSourceWith: options)
+        let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
+        findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
         for finding in try destination.destinationFindings() {
             switch finding.kind {
             case .remark: findings.remarks.append(finding.message)
@@ -93,12 +92,12 @@ struct Preflight {
         }
         // What is read over a network is looked at when it has been read, once.
         var counted: StoreSize?
-        if findings.obstacles.isEmpty, !destination.rules.admitsAll(of: source.rules), !source.capabilities.isRemote {
+        if findings.obstacles.isEmpty, !destination.rules.admitsAll(of: source.rules), !source.isRemote {
             counted = try surveyEntries(&findings)
         }
         // What an earlier run has written already needs no room any more.
         let isPartlyFilled =
-            destination.capabilities.usesMigrationMarker && (isContinuation || options.start != nil)
+            destination is any KeyValueStore && (isContinuation || options.start != nil)
         if !isPartlyFilled, let problem = try roomProblem(counted) { findings.obstacles.append(problem) }
         return findings
     }
@@ -142,7 +141,7 @@ struct Preflight {
     }
 
     /// What is said of a source without entries.
-    static func emptySource(_ source: any StorageBackend) -> String {
+    static func emptySource(_ source: any StorageSource) -> String {
         "the source (\(source.kind) \(source.location)) holds no entries. Nothing was migrated: check its path and options."
     }
 
@@ -150,7 +149,7 @@ struct Preflight {
     private static let entriesOfALook = 100
 
     /// Whether a store has no entry of its own at or behind a key.
-    private func isEmpty(_ store: any StorageBackend, from start: StorageKey?) throws(StorageError) -> Bool {
+    private func isEmpty(_ store: any StorageSource, from start: StorageKey?) throws(StorageError) -> Bool {
         let filter = EntryFilter(start: start)
         var request = ScanRequest(content: .keys, readers: 1)
         request.pageEntries = Self.entriesOfALook
@@ -166,16 +165,16 @@ struct Preflight {
 
     /// Why entries that are already at a key-value destination keep the run from starting.
     private func occupancyProblem(isContinuation: Bool) throws -> String? {
-        guard destination.capabilities.usesMigrationMarker else { return nil }
+        guard let filled = destination as? any KeyValueStore else { return nil }
         if isContinuation || options.start != nil {
             // Its own earlier entries may be replaced, another store's never.
-            guard let there = try destination.get(.keyring), let here = try source.get(.keyring), there != here else {
+            guard let there = try filled.get(.keyring), let here = try source.get(.keyring), there != here else {
                 return nil
             }
             return "the destination (\(destination.location)) holds another store: its core/keyring differs from the "
                 + "source's. Name an empty destination."
         }
-        guard try !isEmpty(destination, from: nil) else { return nil }
+        guard try !isEmpty(filled, from: nil) else { return nil }
         return
             "the destination (\(destination.kind) \(destination.location)) is not empty. Entries of two stores would "
             + "mix: empty it, or name another one. To go on where another tool stopped, give -start."
@@ -186,7 +185,7 @@ struct Preflight {
     /// - Parameter withdraw: Takes the marker back.
     func refuseWhatCame(isContinuation: Bool, withdraw: () throws -> Void) throws {
         // Over a network another look would cost as much as the first.
-        guard !destination.capabilities.isRemote, let problem = try occupancyProblem(isContinuation: isContinuation)
+        guard !destination.isRemote, let problem = try occupancyProblem(isContinuation: isContinuation)
         else { return }
         try withdraw()
         throw MigrationFailure.migrating(problem)
@@ -229,7 +228,7 @@ struct Preflight {
             return true
         }
         if let problem = offenders.problem(destination) { findings.obstacles.append(problem) }
-        return source.capabilities.ascendingScan ? count.size : StoreSize(entries: count.size.entries)
+        return source.traits.isAscending ? count.size : StoreSize(entries: count.size.entries)
     }
 
     /// Reads the whole source as a migration would, for a dry run.
@@ -266,7 +265,7 @@ struct Preflight {
         summary.notes = notes.counts
         summary.noteExamples = notes.examples
         summary.lost = notes.lost
-        summary.sourceActivity = source.activity()
+        summary.sourceActivity = source.meter?.activity()
         return options.lostProblem(notes.lost, source) + (offenders.problem(destination).map { [$0] } ?? [])
     }
 

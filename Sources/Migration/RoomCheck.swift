@@ -26,7 +26,7 @@ struct FreeRoom: Equatable {
 
 /// Whether a destination has the room that filling it takes.
 struct RoomCheck {
-    let destination: any StorageBackend
+    let destination: any StorageDestination
 
     /// Why a store of a size does not fit; `nil` if it does, or if that cannot be told.
     func problem(_ size: StoreSize) -> String? {
@@ -48,7 +48,7 @@ struct RoomCheck {
     }
 
     /// Why a source does not fit; looks into it only if what is known without that leaves it open.
-    func problem(of source: any StorageBackend, counted: StoreSize?, isCancelled: @escaping @Sendable () -> Bool) throws
+    func problem(of source: any StorageSource, counted: StoreSize?, isCancelled: @escaping @Sendable () -> Bool) throws
         -> String?
     {
         var size = counted ?? StoreSize(entries: source.estimatedEntries())

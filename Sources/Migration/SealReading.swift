@@ -23,7 +23,7 @@ enum SealReading {
     /// The seal of a store.
     ///
     /// - Returns: `nil` if there is no `core/seal-config`, or none that can be read. The migration does not depend on it.
-    static func read(_ store: any StorageBackend) -> SealDescription? {
+    static func read(_ store: any StorageSource) -> SealDescription? {
         do throws(StorageError) {
             guard let bytes = try store.get(.sealConfiguration), bytes.count <= longestConfiguration,
                 let configuration = decoded(bytes)

@@ -30,13 +30,13 @@ final class SourceJournal {
     ///   - job: The fingerprint of the two stores.
     ///   - isSourceInUse: Whether a server is at work on the source now.
     init(
-        _ source: any StorageBackend, partitionCount: Int, job: String, in state: StateFolder,
+        _ source: any StorageSource, partitionCount: Int, job: String, in state: StateFolder,
         options: MigrationOptions, isSourceInUse: Bool, logger: Logger
     ) throws {
         self.isSourceInUse = isSourceInUse
         let path = Self.path(in: state)
         // What was read eventually consistently is no beginning for a run that is to be consistent.
-        let manner = source.capabilities.readsEventually ? "eventually consistent\n" : ""
+        let manner = source.traits.readsEventually ? "eventually consistent\n" : ""
         let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n\(manner)".utf8)
         let opened = try Self.open(path, logger)
         let marker = opened.header == nil ? nil : try source.get(.migrationMarker)

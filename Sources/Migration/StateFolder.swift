@@ -43,10 +43,10 @@ package final class StateFolder: @unchecked Sendable {
     /// Where a job's state is kept unless the user says otherwise: beside a Raft destination, else below the user's
     /// state folder.
     package static func defaultPath(
-        destination: any StorageBackend, fingerprint: String, environment: [String: String]
+        destination: any StorageDestination, fingerprint: String, environment: [String: String]
     ) throws(StorageError) -> String {
-        if destination.kind == "raft", let path = destination.identity.path {
-            if access(parentFolder(of: path), W_OK | X_OK) == 0 { return "\(path).sealift" }
+        if let path = destination.stateNeighbour, access(parentFolder(of: path), W_OK | X_OK) == 0 {
+            return "\(path).sealift"
         }
         let named = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
         let home = environment["HOME"].flatMap { $0.isEmpty ? nil : "\($0)/.local/state" }

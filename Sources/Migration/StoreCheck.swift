@@ -5,8 +5,8 @@ import Workers
 
 /// Compares two stores by content, reading only.
 package struct StoreCheck {
-    private let source: any StorageBackend
-    private let destination: any StorageBackend
+    private let source: any StorageSource
+    private let destination: any StorageSource
     private let start: StorageKey?
     private let context: RunContext
     private let readers: Int
@@ -41,7 +41,7 @@ package struct StoreCheck {
     ///   - unlisted: What becomes of entries that the source's own listing cannot see.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
-        source: any StorageBackend, destination: any StorageBackend, start: StorageKey?, context: RunContext,
+        source: any StorageSource, destination: any StorageSource, start: StorageKey?, context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
         allowsLostEntries: Bool = false
     ) {
@@ -97,7 +97,7 @@ package struct StoreCheck {
     }
 
     private func scan(
-        _ store: any StorageBackend, _ unreadable: UnreadableEntries, _ filter: EntryFilter, _ notes: ScanNotes,
+        _ store: any StorageSource, _ unreadable: UnreadableEntries, _ filter: EntryFilter, _ notes: ScanNotes,
         _ unlisted: ListingWalk.Treatment
     ) -> DigestedScan {
         var options = DigestedScan.Options()

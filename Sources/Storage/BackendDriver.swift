@@ -4,31 +4,43 @@ package struct BackendDriver: Sendable {
     package let kind: String
     /// One sentence for the help.
     package let summary: String
+    /// What a user should know of it besides, in sentences; empty if nothing.
+    package let notes: String
     /// Every option the block may have.
     package let options: [BackendOption]
     /// Whether a destination is built whole and put in place when it is proven, so that nothing is ever added to it.
     package let isBuiltWhole: Bool
-    /// Opens the store. A source that is not there is an error and is never created.
-    package let open: @Sendable (BackendSettings, OpenPurpose) throws(StorageError) -> any StorageBackend
+    /// Opens the store to be read. A source that is not there is an error and is never created.
+    package let openSource: @Sendable (BackendSettings, SourceContext) throws(StorageError) -> any StorageSource
+    /// Opens the store to be filled; `nil` if this kind of store is only read.
+    package let openDestination:
+        (@Sendable (BackendSettings, DestinationContext) throws(StorageError) -> any StorageDestination)?
 
     package init(
-        kind: String, summary: String, options: [BackendOption], isBuiltWhole: Bool = false,
-        open: @escaping @Sendable (BackendSettings, OpenPurpose) throws(StorageError) -> any StorageBackend
+        kind: String, summary: String, notes: String = "", options: [BackendOption], isBuiltWhole: Bool = false,
+        openSource: @escaping @Sendable (BackendSettings, SourceContext) throws(StorageError) -> any StorageSource,
+        openDestination: (
+            @Sendable (BackendSettings, DestinationContext) throws(StorageError) -> any StorageDestination
+        )?
     ) {
         self.kind = kind
         self.summary = summary
+        self.notes = notes
         self.options = options
         self.isBuiltWhole = isBuiltWhole
-        self.open = open
+        self.openSource = openSource
+        self.openDestination = openDestination
     }
 }
 
-/// What a store is opened for.
-package enum OpenPurpose: Sendable {
-    /// Read it; with `writesMarker` also set and clear the migration marker.
-    case source(writesMarker: Bool)
-    /// Fill it.
-    case destination(DestinationContext)
+/// What a source needs to know besides its own block.
+package struct SourceContext: Sendable {
+    /// Whether the migration marker is set on it, and cleared.
+    package var writesMarker: Bool
+
+    package init(writesMarker: Bool) {
+        self.writesMarker = writesMarker
+    }
 }
 
 /// What a destination needs to know besides its own block.

@@ -14,7 +14,7 @@ package protocol BulkLoader: AnyObject, Sendable {
     /// Makes everything durable.
     func sync() throws(StorageError)
     /// The store as it lies on disk or server now, opened for the comparison.
-    func written() throws(StorageError) -> any StorageBackend
+    func written() throws(StorageError) -> any StorageSource
     /// Gives the store its final name, durably. Does nothing where it has it from the start.
     func publish() throws(StorageError)
     /// Gives up: removes what has no final name yet. Never throws, may be repeated.

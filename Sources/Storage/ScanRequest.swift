@@ -74,7 +74,7 @@ package struct ScanRequest: Sendable {
     package var cursor: ScanCursor?
     package var content = Content.entries
     /// Also deliver the records by which a store finds its directories, as entries with an empty value whose key is the
-    /// directory's path with its final `/`; only stores with ``StorageCapabilities/keepsDirectoryMarkers`` have any.
+    /// directory's path with its final `/`; only stores with ``SourceTraits/keepsDirectoryMarkers`` have any.
     package var includesDirectoryMarkers = false
     /// Entries to ask for at a time at most, for a look at the first few; `nil` leaves it to the store.
     package var pageEntries: Int?

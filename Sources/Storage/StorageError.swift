@@ -1,7 +1,7 @@
 /// What went wrong in a storage backend, where, and what to do next.
 package struct StorageError: Error, Sendable, Equatable {
     /// What a caller can do differently. A new case only where some caller acts differently.
-    package enum Code: Sendable, Equatable {
+    package enum Code: String, Sendable, Equatable {
         /// The settings are wrong or incomplete.
         case configuration
         /// The store named does not exist.

@@ -108,7 +108,7 @@ struct Check {
         display.finish(showingLast: false)
         if result.counts == ComparisonCounts(), start == nil {
             throw MigrationFailure(
-                .failed, "Error: neither store holds an entry, so that nothing was compared. Check paths and options.")
+                .failed, "neither store holds an entry, so that nothing was compared. Check paths and options.")
         }
         if shown > Self.maximumShown, !isJSON {
             console.printResult("… and \(formatCount(shown - Self.maximumShown)) more; -combined FILE lists all")

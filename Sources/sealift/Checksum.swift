@@ -80,7 +80,7 @@ struct Checksum {
         if let lost {
             // The lines that were printed are true; the digest would be that of another store.
             try output.flush()
-            guard flags.boolean("allow-lost-entries") else { throw MigrationFailure(.failed, "Error: \(lost)") }
+            guard flags.boolean("allow-lost-entries") else { throw MigrationFailure(.failed, lost) }
             console.printError(lost)
         }
         let keyspace = try digest.finish()

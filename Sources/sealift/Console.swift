@@ -64,21 +64,34 @@ struct Console: Sendable {
         TerminalOutput.standardError.writeLine(text)
     }
 
-    /// Prints a failure and gives its exit code.
-    private func fail(_ failure: MigrationFailure) -> Int32 {
-        let isProblem = failure.kind != .interrupted
-        printError(isProblem ? screen.paint(failure.message, .red) : failure.message)
+    /// Prints any error of a command, for programs also as an event, and gives its exit code.
+    ///
+    /// - Parameter prefix: What the command says before what went wrong.
+    func fail(_ error: any Error, _ flags: ParsedFlags, prefix: String = "Error: ") -> Int32 {
+        let failure =
+            error as? MigrationFailure ?? MigrationFailure(.failed, "\(error)", cause: error as? StorageError)
+        let text = failure.text(prefix: prefix)
+        if flags.string("format") == "json" { EventWriter().emit("failure", members(failure, text)) }
+        printError(failure.kind == .interrupted ? text : screen.paint(text, .red))
         return failure.exitCode
     }
 
-    /// Prints any error of a command, for programs also as an event, and gives its exit code.
-    func fail(_ error: any Error, _ flags: ParsedFlags) -> Int32 {
-        let failure = error as? MigrationFailure ?? MigrationFailure(.failed, "Error: \(error)")
-        if flags.string("format") == "json" {
-            EventWriter().emit(
-                "failure", [("exit_code", .integer(Int(failure.exitCode))), ("message", .string(failure.message))])
-        }
-        return fail(failure)
+    private func members(_ failure: MigrationFailure, _ text: String) -> [(String, JSONText)] {
+        [
+            ("exit_code", .integer(Int(failure.exitCode))), ("message", .string(text)),
+            ("code", .optional(failure.cause?.code.rawValue)),
+            ("key", .optional(failure.cause?.key.map { "\($0)" })),
+            (
+                "place",
+                failure.place.map { place in
+                    .object([
+                        ("file", .string(place.file)), ("line", .integer(place.line)),
+                        ("column", .integer(place.column)),
+                    ])
+                } ?? .null
+            ),
+            ("cause", .optional(failure.cause?.message)),
+        ]
     }
 
     /// The logger that the common flags ask for.

@@ -83,7 +83,7 @@ extension BackendDriver {
     /// The options for a terminal.
     func helpText(width: Int) -> String {
         let limit = max(width - 2, 40)
-        var lines = ["Storage backend \"\(kind)\": \(summary)", ""]
+        var lines = wrapped("Storage backend \"\(kind)\": \(summary) \(notes)", indent: 0, limit: limit) + [""]
         for option in effective {
             lines.append("  \(option.name) (\(option.takes))")
             lines += wrapped(option.fullHelp, indent: 6, limit: limit) + [""]
@@ -98,7 +98,7 @@ extension BackendDriver {
 
     /// The section of the page on storage backends.
     var referenceMarkdown: String {
-        var lines = ["### `\(kind)`", "", summary, ""]
+        var lines = ["### `\(kind)`", "", notes.isEmpty ? summary : "\(summary) \(notes)", ""]
         if !effective.isEmpty {
             lines += [
                 "| Option | Takes | Default | Environment | Meaning |", "| --- | --- | --- | --- | --- |",
@@ -122,7 +122,7 @@ extension BackendDriver {
     /// The same as an object.
     var json: JSONText {
         .object([
-            ("type", .string(kind)), ("summary", .string(summary)),
+            ("type", .string(kind)), ("summary", .string(summary)), ("notes", .string(notes)),
             (
                 "options",
                 .array(

@@ -45,12 +45,12 @@ struct ImportCheck {
         return found
     }
 
-    private func open() throws(StorageError) -> any StorageBackend {
+    private func open() throws(StorageError) -> any StorageSource {
         guard let first = files.first else { return try FileBackend(path: folder, mustExist: true) }
         let path = files.count == 1 ? first : folder
-        return try DynamoDBExport.driver().open(
+        return try DynamoDBExport.driver().openSource(
             BackendSettings(block: "import", settings: [BackendSetting(name: "path", value: path)]),
-            .source(writesMarker: false))
+            SourceContext(writesMarker: false))
     }
 
     private func digestOfManifest() throws -> String {

@@ -84,10 +84,10 @@ struct Inspect {
                 if let place = try LostEntries.place(of: key, in: store) {
                     throw MigrationFailure(
                         .failed,
-                        "Error: the entry \(key) is lost: \(place) has zero length, as a crash can leave files. Restore it "
+                        "the entry \(key) is lost: \(place) has zero length, as a crash can leave files. Restore it "
                             + "from a backup.")
                 }
-                throw MigrationFailure(.failed, "Error: \(store.kind) \(store.location) has no entry \(key).")
+                throw MigrationFailure(.failed, "\(store.kind) \(store.location) has no entry \(key).")
             }
             let digest = try entryDigest(value)
             if isJSON {
@@ -113,7 +113,7 @@ struct Inspect {
         return StorageKey(key.bytes + [UInt8(ascii: "/")])
     }
 
-    private func withStore(_ body: (any StorageBackend) throws -> Int32) -> Int32 {
+    private func withStore(_ body: (any StorageSource) throws -> Int32) -> Int32 {
         do {
             _ = try console.logger(flags)
             try CommonFlags.checkFormat(flags)
@@ -149,7 +149,7 @@ struct DiskUsage {
     ///
     /// - Parameter note: Told of what is no ordinary entry.
     static func measure(
-        _ store: any StorageBackend, under prefix: StorageKey, note: @escaping @Sendable (ScanNote) -> Void
+        _ store: any StorageSource, under prefix: StorageKey, note: @escaping @Sendable (ScanNote) -> Void
     ) throws -> [DiskUsage] {
         var lines: [DiskUsage] = []
         var places: [[UInt8]: Int] = [:]

@@ -90,7 +90,7 @@ struct OperatorMigrate {
             try migrate(configuration, options, logger)
             return 0
         } catch {
-            return console.fail(error, flags)
+            return console.fail(error, flags, prefix: "Error migrating: ")
         }
     }
 
@@ -126,7 +126,7 @@ struct OperatorMigrate {
         do throws(ThreadFailure) {
             try console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
         } catch {
-            throw MigrationFailure(.failed, "Error migrating: \(error)")
+            throw MigrationFailure(.failed, "\(error)")
         }
         let counters = ProgressCounters()
         let context = RunContext(
@@ -155,8 +155,9 @@ struct OperatorMigrate {
                     .failed,
                     summary.isDryRun
                         ? "Error: \(error)"
-                        : "Error migrating: \(error)\nThe destination is proven and complete. Run the same command again: it "
-                            + "compares both sides once more and prints the result.")
+                        : "\(error)\nThe destination is proven and complete. Run the same command again: it "
+                            + "compares both sides once more and prints the result.",
+                    isPrefixed: !summary.isDryRun)
             }
         }
     }

@@ -49,12 +49,11 @@ struct Plan {
         defer { source.close() }
         let block = try file.store("storage_destination")
         if let driver = backendDrivers.first(where: { $0.kind == block.type }) { _ = try block.checkOptions(driver) }
-        let destination = try block.open(
+        let destination = try block.openDestination(
             backendDrivers,
-            .destination(
-                DestinationContext(clusterAddress: try file.clusterAddress(), isPractice: true, isDryRun: true)))
+            DestinationContext(clusterAddress: try file.clusterAddress(), isPractice: true, isDryRun: true))
         defer { destination.close() }
-        let reading = try source.readPlan()
+        let reading = try source.meter?.readPlan()
         let writing = try writePlan(source, destination, cancellation)
         if flags.string("format") == "json" {
             EventWriter().emit(
@@ -65,10 +64,10 @@ struct Plan {
     }
 
     private func writePlan(
-        _ source: any StorageBackend, _ destination: any StorageBackend, _ cancellation: CancellationToken
+        _ source: any StorageSource, _ destination: any StorageDestination, _ cancellation: CancellationToken
     ) throws -> ServicePlan? {
-        guard let estimator = try destination.writeEstimator() else { return nil }
-        if source.capabilities.isRemote {
+        guard let estimator = try destination.meter?.writeEstimator() else { return nil }
+        if source.isRemote {
             estimator.add(entries: source.estimatedEntries() ?? 0, bytes: source.estimatedBytes() ?? 0)
             return estimator.plan()
         }

@@ -7,7 +7,7 @@ import Workers
 /// Opens one store of a configuration file for reading: a migration's source or destination, or a server's `storage`.
 func openSide(
     _ flags: ParsedFlags, _ console: Console, _ cancellation: CancellationToken
-) throws(MigrationFailure) -> any StorageBackend {
+) throws(MigrationFailure) -> any StorageSource {
     let file = try ConfigurationFile(
         path: try CommonFlags.configPath(flags), environment: console.environment, allowsFolder: true)
     switch flags.string("side") {
@@ -23,17 +23,13 @@ func openSide(
 /// Opens a configured store for reading only; prints a warning for every option that means nothing.
 func openForReading(
     _ store: ConfiguredStore, _ console: Console, _ cancellation: CancellationToken, _ rules: OptionRules = .migration
-) throws(MigrationFailure) -> any StorageBackend {
+) throws(MigrationFailure) -> any StorageSource {
     if let driver = backendDrivers.first(where: { $0.kind == store.type }) {
         let remarks = try store.checkOptions(driver, rules)
         if rules == .server {
             for remark in remarks { console.printError(console.screen.paint("Warning: \(remark)", .yellow)) }
         }
     }
-    do throws(MigrationFailure) {
-        return try store.open(backendDrivers, .source(writesMarker: false), isCancelled: { cancellation.isCancelled })
-    } catch {
-        // These commands migrate nothing; the rest of the message is the same.
-        throw MigrationFailure(error.kind, error.message.replacing("Error migrating: ", with: "Error: "))
-    }
+    return try store.openSource(
+        backendDrivers, SourceContext(writesMarker: false), isCancelled: { cancellation.isCancelled })
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The README taken apart: files it shows, commands to be run in order, and example lines of the reference.
+/// The README, or another page, taken apart: files it shows, commands to be run in order, and lines that stand alone.
 struct Readme {
     struct File {
         let name: String
@@ -14,13 +14,18 @@ struct Readme {
     private(set) var examples: [String] = []
     let text: String
 
+    static let commandsPage = "Sources/sealift/sealift.docc/Commands.md"
+    static let backendsPage = "Sources/sealift/sealift.docc/Backends.md"
+    static let rehearsalPage = "Sources/Practice/Practice.docc/Rehearsal.md"
+
     /// Whether a line shows a form, with options in brackets and arguments in capitals, and not a command.
     private static func isUsage(_ line: String) -> Bool {
         line.contains("[") || line.split(separator: " ").contains { $0.allSatisfy(\.isUppercase) }
     }
 
-    init() throws {
-        text = try String(contentsOf: packageRoot.appending(path: "README.md"), encoding: .utf8)
+    /// - Parameter path: The page, from the package's folder.
+    init(_ path: String = "README.md") throws {
+        text = try String(contentsOf: packageRoot.appending(path: path), encoding: .utf8)
         var fence: String?
         var block: [String] = []
         var lastName = ""

@@ -3,13 +3,15 @@ import Testing
 
 @Suite struct ReadmeTests {
     @Test func everyCommandOfTheStoryWorksInOrder() throws {
-        let readme = try Readme()
+        // The rehearsal goes on where the README's story ends.
+        let pages = try [Readme(), Readme(Readme.rehearsalPage)]
+        let (files, commands) = (pages.flatMap(\.files), pages.flatMap(\.commands))
         let sandbox = try Sandbox()
-        for file in readme.files { try sandbox.write(file.name, file.text) }
-        #expect(readme.files.map(\.name) == ["migrate.hcl", "practice.hcl", "export.hcl", "rehearsal.hcl"])
-        #expect(readme.commands.count >= 10)
+        for file in files { try sandbox.write(file.name, file.text) }
+        #expect(files.map(\.name) == ["migrate.hcl", "practice.hcl", "export.hcl", "rehearsal.hcl"])
+        #expect(commands.count >= 10)
         var digests: Set<String> = []
-        for command in readme.commands {
+        for command in commands {
             let outcome = try sandbox.run(command)
             #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
             if command.contains("sha256sum") { digests.insert(String(outcome.output.prefix(64))) }
@@ -24,7 +26,7 @@ import Testing
         let readme = try Readme()
         let server = try String(contentsOf: packageRoot.appending(path: "hcl-samples/server.hcl"), encoding: .utf8)
         let migrate = try #require(readme.files.first { $0.name == "migrate.hcl" })
-        let lines = readme.examples.filter { !$0.hasPrefix("scripts/") }
+        let lines = try Readme(Readme.commandsPage).examples
         #expect(lines.count >= 12)
         func prepared() throws -> Sandbox {
             let sandbox = try Sandbox()
@@ -68,10 +70,21 @@ import Testing
         #expect(try Readme().text.contains("`\(words[0])`"))
     }
 
-    @Test func referenceIsTheOneTheProgramPrints() throws {
-        let printed = try Sandbox().run("sealift reference commands").output.trimmingCharacters(
-            in: .whitespacesAndNewlines)
+    @Test(arguments: [("commands", Readme.commandsPage), ("backends", Readme.backendsPage)])
+    func referenceIsTheOneTheProgramPrints(_ what: String, _ page: String) throws {
+        let printed = try Sandbox().run("sealift reference \(what)").output
+            .trimmingCharacters(in: .whitespacesAndNewlines)
         #expect(printed.count > 1000)
-        #expect(try Readme().text.contains(printed), "run `sealift reference commands` and put it into README.md")
+        #expect(try Readme(page).text.contains(printed), "run `sealift reference \(what)` and put it into \(page)")
+    }
+
+    @Test func readmeFitsAPageAndItsLinksLeadSomewhere() throws {
+        let text = try Readme().text
+        #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 215)
+        let links = text.matches(of: /\]\(([^)#]+)\)/).map { String($0.output.1) }.filter { !$0.hasPrefix("http") }
+        #expect(links.count >= 8)
+        for link in links {
+            #expect(FileManager.default.fileExists(atPath: packageRoot.appending(path: link).path), "\(link)")
+        }
     }
 }

@@ -6,7 +6,9 @@ import Testing
     @Test(arguments: Promise.all)
     func keepsOnThePracticeTable(_ promise: Promise) throws {
         try promise.check(
-            DynamoDBHarness("practice", endpoint: PracticeService.shared.get().endpoint, manyEntries: 100_000))
+            DynamoDBHarness(
+                "practice", endpoint: PracticeService.shared.get().endpoint,
+                manyEntries: Effort.isThorough ? 100_000 : 25_000))
     }
 
     /// moto sorts the whole table anew for every page of a scan: these promises take minutes there and find little

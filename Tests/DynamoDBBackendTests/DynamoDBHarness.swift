@@ -35,11 +35,11 @@ final class DynamoDBHarness: StorageHarness {
         }
     }
 
-    func open(_ table: String, _ purpose: OpenPurpose) throws -> any StorageBackend {
+    func open(_ table: String, _ purpose: OpenPurpose) throws -> any FullStore {
         try openTable(table, endpoint, purpose)
     }
 
-    func makeEmpty() throws -> any StorageBackend {
+    func makeEmpty() throws -> any FullStore {
         let store = try open(Self.freshTable(), .destination(DestinationContext()))
         // The table is made by the first write, as for a destination.
         try store.put("made", [1])
@@ -47,7 +47,7 @@ final class DynamoDBHarness: StorageHarness {
         return store
     }
 
-    func reopen(_ store: any StorageBackend) throws -> any StorageBackend {
+    func reopen(_ store: any FullStore) throws -> any FullStore {
         store.close()
         let table = store.identity.text.split(separator: "#").last.map(String.init) ?? ""
         return try open(table, .source(writesMarker: true))
@@ -58,13 +58,13 @@ final class DynamoDBHarness: StorageHarness {
 func openTable(
     _ table: String, _ endpoint: String, _ purpose: OpenPurpose, _ options: [String: String] = [:],
     environment: [String: String] = [:]
-) throws -> any StorageBackend {
+) throws -> any FullStore {
     var settings = [
         "table": table, "endpoint": endpoint, "region": "eu-central-1", "access_key": "AKIATEST", "secret_key": "test",
         "create_table": "on-demand",
     ]
     settings.merge(options) { $1 }
-    return try DynamoDBBackend.driver().open(
+    return try DynamoDBBackend.driver().openFull(
         BackendSettings(
             block: "storage_source", settings: settings.map { BackendSetting(name: $0.key, value: $0.value) },
             environment: environment), purpose)

@@ -92,7 +92,8 @@ func gzip(_ bytes: [UInt8]) throws -> [UInt8] {
 func openExport(_ path: String) throws -> DynamoDBExport {
     let settings = BackendSettings(
         block: "storage_source", settings: [BackendSetting(name: "path", value: path)])
-    guard let store = try DynamoDBExport.driver().open(settings, .source(writesMarker: false)) as? DynamoDBExport else {
+    let opened = try DynamoDBExport.driver().openSource(settings, SourceContext(writesMarker: false))
+    guard let store = opened as? DynamoDBExport else {
         throw StorageError(.io, "another store was opened")
     }
     return store

@@ -182,7 +182,7 @@ import Testing
         let name = store.settings.table
         let other = try open(name, .source(writesMarker: false), ["consistent_read": "false"])
         #expect(try other.incarnation() == store.incarnation() && !store.incarnation().isEmpty)
-        #expect(other.capabilities.readsEventually && !store.capabilities.readsEventually)
+        #expect(other.traits.readsEventually && !store.traits.readsEventually)
     }
 
     @Test func aMistypedSourceIsNotCreated() throws {

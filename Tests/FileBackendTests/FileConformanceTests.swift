@@ -28,7 +28,7 @@ final class FileHarness: StorageHarness {
         folder = try TemporaryFolder()
     }
 
-    func makeEmpty() throws -> any StorageBackend {
+    func makeEmpty() throws -> any FullStore {
         let number = count.withLock { count in
             count += 1
             return count
@@ -36,7 +36,7 @@ final class FileHarness: StorageHarness {
         return try FileBackend(path: "\(folder.path)/store\(number)", mustExist: false)
     }
 
-    func reopen(_ store: any StorageBackend) throws -> any StorageBackend {
+    func reopen(_ store: any FullStore) throws -> any FullStore {
         store.close()
         return try FileBackend(path: store.location, mustExist: true)
     }

@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...4)
+    @Test(arguments: 1...(Effort.isThorough ? 4 : 2))
     func survivesMutations(_ seed: Int) {
         var generator = SeededRandom(fuzz: seed)
         let tokens = [

@@ -40,7 +40,7 @@ private final class InMemoryHarness: StorageHarness {
         self.maximumValueBytes = maximumValueBytes
     }
 
-    func makeEmpty() throws -> any StorageBackend { InMemoryBackend(maximumValueBytes: maximumValueBytes) }
+    func makeEmpty() throws -> any FullStore { InMemoryBackend(maximumValueBytes: maximumValueBytes) }
 
-    func reopen(_ store: any StorageBackend) throws -> any StorageBackend { store }
+    func reopen(_ store: any FullStore) throws -> any FullStore { store }
 }

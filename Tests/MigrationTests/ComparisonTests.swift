@@ -6,7 +6,7 @@ import Testing
 @Suite struct ComparisonTests {
     /// Every key with its sign, in the order of the report, and the counts.
     private static func compare(
-        _ left: any StorageBackend, _ right: any StorageBackend,
+        _ left: any StorageSource, _ right: any StorageSource,
         amend: (Verdict, UnsafeRawBufferPointer) -> Verdict = { verdict, _ in verdict }
     ) throws -> (report: [String], counts: ComparisonCounts) {
         let source = DigestedScan(left, DigestedScan.Options())

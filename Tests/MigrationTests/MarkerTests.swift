@@ -61,7 +61,7 @@ import Workers
     }
 
     private static func keeper(
-        _ source: any StorageBackend, _ destination: any StorageBackend, readOnly: Bool = false
+        _ source: any StorageSource, _ destination: any StorageDestination, readOnly: Bool = false
     ) -> MarkerKeeper {
         var options = MigrationOptions()
         options.hasReadOnlySource = readOnly

@@ -9,7 +9,7 @@ import Testing
     private static func keys(_ keys: String...) -> [Entry] { keys.map { Entry(StorageKey($0), [1, 2]) } }
 
     private static func preflight(
-        _ source: any StorageBackend, _ destination: any StorageBackend,
+        _ source: any StorageSource, _ destination: any StorageDestination,
         _ change: (inout MigrationOptions) -> Void = { _ in }
     ) -> Preflight {
         var options = MigrationOptions()

@@ -8,7 +8,7 @@ import Workers
     private static func entries(_ keys: String) -> [Entry] { keys.map { Entry(StorageKey("\($0)"), [1]) } }
 
     private static func check(
-        _ source: any StorageBackend, _ destination: any StorageBackend, spillFolder: String? = nil
+        _ source: any StorageSource, _ destination: any StorageSource, spillFolder: String? = nil
     ) throws -> (report: [String], result: StoreCheck.Result) {
         let check = StoreCheck(
             source: source, destination: destination, start: nil, context: context(), spillFolder: spillFolder)

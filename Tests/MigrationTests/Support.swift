@@ -15,11 +15,11 @@ func memory(_ entries: [Entry]) throws -> InMemoryBackend {
 }
 
 /// A store that gives exactly the batches it is told to, in order or not, and misbehaves on demand.
-final class ScriptedStore: StorageBackend {
+final class ScriptedStore: KeyValueStore, StorageDestination {
     let kind = "scripted"
     let location: String
     let identity: StoreIdentity
-    let capabilities: StorageCapabilities
+    let traits: SourceTraits
     let rules: EntryRules = []
     private let batches: [[Entry]]
     /// Entries that are there and cannot be read.
@@ -36,10 +36,15 @@ final class ScriptedStore: StorageBackend {
         self.batches = batches
         self.location = location
         self.identity = StoreIdentity("scripted:\(location)", path: path)
-        self.capabilities = StorageCapabilities(
-            ascendingScan: isAscending, writable: false, usesMigrationMarker: true)
+        self.traits = SourceTraits(isAscending: isAscending)
         self.unreadable = unreadable
         self.failure = failure
+    }
+
+    var serverUse: ServerUse? { nil }
+
+    func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
+        throw StorageError(.unsupported, "a script is not filled")
     }
 
     /// The entries in an order that has nothing to do with their keys.
@@ -97,11 +102,11 @@ final class ScriptedStore: StorageBackend {
 }
 
 /// A store whose parts have nothing to do with the order of its keys, and which are read in parallel.
-final class SegmentedStore: StorageBackend {
+final class SegmentedStore: KeyValueStore {
     let kind = "segmented"
     let location = "segments"
     let identity = StoreIdentity("segmented")
-    let capabilities = StorageCapabilities(ascendingScan: false, writable: false, usesMigrationMarker: true)
+    let traits = SourceTraits(isAscending: false)
     let rules: EntryRules = []
     private let segments: [[Entry]]
     /// The segment that cannot be read to its end.
@@ -179,7 +184,7 @@ func lines(of source: any DigestSource) throws -> [UInt8] {
 }
 
 /// The lines of a store's scan.
-func lines(of store: any StorageBackend, spillFolder: String? = nil, start: StorageKey? = nil) throws -> [UInt8] {
+func lines(of store: any StorageSource, spillFolder: String? = nil, start: StorageKey? = nil) throws -> [UInt8] {
     var options = DigestedScan.Options()
     options.spillFolder = spillFolder
     options.filter = EntryFilter(start: start)

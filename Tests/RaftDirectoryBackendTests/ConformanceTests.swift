@@ -18,11 +18,11 @@ private final class RaftDirectoryHarness: StorageHarness {
         folder = try TemporaryFolder()
     }
 
-    func makeEmpty() throws -> any StorageBackend {
+    func makeEmpty() throws -> any FullStore {
         try RebuiltStore(path: "\(folder.path)/store-\(UInt64.random(in: 0 ... .max))")
     }
 
-    func reopen(_ store: any StorageBackend) throws -> any StorageBackend {
+    func reopen(_ store: any FullStore) throws -> any FullStore {
         let path = store.location
         store.close()
         return try RebuiltStore(path: path)

@@ -6,7 +6,7 @@ import Synchronization
 
 /// A Raft directory that can be written to entry by entry, for promises that need it: changes are kept aside, and the
 /// next read builds the directory anew with the real loader and reads it with the real reader.
-final class RebuiltStore: StorageBackend {
+final class RebuiltStore: KeyValueStore, StorageDestination {
     private struct State {
         var entries = InMemoryBackend()
         var directory: RaftDirectoryBackend?
@@ -41,9 +41,8 @@ final class RebuiltStore: StorageBackend {
     var location: String { path }
     var identity: StoreIdentity { destination.identity }
     var rules: EntryRules { destination.rules }
-    var capabilities: StorageCapabilities {
-        StorageCapabilities(ascendingScan: true, writable: true, usesMigrationMarker: false)
-    }
+    let traits = SourceTraits(isAscending: true)
+    var serverUse: ServerUse? { destination.serverUse }
 
     func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? { try current().get(key) }
 
@@ -134,7 +133,7 @@ private final class RebuiltLoader: BulkLoader {
 
     func finish() throws(StorageError) { isOver.withLock { $0 = true } }
     func sync() throws(StorageError) {}
-    func written() throws(StorageError) -> any StorageBackend { store }
+    func written() throws(StorageError) -> any StorageSource { store }
     func publish() throws(StorageError) {}
     func abandon() { isOver.withLock { $0 = true } }
 }

@@ -15,9 +15,9 @@ func destination(
 ) throws -> RaftDirectoryDestination {
     var settings = [BackendSetting(name: "path", value: path)]
     if let id { settings.append(BackendSetting(name: "node_id", value: id)) }
-    let store = try RaftDirectoryBackend.driver().open(
+    let store = try RaftDirectoryBackend.driver().openDestination?(
         BackendSettings(block: "storage_destination", settings: settings, environment: environment),
-        .destination(DestinationContext(clusterAddress: address, isPractice: isPractice)))
+        DestinationContext(clusterAddress: address, isPractice: isPractice))
     return try #require(store as? RaftDirectoryDestination)
 }
 
@@ -53,7 +53,7 @@ func withDirectory(
 }
 
 /// The manifest lines of a store, without the keys that are no data.
-func manifest(of store: any StorageBackend) throws -> [UInt8] {
+func manifest(of store: any StorageSource) throws -> [UInt8] {
     var options = DigestedScan.Options()
     options.writesManifestLines = true
     let scan = DigestedScan(store, options)

@@ -20,7 +20,7 @@ final class SQLiteHarness: StorageHarness {
         folder = try TemporaryFolder()
     }
 
-    func makeEmpty() throws -> any StorageBackend {
+    func makeEmpty() throws -> any FullStore {
         let number = count.withLock { count in
             count += 1
             return count
@@ -28,7 +28,7 @@ final class SQLiteHarness: StorageHarness {
         return try SQLiteBackend(path: "\(folder.path)/store\(number).db", mustExist: false)
     }
 
-    func reopen(_ store: any StorageBackend) throws -> any StorageBackend {
+    func reopen(_ store: any FullStore) throws -> any FullStore {
         store.close()
         return try SQLiteBackend(path: store.location, mustExist: true)
     }

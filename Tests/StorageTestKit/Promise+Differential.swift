@@ -98,7 +98,7 @@ private enum Operation {
     }
 
     /// What a store answers, errors included.
-    func answer(of store: any StorageBackend, as harness: any StorageHarness) throws -> [TestEntry] {
+    func answer(of store: any FullStore, as harness: any StorageHarness) throws -> [TestEntry] {
         switch self {
         case .get(let key): return try store.get(key).map { [TestEntry(key, $0)] } ?? []
         case .put(let key, let size): try store.put(key, Self.value(key, size))

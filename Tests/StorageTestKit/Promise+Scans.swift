@@ -18,7 +18,7 @@ extension Promise {
         Promise("scanDeliversEveryEntryInAscendingOrder") { harness in
             let store = try harness.makeEmpty()
             try requireEqual(
-                store.capabilities.ascendingScan, harness.differences[.scansInNoOrder] == nil, "ascendingScan")
+                store.traits.isAscending, harness.differences[.scansInNoOrder] == nil, "ascendingScan")
             let entries = try sampleEntries(3000, harness, store)
             try requireContents(try store.contents(), entries, "scan")
             try requireContents(try store.contents(ScanRequest(readers: 1)), entries, "scan with one reader")
@@ -161,7 +161,7 @@ extension Promise {
 
     /// Fills a store with seeded entries of several depths and sizes.
     static func sampleEntries(
-        _ count: Int, _ harness: any StorageHarness, _ store: any StorageBackend
+        _ count: Int, _ harness: any StorageHarness, _ store: any FullStore
     ) throws -> [TestEntry] {
         var random = SeededRandom(42)
         let entries = (0..<count).map { number in

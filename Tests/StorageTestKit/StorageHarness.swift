@@ -7,9 +7,9 @@ package protocol StorageHarness: AnyObject, Sendable {
     /// Where this backend honestly differs from the common model, each with its reason.
     var differences: [Difference: String] { get }
     /// A store without entries, at a place of its own.
-    func makeEmpty() throws -> any StorageBackend
+    func makeEmpty() throws -> any FullStore
     /// Closes a store and opens the same place again.
-    func reopen(_ store: any StorageBackend) throws -> any StorageBackend
+    func reopen(_ store: any FullStore) throws -> any FullStore
     /// How many entries many are: fewer for a server that is slow by itself.
     var manyEntries: Int { get }
 }

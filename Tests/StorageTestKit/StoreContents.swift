@@ -11,10 +11,10 @@ package struct TestEntry: Hashable, Sendable {
     }
 }
 
-extension StorageBackend {
+extension StorageSource {
     /// Entries in the order they came, or in key order if the store promises none.
     package func ordered(_ entries: [TestEntry]) -> [TestEntry] {
-        capabilities.ascendingScan ? entries : entries.sorted { $0.key < $1.key }
+        traits.isAscending ? entries : entries.sorted { $0.key < $1.key }
     }
 
     /// Every entry a scan delivers, in the order it does if the store promises one.
@@ -26,7 +26,9 @@ extension StorageBackend {
         }
         return ordered(found)
     }
+}
 
+extension StorageDestination {
     /// Fills the store through its bulk loader, in batches of at most `perBatch` entries.
     package func fill(_ entries: [TestEntry], plan: LoadPlan = LoadPlan(), perBatch: Int = 1000) throws {
         let loader = try bulkLoader(plan)

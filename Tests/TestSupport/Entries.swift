@@ -16,7 +16,7 @@ package struct Entry: Hashable, Sendable, Comparable, CustomStringConvertible {
 }
 
 /// The entries that one scan delivers, in its order.
-package func entries(of store: any StorageBackend, _ request: ScanRequest = ScanRequest()) throws -> [Entry] {
+package func entries(of store: any StorageSource, _ request: ScanRequest = ScanRequest()) throws -> [Entry] {
     var entries: [Entry] = []
     try store.scan(request) { batch throws(StorageError) in
         for index in 0..<batch.count {

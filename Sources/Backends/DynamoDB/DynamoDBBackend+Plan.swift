@@ -29,7 +29,7 @@ extension DynamoDBBackend {
         return ServicePlan(lines: lines, units: units, requests: pages, unitsPerSecond: planned)
     }
 
-    package func writeEstimator() throws(StorageError) -> (any WriteEstimator)? {
+    package func writeEstimator() throws(StorageError) -> any WriteEstimator {
         let provisioned: Int?
         if let table = try tableDescription() {
             provisioned = table.provisionedWrite

@@ -5,7 +5,7 @@ import Synchronization
 
 /// A store in a DynamoDB table with the stock backend's schema: an item per entry, and an item per directory by which
 /// listing finds it (Vault 1.14 `physical/dynamodb`).
-package final class DynamoDBBackend: StorageBackend {
+package final class DynamoDBBackend: KeyValueStore, StorageDestination, ServiceMeter {
     package let kind = "dynamodb"
     package let location: String
     package let identity: StoreIdentity
@@ -29,14 +29,16 @@ package final class DynamoDBBackend: StorageBackend {
         identity = StoreIdentity("dynamodb:\(endpoint)#\(settings.table)")
     }
 
-    package var capabilities: StorageCapabilities {
-        var capabilities = StorageCapabilities(
-            ascendingScan: false, writable: isWritable, usesMigrationMarker: true)
-        capabilities.keepsDirectoryMarkers = true
-        capabilities.isRemote = true
-        capabilities.readsEventually = !settings.readsConsistently
-        return capabilities
+    package var traits: SourceTraits {
+        SourceTraits(
+            isAscending: false, keepsDirectoryMarkers: true, readsEventually: !settings.readsConsistently)
     }
+
+    package var isRemote: Bool { true }
+
+    package var serverUse: ServerUse? { .singleWrites }
+
+    package var meter: (any ServiceMeter)? { self }
 
     /// Bytes of an item at most, names of attributes included, less the names `Path`, `Key` and `Value`
     /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html).
@@ -86,7 +88,7 @@ package final class DynamoDBBackend: StorageBackend {
         settings.endpointSource.map { ["The \(location): the endpoint comes from \($0)."] } ?? []
     }
 
-    package func activity() -> StoreActivity? { table.transport.activity }
+    package func activity() -> StoreActivity { table.transport.activity }
 
     package func letIdleGo() { table.transport.letIdleGo() }
 

@@ -122,7 +122,7 @@ final class DynamoDBLoader: BulkLoader {
     /// What the service has acknowledged is durable.
     func sync() throws(StorageError) {}
 
-    func written() throws(StorageError) -> any StorageBackend { backend }
+    func written() throws(StorageError) -> any StorageSource { backend }
 
     func publish() throws(StorageError) {}
 

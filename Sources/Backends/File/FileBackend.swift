@@ -6,7 +6,7 @@ import Synchronization
 
 /// The `file` storage of Vault and OpenBao: a folder per directory, a file `_leaf` per entry
 /// (Vault 1.14 `physical/file/file.go`; the layout is described in this room's page).
-package final class FileBackend: StorageBackend {
+package final class FileBackend: KeyValueStore, StorageDestination {
     /// A file's name has at most 255 bytes, of which the underscore and `.temp` take six.
     static let maximumSegmentBytes = 249
 
@@ -58,9 +58,9 @@ package final class FileBackend: StorageBackend {
         return StoreIdentity("file:\(resolved)", path: resolved)
     }
 
-    package var capabilities: StorageCapabilities {
-        StorageCapabilities(ascendingScan: true, writable: isWritable, usesMigrationMarker: true)
-    }
+    package var traits: SourceTraits { SourceTraits(isAscending: true) }
+
+    package var serverUse: ServerUse? { .singleWrites }
 
     package var rules: EntryRules {
         [

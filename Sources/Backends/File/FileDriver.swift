@@ -10,16 +10,17 @@ extension FileBackend {
     package static func driver(kind: String = "file") -> BackendDriver {
         BackendDriver(
             kind: kind, summary: "A folder of files.",
-            options: [pathOption, BackendOption(ignored: "max_parallel")]
-        ) { settings, purpose throws(StorageError) in
-            let path = try settings.path(pathOption)
-            switch purpose {
-            case .source(let writesMarker):
-                return try FileBackend(path: path, mustExist: true, writable: writesMarker)
-            case .destination(let context):
-                return try FileBackend(path: path, mustExist: false, writable: !context.isDryRun)
-            }
-        }
+            notes: """
+                Vault's layout to the byte. Stray and cut-off temporary files are reported, never copied, never deleted. A file of \
+                zero length is an entry that a crash took: an obstacle, unless -allow-lost-entries is given.
+                """,
+            options: [pathOption, BackendOption(ignored: "max_parallel")],
+            openSource: { settings, context throws(StorageError) in
+                try FileBackend(path: settings.path(pathOption), mustExist: true, writable: context.writesMarker)
+            },
+            openDestination: { settings, context throws(StorageError) in
+                try FileBackend(path: settings.path(pathOption), mustExist: false, writable: !context.isDryRun)
+            })
     }
 
     package func destinationFindings() throws(StorageError) -> [StoreFinding] {

@@ -41,7 +41,7 @@ final class FileLoader: BulkLoader {
         try EntryWriter(root: path, owner: nil, rules: store.rules).sync()
     }
 
-    func written() throws(StorageError) -> any StorageBackend { store }
+    func written() throws(StorageError) -> any StorageSource { store }
 
     func publish() throws(StorageError) {}
 

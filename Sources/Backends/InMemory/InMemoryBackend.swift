@@ -2,7 +2,7 @@ package import Storage
 import Synchronization
 
 /// A store in this process's memory, as Vault's `inmem`: for tests and dry runs; empty as a source, gone at exit.
-package final class InMemoryBackend: StorageBackend {
+package final class InMemoryBackend: KeyValueStore, StorageDestination {
     private let entries = Mutex<[StorageKey: [UInt8]]>([:])
     private let isClosed = Mutex(false)
     private let maximumValueBytes: Int?
@@ -26,9 +26,9 @@ package final class InMemoryBackend: StorageBackend {
         }
     }
 
-    package var capabilities: StorageCapabilities {
-        StorageCapabilities(ascendingScan: true, writable: true, usesMigrationMarker: true)
-    }
+    package var traits: SourceTraits { SourceTraits(isAscending: true) }
+
+    package var serverUse: ServerUse? { nil }
 
     package var rules: EntryRules { EntryRules(maximumValueBytes.map { [.largerValue(than: $0)] } ?? []) }
 
@@ -135,7 +135,7 @@ private final class InMemoryLoader: BulkLoader {
 
     func sync() throws(StorageError) {}
 
-    func written() throws(StorageError) -> any StorageBackend { store }
+    func written() throws(StorageError) -> any StorageSource { store }
 
     func publish() throws(StorageError) {}
 

@@ -9,12 +9,18 @@ extension InMemoryBackend {
     package static func driver(kind: String = "inmem") -> BackendDriver {
         BackendDriver(
             kind: kind, summary: "Memory of this process; for dry runs.",
+            notes: """
+                Empty as a source, gone at exit; for timing a source.
+                """,
             options: [
                 sizeOption, BackendOption(ignored: "max_parallel"), BackendOption(ignored: "disable_transactions"),
-            ]
-        ) { settings, _ throws(StorageError) in
-            let limit = try settings.integer(sizeOption) ?? 0
-            return InMemoryBackend(maximumValueBytes: limit > 0 ? limit : nil)
-        }
+            ],
+            openSource: { settings, _ throws(StorageError) in try open(settings) },
+            openDestination: { settings, _ throws(StorageError) in try open(settings) })
+    }
+
+    private static func open(_ settings: BackendSettings) throws(StorageError) -> InMemoryBackend {
+        let limit = try settings.integer(sizeOption) ?? 0
+        return InMemoryBackend(maximumValueBytes: limit > 0 ? limit : nil)
     }
 }

@@ -8,7 +8,7 @@ import Workers
 
 /// A directory of integrated storage (`storage "raft"`), read through our own bbolt reader under a shared lock: the
 /// node's files are never changed and its place in the cluster is never taken.
-package final class RaftDirectoryBackend: StorageBackend {
+package final class RaftDirectoryBackend: StorageSource {
     package let kind = "raft"
     package let location: String
     package let remarks: [String]
@@ -73,9 +73,7 @@ package final class RaftDirectoryBackend: StorageBackend {
         return StoreIdentity("raft:\(resolved)", path: resolved)
     }
 
-    package var capabilities: StorageCapabilities {
-        StorageCapabilities(ascendingScan: true, writable: false, usesMigrationMarker: false)
-    }
+    package var traits: SourceTraits { SourceTraits(isAscending: true) }
 
     package var rules: EntryRules { .raftDirectory }
 
@@ -86,14 +84,6 @@ package final class RaftDirectoryBackend: StorageBackend {
         return try storageErrors {
             try key.bytes.withUnsafeBytes { key in try data.withValue(forKey: key) { Array($0) } }
         }
-    }
-
-    package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
-        throw StorageError(.unsupported, "raft storage is not initialized", key: key)
-    }
-
-    package func delete(_ key: StorageKey) throws(StorageError) {
-        throw StorageError(.unsupported, "raft storage is not initialized", key: key)
     }
 
     package func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] {

@@ -6,7 +6,7 @@ package import Storage
 import Synchronization
 
 /// A directory of integrated storage that is to be built: what is known before the first write.
-package final class RaftDirectoryDestination: StorageBackend {
+package final class RaftDirectoryDestination: StorageDestination {
     /// What the configuration says about the node.
     package struct Node: Sendable {
         /// From the environment or the option; `nil` if neither gives one.
@@ -89,27 +89,11 @@ package final class RaftDirectoryDestination: StorageBackend {
         return StoreIdentity("raft:\(resolved)", path: resolved)
     }
 
-    package var capabilities: StorageCapabilities {
-        StorageCapabilities(ascendingScan: true, writable: false, usesMigrationMarker: false)
-    }
-
     package var rules: EntryRules { .raftDirectory }
 
-    package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? { nil }
+    package var serverUse: ServerUse? { .transactions }
 
-    package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
-        throw StorageError(.unsupported, "A Raft directory is built whole; single entries cannot be written to it.")
-    }
-
-    package func delete(_ key: StorageKey) throws(StorageError) {
-        throw StorageError(.unsupported, "A Raft directory is built whole; single entries cannot be deleted from it.")
-    }
-
-    package func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] { [] }
-
-    package func scan(
-        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
-    ) throws(StorageError) {}
+    package var stateNeighbour: String? { identity.path }
 
     package func destinationFindings() throws(StorageError) -> [StoreFinding] {
         var findings: [StoreFinding] = []

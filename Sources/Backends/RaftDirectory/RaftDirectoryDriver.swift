@@ -11,15 +11,19 @@ extension RaftDirectoryBackend {
     /// How a directory of integrated storage is configured and opened.
     package static func driver() -> BackendDriver {
         BackendDriver(
-            kind: "raft", summary: "A directory of integrated storage.", options: options, isBuiltWhole: true
-        ) { settings, purpose throws(StorageError) in
-            let path = try settings.path(pathOption)
-            switch purpose {
-            case .source: return try RaftDirectoryBackend(path: path)
-            case .destination(let context):
-                return try openDestination(path, settings, context)
-            }
-        }
+            kind: "raft", summary: "A directory of integrated storage.",
+            notes: """
+                As a source the directory of a stopped node, or a copy of it; read-only, under a shared lock. Writes in its log that \
+                the node had not applied, a log that is missing or one that cannot be read are an obstacle, unless \
+                -allow-missing-log is given. As a destination a directory for one voter, with cluster_addr at the top level of the \
+                file.
+                """, options: options, isBuiltWhole: true,
+            openSource: { settings, _ throws(StorageError) in
+                try RaftDirectoryBackend(path: settings.path(pathOption))
+            },
+            openDestination: { settings, context throws(StorageError) in
+                try openDestination(settings.path(pathOption), settings, context)
+            })
     }
 
     private static func openDestination(

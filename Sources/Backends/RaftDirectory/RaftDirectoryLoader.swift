@@ -111,7 +111,7 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
         try builder.endBucket()
     }
 
-    func written() throws(StorageError) -> any StorageBackend {
+    func written() throws(StorageError) -> any StorageSource {
         try RaftDirectoryBackend(path: folder, isSettled: false)
     }
 

@@ -6,7 +6,7 @@ import Synchronization
 /// A store in one table of an SQLite database: a `key` and a `value` column, both BLOB, a row per entry.
 ///
 /// Keys are compared bytewise. Tables made elsewhere may have TEXT keys, which stand for their bytes.
-package final class SQLiteBackend: StorageBackend {
+package final class SQLiteBackend: KeyValueStore, StorageDestination {
     /// Page size of databases made here; larger pages than usual keep values of about 1 KiB out of overflow pages.
     static let pageBytes = 16 << 10
     /// How long a lock of another program is waited for.
@@ -105,9 +105,9 @@ package final class SQLiteBackend: StorageBackend {
         return StoreIdentity("sqlite:\(resolved)#\(table.folded)", path: resolved)
     }
 
-    package var capabilities: StorageCapabilities {
-        StorageCapabilities(ascendingScan: true, writable: isWritable, usesMigrationMarker: true)
-    }
+    package var traits: SourceTraits { SourceTraits(isAscending: true) }
+
+    package var serverUse: ServerUse? { nil }
 
     package var rules: EntryRules {
         // SQLITE_MAX_LENGTH is 1,000,000,000 bytes for a whole row: value, key and a few bytes for their lengths.

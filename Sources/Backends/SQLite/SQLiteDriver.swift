@@ -11,21 +11,27 @@ extension SQLiteBackend {
     package static func driver(kind: String = "sqlite") -> BackendDriver {
         BackendDriver(
             kind: kind, summary: "A table in an SQLite database file.",
-            options: [pathOption, tableOption, BackendOption(ignored: "max_parallel")]
-        ) { settings, purpose throws(StorageError) in
-            let path = try settings.path(pathOption)
-            let table = try SQLiteTable(
-                settings.text(tableOption) ?? SQLiteTable.defaultName, place: settings.place(of: tableOption))
-            let (isSource, isWritable) =
-                switch purpose {
-                case .source(let writesMarker): (true, writesMarker)
-                // Opening for writing alone undoes what a killed writer left, and makes or removes files.
-                case .destination(let context): (false, !context.isDryRun)
-                }
-            return try SQLiteBackend(
-                path: path, table: table, mustExist: isSource, writable: isWritable,
-                busyMilliseconds: busyMilliseconds)
-        }
+            notes: """
+                One table with key and value; no server runs on it. For drills, archives and looking at a store with sqlite3.
+                """,
+            options: [pathOption, tableOption, BackendOption(ignored: "max_parallel")],
+            openSource: { settings, context throws(StorageError) in
+                try open(settings, mustExist: true, writable: context.writesMarker)
+            },
+            // Opening for writing alone undoes what a killed writer left, and makes or removes files.
+            openDestination: { settings, context throws(StorageError) in
+                try open(settings, mustExist: false, writable: !context.isDryRun)
+            })
+    }
+
+    private static func open(
+        _ settings: BackendSettings, mustExist: Bool, writable: Bool
+    ) throws(StorageError) -> SQLiteBackend {
+        let path = try settings.path(pathOption)
+        let table = try SQLiteTable(
+            settings.text(tableOption) ?? SQLiteTable.defaultName, place: settings.place(of: tableOption))
+        return try SQLiteBackend(
+            path: path, table: table, mustExist: mustExist, writable: writable, busyMilliseconds: busyMilliseconds)
     }
 
     package func destinationFindings() throws(StorageError) -> [StoreFinding] {

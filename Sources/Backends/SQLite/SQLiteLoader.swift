@@ -104,7 +104,7 @@ final class SQLiteLoader: BulkLoader {
         try syncFolder(at: parentFolder(of: store.location))
     }
 
-    func written() throws(StorageError) -> any StorageBackend { store }
+    func written() throws(StorageError) -> any StorageSource { store }
 
     func publish() throws(StorageError) {}
 

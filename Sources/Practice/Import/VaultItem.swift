@@ -42,7 +42,7 @@ extension PracticeTable {
     /// - Parameter isCancelled: Asked now and then; the import then ends with ``StorageError/cancelled``.
     /// - Returns: What was written; entries that cannot be items are named in it.
     package func load(
-        from backend: any StorageBackend, into table: String, isCancelled: @escaping @Sendable () -> Bool
+        from backend: any StorageSource, into table: String, isCancelled: @escaping @Sendable () -> Bool
     ) throws -> ImportResult {
         var loader = try ItemLoader(store, table: table)
         var request = ScanRequest(content: .entries)

@@ -5,7 +5,7 @@ import Synchronization
 
 /// A downloaded export of a table, or the output of a scan, read as a Vault's store: it never changes and no request is
 /// made.
-package final class DynamoDBExport: StorageBackend {
+package final class DynamoDBExport: StorageSource {
     package let kind = "dynamodb_export"
     package let location: String
     package let identity: StoreIdentity
@@ -26,11 +26,7 @@ package final class DynamoDBExport: StorageBackend {
         self.isCancelled = isCancelled
     }
 
-    package var capabilities: StorageCapabilities {
-        var capabilities = StorageCapabilities(ascendingScan: false, writable: false, usesMigrationMarker: false)
-        capabilities.keepsDirectoryMarkers = true
-        return capabilities
-    }
+    package var traits: SourceTraits { SourceTraits(isAscending: false, keepsDirectoryMarkers: true) }
 
     package func estimatedBytes() -> Int? {
         if case .success(let survey)? = surveyed.withLock({ $0 }) { return survey.bytes }
@@ -92,16 +88,6 @@ package final class DynamoDBExport: StorageBackend {
             return false
         }
         return found
-    }
-
-    package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) { throw unchangeable }
-
-    package func delete(_ key: StorageKey) throws(StorageError) { throw unchangeable }
-
-    private var unchangeable: StorageError {
-        StorageError(
-            .unsupported,
-            "\(location) is an export, which is not changed. Change the table through a server and export it again.")
     }
 
     /// As the table would be listed: names that begin with `_` are hidden.

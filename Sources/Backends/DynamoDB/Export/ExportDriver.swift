@@ -10,15 +10,14 @@ extension DynamoDBExport {
         BackendDriver(
             kind: "dynamodb_export",
             summary: "A downloaded export of a DynamoDB table, or the output of aws dynamodb scan; only as a source.",
-            options: [pathOption]
-        ) { settings, purpose throws(StorageError) in
-            guard case .source = purpose else {
-                throw StorageError(
-                    .configuration, "dynamodb_export can only be a source: an export is not written to.",
-                    place: settings.place)
-            }
-            let path = try settings.path(pathOption)
-            return try DynamoDBExport(path: path, isCancelled: settings.isCancelled)
-        }
+            notes: """
+                DynamoDB JSON of a full export to S3, one of its data files, the output of aws dynamodb scan, or its items alone \
+                (jq -c '.Items[]'); gzip or not. Checksums and counts are verified.
+                """,
+            options: [pathOption],
+            openSource: { settings, _ throws(StorageError) in
+                try DynamoDBExport(path: settings.path(pathOption), isCancelled: settings.isCancelled)
+            },
+            openDestination: nil)
     }
 }
