@@ -1,50 +1,19 @@
 import COpenSSL
 
-/// SHA-256 by the system's OpenSSL, one context reused for many digests.
-///
-/// The algorithm is fetched once per hasher: a fetch per digest costs more than a small digest itself.
-/// Not for two threads at once.
+/// SHA-256 by the system's OpenSSL, one context reused for many digests. Not for two threads at once.
 package final class SHA256Hasher {
-    private let context: OpaquePointer
-    private let algorithm: OpaquePointer
+    private let running: RunningDigest
 
     /// - Throws: ``DigestError`` if the library offers no SHA-256, as a misconfigured FIPS provider does.
-    package init() throws(DigestError) {
-        guard let algorithm = EVP_MD_fetch(nil, "SHA256", nil) else { throw DigestError("EVP_MD_fetch") }
-        guard let context = EVP_MD_CTX_new() else {
-            EVP_MD_free(algorithm)
-            throw DigestError("EVP_MD_CTX_new")
-        }
-        guard EVP_DigestInit_ex2(context, algorithm, nil) == 1 else {
-            EVP_MD_CTX_free(context)
-            EVP_MD_free(algorithm)
-            throw DigestError("EVP_DigestInit_ex2")
-        }
-        self.context = context
-        self.algorithm = algorithm
-    }
-
-    deinit {
-        EVP_MD_CTX_free(context)
-        EVP_MD_free(algorithm)
-    }
+    package init() throws(DigestError) { running = try RunningDigest("SHA256") }
 
     /// Adds bytes to the running digest.
-    package func update(_ bytes: UnsafeRawBufferPointer) throws(DigestError) {
-        guard EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 else {
-            throw DigestError("EVP_DigestUpdate")
-        }
-    }
+    package func update(_ bytes: UnsafeRawBufferPointer) throws(DigestError) { try running.update(bytes) }
 
     /// Ends the running digest and starts a new one.
     ///
     /// - Parameter output: Receives 32 bytes.
-    package func finish(into output: UnsafeMutableRawPointer) throws(DigestError) {
-        let bytes = output.assumingMemoryBound(to: UInt8.self)
-        guard EVP_DigestFinal_ex(context, bytes, nil) == 1, EVP_DigestInit_ex2(context, algorithm, nil) == 1 else {
-            throw DigestError("EVP_DigestFinal_ex")
-        }
-    }
+    package func finish(into output: UnsafeMutableRawPointer) throws(DigestError) { try running.finish(into: output) }
 
     /// The digest of `bytes` alone; the running digest must be empty.
     package func digest(
@@ -56,18 +25,7 @@ package final class SHA256Hasher {
 
     /// Ends the running digest and starts a new one.
     package func finish() throws(DigestError) -> SHA256Digest {
-        var bytes = [UInt8](repeating: 0, count: SHA256Digest.byteCount)
-        let failure = bytes.withUnsafeMutableBytes { room -> DigestError? in
-            guard let base = room.baseAddress else { return nil }
-            do throws(DigestError) {
-                try finish(into: base)
-                return nil
-            } catch {
-                return error
-            }
-        }
-        if let failure { throw failure }
-        return SHA256Digest(bytes: bytes)
+        SHA256Digest(bytes: try running.finish(byteCount: SHA256Digest.byteCount))
     }
 }
 

@@ -78,6 +78,9 @@ package struct ParsedFlags: Sendable {
     /// Whether the flag or one of its variables was given.
     package func isSet(_ name: String) -> Bool { source(of: name) != .defaultValue }
 
+    /// Whether the command declares the flag.
+    package func has(_ name: String) -> Bool { values[name] != nil }
+
     /// Where the flag's value came from.
     package func source(of name: String) -> Source { entry(name).source }
 

@@ -48,14 +48,7 @@ struct Check {
     }
 
     func run() -> Int32 {
-        do {
-            let logger = try console.logger(flags)
-            try CommonFlags.checkParallel(flags)
-            try CommonFlags.checkFormat(flags)
-            return try compare(logger)
-        } catch {
-            return console.fail(error, flags)
-        }
+        console.perform(flags) { try compare($0) }
     }
 
     private func compare(_ logger: Logger) throws -> Int32 {

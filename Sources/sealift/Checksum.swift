@@ -36,15 +36,12 @@ struct Checksum {
     }
 
     func run() -> Int32 {
-        do {
-            let logger = try console.logger(flags)
-            try CommonFlags.checkParallel(flags)
-            try CommonFlags.checkFormat(flags)
-            return try printManifest(logger)
-        } catch let error as StorageError where error.code == .cancelled {
-            return console.fail(MigrationFailure(.interrupted, "Interrupted. The manifest is incomplete."), flags)
-        } catch {
-            return console.fail(error, flags)
+        console.perform(flags) { logger in
+            do {
+                return try printManifest(logger)
+            } catch let error as StorageError where error.code == .cancelled {
+                throw MigrationFailure(.interrupted, "Interrupted. The manifest is incomplete.")
+            }
         }
     }
 

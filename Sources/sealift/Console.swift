@@ -94,6 +94,20 @@ struct Console: Sendable {
         ]
     }
 
+    /// Runs a command's work once the flags that commands share are looked at; prints what it throws.
+    ///
+    /// - Returns: What `body` does, or the failure's exit code.
+    func perform(_ flags: ParsedFlags, _ body: (Logger) throws -> Int32) -> Int32 {
+        do {
+            let logger = try logger(flags)
+            if flags.has("max-parallel") { try CommonFlags.checkParallel(flags) }
+            try CommonFlags.checkFormat(flags)
+            return try body(logger)
+        } catch {
+            return fail(error, flags)
+        }
+    }
+
     /// The logger that the common flags ask for.
     ///
     /// - Throws: The stock command's message for an unknown level.

@@ -114,14 +114,10 @@ struct Inspect {
     }
 
     private func withStore(_ body: (any StorageSource) throws -> Int32) -> Int32 {
-        do {
-            _ = try console.logger(flags)
-            try CommonFlags.checkFormat(flags)
+        console.perform(flags) { _ in
             let store = try openSide(flags, console, CancellationToken())
             defer { store.close() }
             return try body(store)
-        } catch {
-            return console.fail(error, flags)
         }
     }
 }

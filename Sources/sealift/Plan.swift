@@ -30,14 +30,9 @@ struct Plan {
     }
 
     func run() -> Int32 {
-        do {
-            _ = try console.logger(flags)
-            try CommonFlags.checkParallel(flags)
-            try CommonFlags.checkFormat(flags)
+        console.perform(flags) { _ in
             try plan()
             return 0
-        } catch {
-            return console.fail(error, flags)
         }
     }
 

@@ -24,7 +24,7 @@ struct IncumbentCase: Decodable, Sendable {
     var errorLines: [String] { stderr.filter { !$0.hasPrefix("[INFO]") } }
 }
 
-/// Where Sealift answers otherwise on purpose; the README tells its users.
+/// Where Sealift answers otherwise on purpose; the page `Departures` tells its users.
 struct Departure: Sendable {
     let name: String
     /// Our exit code.
