@@ -71,26 +71,42 @@ struct Console: Sendable {
         let failure =
             error as? MigrationFailure ?? MigrationFailure(.failed, "\(error)", cause: error as? StorageError)
         let text = failure.text(prefix: prefix)
-        if flags.string("format") == "json" { EventWriter().emit("failure", members(failure, text)) }
+        if flags.string("format") == "json" { EventWriter().emit("failure", members(failure, text, failure.exitCode)) }
         printError(failure.kind == .interrupted ? text : screen.paint(text, .red))
         return failure.exitCode
     }
 
-    private func members(_ failure: MigrationFailure, _ text: String) -> [(String, JSONText)] {
+    /// Prints what is wrong with a command line, also as an event if it asks for JSON in so many words: what the flags mean
+    /// is not known.
+    func fail(_ error: FlagError, _ arguments: [[UInt8]]) -> Int32 {
+        let wantsJSON = arguments.enumerated().contains { place, word in
+            let text = String(decoding: word.drop { $0 == UInt8(ascii: "-") }, as: UTF8.self)
+            guard word.first == UInt8(ascii: "-") else { return false }
+            return text == "format=json"
+                || text == "format" && arguments.dropFirst(place + 1).first?.elementsEqual("json".utf8) == true
+        }
+        if wantsJSON { EventWriter().emit("failure", members(nil, error.message, error.exitCode)) }
+        printError(screen.paint(error.message, .red))
+        return error.exitCode
+    }
+
+    private func members(
+        _ failure: MigrationFailure?, _ text: String, _ exitCode: Int32
+    ) -> [(String, JSONText)] {
         [
-            ("exit_code", .integer(Int(failure.exitCode))), ("message", .string(text)),
-            ("code", .optional(failure.cause?.code.rawValue)),
-            ("key", .optional(failure.cause?.key.map { "\($0)" })),
+            ("exit_code", .integer(Int(exitCode))), ("message", .string(text)),
+            ("code", .optional(failure?.cause?.code.rawValue)),
+            ("key", .optional(failure?.cause?.key.map { "\($0)" })),
             (
                 "place",
-                failure.place.map { place in
+                failure?.place.map { place in
                     .object([
                         ("file", .string(place.file)), ("line", .integer(place.line)),
                         ("column", .integer(place.column)),
                     ])
                 } ?? .null
             ),
-            ("cause", .optional(failure.cause?.message)),
+            ("cause", .optional(failure?.cause?.message)),
         ]
     }
 

@@ -31,6 +31,5 @@ do throws(FlagError) {
     }
     exit(console.exitCode(after: 0))
 } catch {
-    console.printError(console.screen.paint(error.message, .red))
-    exit(error.exitCode)
+    exit(console.fail(error, processArguments()))
 }

@@ -44,6 +44,43 @@ import Testing
         }
     }
 
+    /// Code, key and place of a failure are members of their own.
+    @Test func aFailureHasItsCauseAsFields() throws {
+        let sandbox = try Sandbox()
+        let missing = try sandbox.configuration(.file("\(sandbox.path)/none"), .file("\(sandbox.path)/dst"))
+        let event = try #require(try sandbox.migrate(missing, ["-format=json"]).events().last)
+        #expect(event["code"] as? String == "missingStore")
+        #expect((event["cause"] as? String)?.contains("no such file or directory") == true)
+        #expect(event["key"] is NSNull && event["place"] is NSNull)
+        let text = """
+            storage_source "file" { path = "\(sandbox.path)/none" }
+            storage_destination "sqlite" {
+              path  = "\(sandbox.path)/dst.db"
+              tabel = "t"
+            }
+            """
+        let unknown = try #require(
+            try sandbox.migrate(try sandbox.write("unknown.hcl", text), ["-format=json"]).events().last)
+        let place = try #require(unknown["place"] as? [String: Any])
+        #expect(place["line"] as? Int == 4 && place["column"] as? Int == 3)
+        #expect((place["file"] as? String)?.hasSuffix("unknown.hcl") == true)
+        let source = try sandbox.makeFileStore("src", SampleEntry.initialised + [SampleEntry("sys/a")])
+        try Data("{\"Value\":".utf8).write(to: URL(filePath: "\(sandbox.path)/src/sys/_a"))
+        let damaged = try sandbox.configuration(source, .file("\(sandbox.path)/dst"), name: "damaged.hcl")
+        let entry = try #require(try sandbox.migrate(damaged, ["-format=json"]).events().last)
+        #expect(entry["code"] as? String == "damagedEntry" && entry["key"] as? String == "sys/a", "\(entry)")
+    }
+
+    @Test(arguments: [
+        ["-nothing", "-format=json"], ["-format", "json", "-max-parallel=x"], ["--format=json", "-start"],
+    ])
+    func aCommandLineThatMeansNothingIsToldInJSONAsWell(_ words: [String]) throws {
+        let outcome = try Sandbox().sealift(["operator", "migrate"] + words)
+        let event = try #require(try outcome.events().last)
+        #expect(outcome.code == 1 && event["exit_code"] as? Int == 1 && event["event"] as? String == "failure")
+        #expect(outcome.errors.contains(event["message"] as? String ?? "none"))
+    }
+
     @Test(arguments: ["raft", "file", "sqlite"])
     func theReportHoldsNoValueAndIsForItsOwnerOnly(_ kind: String) throws {
         let sandbox = try Sandbox()
