@@ -22,8 +22,8 @@ import Testing
         let words = ["operator", "migrate", "-config", try sandbox.write("migrate.hcl", text)]
         var isDone = false
         var kills = 0
-        // Every change in the place of most runs, every third in the others; all of them in a thorough run.
-        let stride = place == .nothing ? 1 : Effort.stride(3)
+        // Every change in the place of most runs, every fifth in the others; all of them in a thorough run.
+        let stride = place == .nothing ? 1 : Effort.stride(5)
         for step in Swift.stride(from: 1, through: Steps.maximum, by: stride) where !isDone {
             try prepare(place, sandbox)
             var settings = ["STEPS_KILL": "\(step)"]

@@ -14,7 +14,8 @@ final class PracticeServer {
         started = try sandbox.start(["practice-table", "-address", address] + flags)
         let marker = "Practice table listening on "
         var found: String?
-        try waitUntil("practice-table listens") { [started] in
+        // An import takes its time where many programs run.
+        try waitUntil("practice-table listens", within: .seconds(300)) { [started] in
             let output = try text(of: started.output)
             if let start = output.firstRange(of: marker), output[start.upperBound...].contains("\n") {
                 found = String(output[start.upperBound...].prefix { $0 != " " && $0 != "\n" })

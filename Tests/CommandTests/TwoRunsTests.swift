@@ -48,7 +48,7 @@ import Testing
             ? try sandbox.makeFileStore("src", entries) : try sandbox.makeSQLiteStore("src.db", entries)
         let digest = try sandbox.digest(of: source)
         var bothWorked = 0
-        for step in stride(from: 1, through: 40, by: Effort.stride(4)) {
+        for step in stride(from: 1, through: 40, by: Effort.stride(6)) {
             let stores = ["one", isOneJob ? "one" : "two"].map { sandbox.store(kinds.destination, "\($0)-\(step)") }
             let words = try stores.enumerated().map { number, store in
                 [
