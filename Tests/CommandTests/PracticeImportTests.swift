@@ -25,6 +25,24 @@ import Testing
         #expect(try sandbox.digest(of: server.store()) == sandbox.digest(of: source))
     }
 
+    /// What the file system keeps at the top of a disk is none of the store's, and few may read it.
+    @Test func theFileSystemsOwnFolderIsNotLookedInto() throws {
+        let sandbox = try Sandbox()
+        let source = try sandbox.makeFileStore("data", SampleEntry.initialised)
+        try makeFolder("\(sandbox.path)/data/lost+found")
+        try sandbox.write("data/lost+found/items.json", "no items")
+        let server = try PracticeServer(sandbox, ["-import", source.path])
+        #expect(try sandbox.digest(of: server.store()) == sandbox.digest(of: source))
+    }
+
+    @Test func aScanThatIsNotWholeIsNotImported() throws {
+        let sandbox = try Sandbox()
+        let item = #"{"Path":{"S":" "},"Key":{"S":"k"},"Value":{"B":"AAE="}}"#
+        let file = try sandbox.write("scan.json", #"{"Items":[\#(item)],"Count":2}"#)
+        let refused = try sandbox.sealift(["practice-table", "-address", "127.0.0.1:0", "-import", file])
+        #expect(refused.code != 0 && refused.errors.contains("says Count 2 and has 1 item"), "\(refused.errors)")
+    }
+
     @Test func aFolderOfSomethingElseIsRefused() throws {
         let sandbox = try Sandbox()
         try makeFolder("\(sandbox.path)/empty")

@@ -23,6 +23,8 @@ extension PracticeTable {
     private static func collect(_ folder: String, depth: Int, _ found: inout [String]) throws(StorageError) {
         guard depth < maximumDepth, found.count < maximumFiles else { return }
         for name in try names(in: AT_FDCWD, folder, shown: folder) {
+            // The file system's own, which few may read.
+            if depth == 0, name == "lost+found" { continue }
             let path = folder + "/" + name
             var info = stat()
             guard stat(path, &info) == 0 else { continue }
