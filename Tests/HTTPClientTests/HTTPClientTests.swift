@@ -144,12 +144,24 @@ import Testing
         #expect(error?.message.contains("secret") == false)
     }
 
+    @Test func aHandshakeThatIsNotAnsweredIsNoConnectionInTime() throws {
+        let silent = try PythonServer("silent_server.py")
+        defer { silent.stop() }
+        let client = HTTPClient(HTTPConfiguration(connectTimeout: .milliseconds(300)))
+        let error = #expect(throws: HTTPError.self) {
+            try client.perform(HTTPRequest(method: "GET", url: "https://127.0.0.1:\(silent.port)/"))
+        }
+        #expect(error?.code == .cannotConnect)
+        #expect(error?.mayHaveBeenSent == false)
+    }
+
     @Test func speaksTLSOnlyWithWhomItTrusts() throws {
         let error = #expect(throws: HTTPError.self) {
             try HTTPClient().perform(HTTPRequest(method: "GET", url: "https://127.0.0.1:\(server.port)/echo"))
         }
-        // A server without TLS may also wait for the end of a line that never comes.
-        #expect([.tls, .connectionLost, .timedOut].contains(error?.code))
+        // A server without TLS answers, hangs up, or waits for the end of a line that may never come.
+        #expect([.tls, .connectionLost, .cannotConnect].contains(error?.code))
+        #expect(error?.mayHaveBeenSent == false)
         try Scratch.withFolder { folder in
             let secure = try PythonServer("tls_server.py", "\(folder)/certificate")
             defer { secure.stop() }
