@@ -24,7 +24,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         package var spillFolder: String?
         /// What becomes of entries that the store's own listing cannot see; they are noted, if the store has such.
         package var unlisted = ListingWalk.Treatment.keep
-        /// Where the store was read into already, for a store whose scan is not in key order.
+        /// Where the store was read into already, if it was.
         package var journal: EntryJournal?
 
         package init() {}
@@ -65,17 +65,19 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         let pool = request.pool
         do {
             let deliver = { (batch: EntryBatch) throws(StorageError) -> Bool in
-                options.filter.apply(to: batch, isOrdered: true)
                 let digested = try DigestedBatch(batch, writesLines: options.writesManifestLines, pool: pool)
                 return queue.push(.success(digested))
             }
-            if store.traits.isAscending {
+            if store.traits.isAscending, options.journal == nil {
                 if let start = options.filter.start { request.partition = StoragePartition(from: start, to: nil) }
-                try store.scan(request, deliver)
+                try store.scan(request) { batch throws(StorageError) in
+                    options.filter.apply(to: batch, isOrdered: true)
+                    return try deliver(batch)
+                }
             } else {
                 let isCancelled = request.isCancelled
                 request.isCancelled = { isStopped.isSet || isCancelled() }
-                try sorted(store, request, options, deliver)
+                try journaled(store, request, options, deliver)
             }
         } catch {
             queue.push(.failure(error))
@@ -83,41 +85,29 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         queue.close()
     }
 
-    /// Delivers the entries of a store that gives none in order, from where it was read into, or reading it now.
-    private static func sorted(
+    /// Delivers the entries of a store from where it was read into, or from a journal that is filled on the way.
+    private static func journaled(
         _ store: any StorageSource, _ request: ScanRequest, _ options: Options,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws {
-        if let journal = options.journal { return try merge(journal, of: store, request, options, deliver) }
+        if let journal = options.journal { return try entries(of: store, in: journal, request, options, deliver) }
         let folder = options.spillFolder == nil ? try ScratchFolder() : nil
         defer { folder?.remove() }
         let journal = try EntryJournal(scratchIn: options.spillFolder ?? folder?.path ?? ".")
         defer { journal.close() }
-        let partitions = try store.partitions(request.readers)
-        try journal.begin(header: [], partitions: partitions.count)
+        try journal.begin(header: [], partitions: try store.partitions(request.readers))
         var unsorted = request
         unsorted.includesDirectoryMarkers = store.traits.keepsDirectoryMarkers
-        try JournaledRead(
-            store: store, journal: journal, partitions: partitions, request: unsorted, readers: request.readers
-        ).run()
-        try merge(journal, of: store, request, options, deliver)
+        try JournaledRead(store: store, journal: journal, request: unsorted, readers: request.readers).run()
+        try entries(of: store, in: journal, request, options, deliver)
     }
 
-    private static func merge(
-        _ journal: EntryJournal, of store: any StorageSource, _ request: ScanRequest, _ options: Options,
+    private static func entries(
+        of store: any StorageSource, in journal: EntryJournal, _ request: ScanRequest, _ options: Options,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
-    ) throws {
-        guard store.traits.keepsDirectoryMarkers else {
-            return try journal.merge(pool: request.pool, isCancelled: request.isCancelled, deliver)
-        }
-        var walk = ListingWalk(options.unlisted, start: options.filter.start)
-        try journal.merge(pool: request.pool, isCancelled: request.isCancelled) { batch throws(StorageError) in
-            walk.apply(to: batch) { reason, key in request.note(ScanNote(reason, at: escapedKey(key))) }
-            return try deliver(batch)
-        }
-        if options.unlisted == .leaveOut {
-            options.filter.leaveOut("not visible to listing (-listed-only)", walk.unseen)
-        }
+    ) throws(StorageError) {
+        try JournaledEntries(journal: journal, store: store, filter: options.filter, unlisted: options.unlisted).read(
+            pool: request.pool, isCancelled: request.isCancelled, note: request.note, deliver)
     }
 
     package func next() throws -> (any DigestPage)? {

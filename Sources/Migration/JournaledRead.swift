@@ -2,11 +2,10 @@ import Storage
 import Synchronization
 import Workers
 
-/// Reads all partitions of a store into a journal, several at once, each from where the journal has it.
+/// Reads all partitions that a journal names of a store into it, several at once, each from where the journal has it.
 struct JournaledRead {
     let store: any StorageSource
     let journal: EntryJournal
-    let partitions: [StoragePartition]
     /// How to read; its pool decides what the journal holds.
     let request: ScanRequest
     /// Threads that read.
@@ -22,7 +21,7 @@ struct JournaledRead {
         let isCancelled = request.isCancelled
         request.isCancelled = { hasFailed.load(ordering: .relaxed) || isCancelled() }
         let shared = request
-        let (store, journal, partitions) = (store, journal, partitions)
+        let (store, journal, partitions) = (store, journal, journal.partitions)
         do {
             try withWorkers(
                 min(max(readers, 1), partitions.count), onError: { _ in hasFailed.store(true, ordering: .relaxed) }

@@ -27,7 +27,7 @@ extension MigrationCopy {
         request.includesDirectoryMarkers = source.traits.keepsDirectoryMarkers
         request.pool = pool
         let reading = JournaledRead(
-            store: source, journal: journal.journal, partitions: journal.partitions, request: request,
+            store: source, journal: journal.journal, request: request,
             readers: min(readerCount, Self.maximumRemoteReaders))
         do {
             try reading.run { batch in
@@ -58,13 +58,13 @@ extension MigrationCopy {
 
     private func refuseMisfits(in journal: SourceJournal, _ pool: BatchPool, counting count: inout SizeCount) throws {
         var offenders = Offenders(rules: destination.rules)
-        var walk = ListingWalk(options.listedOnly ? .leaveOut : .keep)
-        let filter = EntryFilter(start: options.start)
         var rivals = RivalCheck(source: source, rules: destination.rules)
-        try journal.journal.merge(pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }) {
-            batch throws(StorageError) in
-            if source.traits.keepsDirectoryMarkers { walk.apply(to: batch) { _, _ in } }
-            filter.apply(to: batch, isOrdered: true)
+        let entries = JournaledEntries(
+            journal: journal.journal, store: source, filter: EntryFilter(start: options.start),
+            unlisted: options.listedOnly ? .leaveOut : .keep)
+        try entries.read(
+            pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }, note: { _ in }
+        ) { batch throws(StorageError) in
             offenders.check(batch)
             for index in 0..<batch.count {
                 count.add(batch.key(index))

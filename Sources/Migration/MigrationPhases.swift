@@ -213,9 +213,9 @@ extension MigrationPhases {
         return path
     }
 
-    /// The journal of a source that is read over a network and in no order.
+    /// The journal of a source that is read over a network.
     private func openJournal(_ state: StateFolder, isSourceInUse: Bool) throws -> SourceJournal? {
-        guard source.isRemote, !source.traits.isAscending else { return nil }
+        guard source.isRemote else { return nil }
         return try SourceJournal(
             source, partitionCount: options.maximumParallel, job: job, in: state, options: options,
             isSourceInUse: isSourceInUse, logger: context.logger)

@@ -12,10 +12,9 @@ final class SourceJournal {
     private static let markerNote = "marker"
     private static let earlierMarkerNote = "earlier marker"
     private static let inUseNote = "in use"
-    private static let version = "sealift journal 1"
+    private static let version = "sealift journal 2"
 
     let journal: EntryJournal
-    let partitions: [StoragePartition]
     /// Entries that an earlier run had read, directory markers among them.
     let entriesReadBefore: Int
     /// The source's marker when the journal was found to be trusted.
@@ -44,13 +43,10 @@ final class SourceJournal {
             if opened.entryCount > 0 {
                 logger.warn("what an earlier run had read is read again", ["because": .string(refusal)])
             }
-            partitions = try source.partitions(partitionCount)
-            try opened.begin(header: header, partitions: partitions.count)
+            try opened.begin(header: header, partitions: try source.partitions(partitionCount))
             entriesReadBefore = 0
             trustedMarker = nil
         } else {
-            let count = opened.partitionCount
-            partitions = count == 1 ? [.whole] : StoragePartition.segments(count)
             entriesReadBefore = opened.entryCount
             trustedMarker = marker
         }

@@ -21,6 +21,11 @@ package struct StoragePartition: Hashable, Sendable {
         self.segment = nil
     }
 
+    /// One segment of a store that divides itself into `count`.
+    package static func segment(_ index: Int, of count: Int) -> StoragePartition {
+        StoragePartition(segment: Segment(index: index, count: count))
+    }
+
     private init(segment: Segment) {
         lower = nil
         upper = nil
@@ -32,7 +37,7 @@ package struct StoragePartition: Hashable, Sendable {
 
     /// All segments of a store that divides itself into `count`.
     package static func segments(_ count: Int) -> [StoragePartition] {
-        (0..<count).map { StoragePartition(segment: Segment(index: $0, count: count)) }
+        (0..<count).map { .segment($0, of: count) }
     }
 
     /// Whether a key lies in the range; a segment's range is everything.

@@ -12,7 +12,10 @@ import Testing
         let file = try sandbox.configuration(source, destination)
         let first = try sandbox.start(["operator", "migrate", "-config", file])
         let marker = "\(source.path)/core/_migration"
-        try waitUntil("the marker is set") { exists(marker) || first.program.ends(within: 1) }
+        // Halted while it makes a database, it would hold that database's lock, and others were told of that.
+        try waitUntil("both sides are guarded") {
+            exists(marker) && isGuarded(destination) || first.program.ends(within: 1)
+        }
         first.program.send(SIGSTOP)
         let second = try sandbox.migrate(file)
         #expect(second.code == 2)
@@ -27,6 +30,17 @@ import Testing
         #expect(outcome.code == 0, "\(outcome.errors)")
         #expect(!exists(marker))
         #expect(try sandbox.digest(of: destination) == sandbox.digest(of: source))
+    }
+
+    private func isGuarded(_ destination: Store) -> Bool {
+        switch destination {
+        case .file(let path): return exists("\(path)/core/_migration")
+        case .raft(let path): return exists("\(path).sealift-building/node")
+        case .sqlite(let path):
+            let marker = "SELECT count(*) FROM vault_kv_store WHERE CAST(key AS TEXT) = 'core/migration'"
+            return (try? runProgram("sqlite3", ["-readonly", path, marker])) == "1\n"
+        case .dynamodb: return true
+        }
     }
 
     /// Process numbers come again: one that now belongs to another program is not taken for the run.

@@ -58,6 +58,13 @@ func journaledEntries(of batch: EntryBatch) -> [JournaledEntry] {
     (0..<batch.count).map { JournaledEntry(batch, $0) }
 }
 
+extension EntryJournal {
+    /// Begins with so many segments.
+    func begin(header: [UInt8], partitions count: Int) throws(StorageError) {
+        try begin(header: header, partitions: StoragePartition.segments(count))
+    }
+}
+
 /// Everything in a journal, in the order it comes in, equal keys put in a fixed order.
 func merged(
     _ journal: EntryJournal, _ pool: BatchPool, maximumStreams: Int = JournalMerge.maximumStreams

@@ -38,7 +38,7 @@ import Workers
             if isDurable {
                 journal.close()
                 journal = try EntryJournal(durableAt: path)
-                #expect(journal.header == Array("job".utf8) && journal.partitionCount == partitions)
+                #expect(journal.header == Array("job".utf8) && journal.partitions.count == partitions)
             } else {
                 #expect(Scratch.names(in: folder).isEmpty)
             }
@@ -110,7 +110,7 @@ import Workers
             let path = "\(folder)/journal.lmdb"
             let source = JournalSource(seed: 3, count: 300)
             var journal = try EntryJournal(durableAt: path)
-            #expect(journal.header == nil && journal.partitionCount == 0 && journal.note("x") == nil)
+            #expect(journal.header == nil && journal.partitions.count == 0 && journal.note("x") == nil)
             #expect(throws: StorageError.self) { try journal.setNote("x", [1]) }
             #expect(Scratch.names(in: folder).isEmpty)
             for round in 1...2 {
@@ -125,7 +125,7 @@ import Workers
                 #expect(throws: StorageError.self) { try journal.finish(partition: 0) }
                 journal = try EntryJournal(durableAt: path)
                 #expect(Scratch.names(in: folder) == ["journal.lmdb"])
-                #expect(journal.header == [UInt8(round)] && journal.partitionCount == JournalSource.partitions)
+                #expect(journal.header == [UInt8(round)] && journal.partitions.count == JournalSource.partitions)
                 #expect(journal.note("x")?.count == 100_000 * round && journal.note("é/\u{0}") == [])
                 #expect(journal.note("position/1") == Array("300".utf8))
                 #expect(journal.progress(of: 2) == .finished && journal.progress(of: 3) == .notStarted)

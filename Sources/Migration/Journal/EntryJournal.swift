@@ -27,6 +27,7 @@ package final class EntryJournal: @unchecked Sendable {
         var file: JournalFile?
         var header: [UInt8]?
         var summary = JournalSummary(partitions: 0)
+        var partitions: [StoragePartition] = []
         var progress: [Int: Progress] = [:]
         var notes: [String: [UInt8]] = [:]
         var waiting: [JournalStep] = []
@@ -74,6 +75,7 @@ package final class EntryJournal: @unchecked Sendable {
             state.file = file
             state.header = contents.header
             state.summary = contents.summary
+            state.partitions = contents.partitions
             state.progress = contents.progress
             state.notes = contents.notes
             state.kind = contents.summary.stampBytes.map {
@@ -87,20 +89,27 @@ package final class EntryJournal: @unchecked Sendable {
     /// What the journal belongs to, as `begin` was told; `nil` while new.
     package var header: [UInt8]? { monitor.read { $0.header } }
 
-    /// The number of partitions that `begin` was told; 0 while new.
-    package var partitionCount: Int { monitor.read { $0.summary.partitions } }
+    /// The partitions that `begin` was told; none while new.
+    package var partitions: [StoragePartition] { monitor.read { $0.partitions } }
 
-    /// Entries written, of all partitions, also those of earlier runs.
+    /// Which generation is being written, from 0.
+    package var generation: Int { monitor.read { $0.summary.generation } }
+
+    /// Entries and tombstones written, of all partitions and generations, also those of earlier runs.
     package var entryCount: Int { monitor.read { $0.summary.entries } }
 
     /// Bytes of their keys and values, whether or not values are kept.
     package var byteCount: Int { monitor.read { $0.summary.entryBytes } }
 
-    /// Where a partition stands: what is written (durably), not what was taken.
+    /// Where a partition stands in this generation: what is written (durably), not what was taken.
     package func progress(of partition: Int) -> Progress { monitor.read { $0.progress[partition] ?? .notStarted } }
 
     /// Empties the journal and starts anew; the old contents go in the moment the new journal stands.
-    package func begin(header: [UInt8], partitions: Int) throws(StorageError) {
+    ///
+    /// - Parameters:
+    ///   - header: What the journal belongs to.
+    ///   - partitions: What the store was cut into; the journal keeps the description.
+    package func begin(header: [UInt8], partitions: [StoragePartition]) throws(StorageError) {
         close()
         let file = try Self.own { () throws(StorageError) in
             switch home {
@@ -113,7 +122,25 @@ package final class EntryJournal: @unchecked Sendable {
             state = State()
             state.file = file
             state.header = header
-            state.summary = JournalSummary(partitions: partitions)
+            state.summary = JournalSummary(partitions: partitions.count)
+            state.partitions = partitions
+        }
+    }
+
+    /// Begins a generation: what is appended from now on is newer than all that is there, and takes its place key by
+    /// key; no partition has been read in it yet.
+    package func beginGeneration() throws(StorageError) {
+        try drain()
+        let file = try begun()
+        var summary = monitor.read { $0.summary }
+        guard summary.generation < JournalSummary.mostGenerations else {
+            throw StorageError(.limit, "\(file.path): the journal holds too many generations. Begin it anew.")
+                .ofOwnFiles
+        }
+        try Self.own { () throws(StorageError) in try file.beginGeneration(&summary) }
+        monitor.change { state in
+            state.summary = summary
+            state.progress = [:]
         }
     }
 
@@ -154,6 +181,19 @@ package final class EntryJournal: @unchecked Sendable {
         try take(
             JournalStep(
                 partition: partition, progress: batch.cursor.map { .at($0) }, batch: batch, pool: pool, notes: notes))
+    }
+
+    /// Takes a batch of keys, whose values say nothing, that are not there any more: what older generations hold of them
+    /// is gone. In one generation an entry stands against a tombstone.
+    ///
+    /// - Throws: See ``append(_:partition:pool:notes:)``.
+    package func appendTombstones(_ batch: EntryBatch, partition: Int, pool: BatchPool) throws(StorageError) {
+        guard !batch.hasFailedStamp else { throw DigestedBatch.failedStamp }
+        batch.sortByKey()
+        try take(
+            JournalStep(
+                partition: partition, progress: batch.cursor.map { .at($0) }, batch: batch, isTombstone: true,
+                pool: pool))
     }
 
     /// Marks a partition as read to its end, behind everything that was appended to it.
@@ -260,7 +300,8 @@ package final class EntryJournal: @unchecked Sendable {
 
     // MARK: Merging
 
-    /// Gives all entries in key order; may be called again. Equal keys come one behind the other.
+    /// Gives all entries in key order, of each key the newest; may be called again. Equal keys of one generation come one
+    /// behind the other.
     ///
     /// - Parameters:
     ///   - pool: Where the batches are taken from; they must be of the kind that was journaled.

@@ -9,6 +9,7 @@ struct JournalContents {
     private(set) var summary = JournalSummary(partitions: 0)
     private(set) var header: [UInt8] = []
     private(set) var notes: [String: [UInt8]] = [:]
+    private(set) var partitions: [StoragePartition] = []
     private(set) var progress: [Int: EntryJournal.Progress] = [:]
     private(set) var records: [JournalRecord.Place] = []
 
@@ -38,17 +39,24 @@ struct JournalContents {
             case 2 where pair.key == JournalFile.headerKey:
                 header = try small(pair)
                 hasHeader = true
-            case 3:
+            case 3 where pair.key == JournalFile.partitionsKey:
+                guard let read = PartitionList.decoded(try small(pair)) else {
+                    throw damaged("its partitions are damaged")
+                }
+                partitions = read
+            case 4:
                 guard let name = String(validating: pair.key.dropFirst(), as: UTF8.self) else {
                     throw damaged("a note has no name")
                 }
                 notes[name] = try small(pair)
-            case 4: try addProgress(pair)
-            case 5: try addRecord(pair)
+            case 5: try addProgress(pair)
+            case 6: try addRecord(pair)
             default: throw damaged("it holds what no journal holds")
             }
         }
-        guard hasSummary, hasHeader else { throw damaged("its beginning is missing") }
+        guard hasSummary, hasHeader, partitions.count == summary.partitions else {
+            throw damaged("its beginning is missing")
+        }
         try checkTotals()
     }
 
@@ -104,7 +112,9 @@ struct JournalContents {
         let place = header.withUnsafeBytes {
             JournalRecord.place(header: $0, bytes: pair.value, number: records.count)
         }
-        guard let place else { throw damaged("record \(number) is damaged") }
+        guard let place, place.age.generation <= summary.generation else {
+            throw damaged("record \(number) is damaged")
+        }
         records.append(place)
     }
 }

@@ -10,9 +10,10 @@ import Synchronization
 /// | --- | --- |
 /// | 1 | ``JournalSummary`` |
 /// | 2 | the header that ``EntryJournal/begin(header:partitions:)`` was given |
-/// | 3, name | a note |
-/// | 4, partition u32 | 1 and the cursor, or 2 for a partition that was read to its end |
-/// | 5, number u64 | ``JournalRecord``, numbered from 0 |
+/// | 3 | the partitions, see ``PartitionList`` |
+/// | 4, name | a note |
+/// | 5, partition u32 | 1 and the cursor, or 2 for a partition that was read to its end |
+/// | 6, number u64 | ``JournalRecord``, numbered from 0; the last keys, which are quickest to add to |
 ///
 /// Numbers in keys are big-endian. All values but records end in a check of 8 bytes, seeded with the one of their key.
 /// Records are appended and never changed; one transaction holds some of them, the cursors behind them, and the summary.
@@ -38,7 +39,9 @@ final class JournalFile: Sendable {
     private static let number = Mutex(0)
 
     /// Makes an empty journal without a name, which is gone when it is closed or its process ends.
-    static func scratch(in folder: String, header: [UInt8], partitions: Int) throws(StorageError) -> JournalFile {
+    static func scratch(
+        in folder: String, header: [UInt8], partitions: [StoragePartition]
+    ) throws(StorageError) -> JournalFile {
         let number = number.withLock { number in
             number += 1
             return number
@@ -52,7 +55,9 @@ final class JournalFile: Sendable {
     }
 
     /// Puts an empty journal in the place of whatever is there, at once.
-    static func durable(at path: String, header: [UInt8], partitions: Int) throws(StorageError) -> JournalFile {
+    static func durable(
+        at path: String, header: [UInt8], partitions: [StoragePartition]
+    ) throws(StorageError) -> JournalFile {
         let temporary = temporaryPath(path)
         unlink(temporary)
         let file = JournalFile(try open(temporary, named: path, isDurable: true), path: path, isDurable: true)
@@ -85,12 +90,25 @@ final class JournalFile: Sendable {
         }
     }
 
-    private func begin(_ header: [UInt8], _ partitions: Int) throws(StorageError) {
-        let summary = JournalSummary(partitions: partitions)
+    private func begin(_ header: [UInt8], _ partitions: [StoragePartition]) throws(StorageError) {
+        let summary = JournalSummary(partitions: partitions.count)
+        let list = PartitionList.encoded(partitions)
         try write { transaction throws(LMDBError) in
             try transaction.put(Self.headerKey, Self.sealed(header, Self.headerKey))
+            try transaction.put(Self.partitionsKey, Self.sealed(list, Self.partitionsKey))
             try transaction.put(Self.summaryKey, Self.sealed(summary.encoded, Self.summaryKey))
         }
+    }
+
+    /// Begins a new generation: no partition has been read in it.
+    func beginGeneration(_ summary: inout JournalSummary) throws(StorageError) {
+        var after = summary
+        after.beginGeneration()
+        try write { transaction throws(LMDBError) in
+            for partition in 0..<after.partitions { _ = try transaction.delete(Self.partitionKey(partition)) }
+            try transaction.put(Self.summaryKey, Self.sealed(after.encoded, Self.summaryKey))
+        }
+        summary = after
     }
 
     /// Opens a journal that is there and reads what it says about itself; `nil` if there is none.
@@ -127,8 +145,9 @@ final class JournalFile: Sendable {
                 for (name, value) in step.notes { try Self.putNote(name, value, transaction) }
                 guard let batch = step.batch, batch.count > 0 else { continue }
                 let number = after.records
+                let age = JournalRecord.Age(generation: after.generation, isTombstone: step.isTombstone)
                 try transaction.append(Self.recordKey(number), count: size) { room in
-                    JournalRecord.write(batch, number: number, into: room)
+                    JournalRecord.write(batch, age, number: number, into: room)
                 }
                 after.add(batch)
             }
@@ -146,7 +165,7 @@ final class JournalFile: Sendable {
     }
 
     private static func putNote(_ name: String, _ value: [UInt8], _ transaction: LMDBTransaction) throws(LMDBError) {
-        let key = [3] + Array(name.utf8)
+        let key = [4] + Array(name.utf8)
         try transaction.put(key, sealed(value, key))
     }
 
@@ -192,13 +211,14 @@ final class JournalFile: Sendable {
 
     static let summaryKey: [UInt8] = [1]
     static let headerKey: [UInt8] = [2]
+    static let partitionsKey: [UInt8] = [3]
 
     private static func partitionKey(_ partition: Int) -> [UInt8] {
-        [4] + withUnsafeBytes(of: UInt32(truncatingIfNeeded: partition).bigEndian) { Array($0) }
+        [5] + withUnsafeBytes(of: UInt32(truncatingIfNeeded: partition).bigEndian) { Array($0) }
     }
 
     private static func recordKey(_ number: Int) -> [UInt8] {
-        [5] + withUnsafeBytes(of: UInt64(truncatingIfNeeded: number).bigEndian) { Array($0) }
+        [6] + withUnsafeBytes(of: UInt64(truncatingIfNeeded: number).bigEndian) { Array($0) }
     }
 
     private static func sealed(_ value: [UInt8], _ key: [UInt8]) -> [UInt8] {

@@ -4,13 +4,13 @@ import Storage
 ///
 /// | Part | Fields, little-endian |
 /// | --- | --- |
-/// | header, 24 bytes | check of the rest u64, entries u64, bytes of their keys and values u64 |
+/// | header, 32 bytes | check of the rest u64, entries u64, bytes of their keys and values u64, generation u32, kind u32 (0 entries, 1 tombstones) |
 /// | entry | check of the rest u64, key size u32, value size u32, stamp, key, value (none where values are not kept) |
 ///
 /// The checks are seeded with the record's number and the entry's place in it, so that nothing can stand in for
 /// something else.
 enum JournalRecord {
-    static let headerBytes = 24
+    static let headerBytes = 32
     static let entryHeaderBytes = 16
 
     /// Where a record stands.
@@ -22,6 +22,21 @@ enum JournalRecord {
         let entries: Int
         /// Bytes of keys and values.
         let entryBytes: Int
+        let age: Age
+    }
+
+    /// What decides between entries of one key.
+    struct Age: Hashable {
+        /// Later ones are newer.
+        let generation: Int
+        /// Whether the record names keys that are not there any more.
+        var isTombstone = false
+
+        /// Whether an entry of this age stands before one of another age and of the same key: newer ones come first, in
+        /// one generation entries before tombstones.
+        func isBefore(_ other: Age) -> Bool {
+            generation == other.generation ? !isTombstone && other.isTombstone : generation > other.generation
+        }
     }
 
     /// Bytes of the record that a batch makes.
@@ -47,10 +62,12 @@ enum JournalRecord {
     }
 
     /// Writes a batch as a record of exactly the room's size.
-    static func write(_ batch: EntryBatch, number: Int, into room: UnsafeMutableRawBufferPointer) {
+    static func write(_ batch: EntryBatch, _ age: Age, number: Int, into room: UnsafeMutableRawBufferPointer) {
         guard let base = room.baseAddress else { return }
         store(UInt64(batch.count), at: base + 8)
         store(UInt64(batch.byteCount), at: base + 16)
+        store(UInt32(truncatingIfNeeded: age.generation), at: base + 24)
+        store(UInt32(age.isTombstone ? 1 : 0), at: base + 28)
         store(headerCheck(UnsafeRawPointer(base), number: number, recordBytes: room.count), at: base)
         var place = base + headerBytes
         for index in 0..<batch.count {
@@ -80,7 +97,10 @@ enum JournalRecord {
             let entryBytes = Int(exactly: load(base + 16, as: UInt64.self)), entries >= 0, entryBytes >= 0,
             entries <= bytes.count / entryHeaderBytes
         else { return nil }
-        return Place(bytes: bytes, number: number, entries: entries, entryBytes: entryBytes)
+        let kind = load(base + 28, as: UInt32.self)
+        guard kind <= 1 else { return nil }
+        let age = Age(generation: Int(load(base + 24, as: UInt32.self)), isTombstone: kind == 1)
+        return Place(bytes: bytes, number: number, entries: entries, entryBytes: entryBytes, age: age)
     }
 
     /// What an entry's check is seeded with: its place and, read from its header, its sizes.

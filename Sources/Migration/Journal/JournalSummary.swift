@@ -2,13 +2,17 @@ package import Storage
 
 /// What a journal holds, in numbers; rewritten with every transaction.
 struct JournalSummary: Equatable {
-    private static let version: UInt64 = 1
-    private static let numbers = 8
+    private static let version: UInt64 = 2
+    private static let numbers = 9
+    /// Each is one read of a whole source.
+    static let mostGenerations = 1 << 20
 
     /// Bytes of the stamp of every entry; `nil` before the first entry.
     private(set) var stampBytes: Int?
     private(set) var keepsValues = true
     let partitions: Int
+    /// Of what is added now, from 0.
+    private(set) var generation = 0
     private(set) var records = 0
     private(set) var entries = 0
     /// Bytes of keys and values, whether or not values are held.
@@ -18,6 +22,8 @@ struct JournalSummary: Equatable {
         self.partitions = partitions
     }
 
+    mutating func beginGeneration() { generation += 1 }
+
     mutating func add(_ batch: EntryBatch) {
         stampBytes = batch.stampBytes
         keepsValues = batch.keepsValues
@@ -26,11 +32,11 @@ struct JournalSummary: Equatable {
         entryBytes += batch.byteCount
     }
 
-    /// Eight numbers of 8 bytes, little-endian.
+    /// Nine numbers of 8 bytes, little-endian.
     var encoded: [UInt8] {
         let numbers = [
             Self.version, stampBytes == nil ? 0 : 1, UInt64(stampBytes ?? 0), keepsValues ? 1 : 0, UInt64(partitions),
-            UInt64(records), UInt64(entries), UInt64(entryBytes),
+            UInt64(records), UInt64(entries), UInt64(entryBytes), UInt64(generation),
         ]
         return numbers.flatMap { number in withUnsafeBytes(of: number.littleEndian) { Array($0) } }
     }
@@ -43,13 +49,17 @@ struct JournalSummary: Equatable {
                 UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
             }
         }
-        guard numbers[0] == Self.version, numbers.allSatisfy({ $0 < 1 << 56 }) else { return nil }
+        guard numbers[0] == Self.version, numbers.allSatisfy({ $0 < 1 << 56 }), numbers[8] <= Self.mostGenerations
+        else {
+            return nil
+        }
         stampBytes = numbers[1] == 0 ? nil : Int(numbers[2])
         keepsValues = numbers[3] != 0
         partitions = Int(numbers[4])
         records = Int(numbers[5])
         entries = Int(numbers[6])
         entryBytes = Int(numbers[7])
+        generation = Int(numbers[8])
     }
 }
 
@@ -58,6 +68,8 @@ struct JournalStep {
     let partition: Int
     let progress: EntryJournal.Progress?
     let batch: EntryBatch?
+    /// Whether the batch names keys that are not there any more.
+    let isTombstone: Bool
     let pool: BatchPool?
     let notes: [String: [UInt8]]
     /// A small batch counts for this much: its arena may be larger than what is in it.
@@ -67,12 +79,13 @@ struct JournalStep {
     let bytes: Int
 
     init(
-        partition: Int, progress: EntryJournal.Progress?, batch: EntryBatch? = nil, pool: BatchPool? = nil,
-        notes: [String: [UInt8]] = [:]
+        partition: Int, progress: EntryJournal.Progress?, batch: EntryBatch? = nil, isTombstone: Bool = false,
+        pool: BatchPool? = nil, notes: [String: [UInt8]] = [:]
     ) {
         self.partition = partition
         self.progress = progress
         self.batch = batch
+        self.isTombstone = isTombstone
         self.pool = pool
         self.notes = notes
         self.bytes = batch.map { max($0.heldBytes, Self.smallestBytes) } ?? 0

@@ -9,6 +9,15 @@ struct LoserTree {
     private struct Head {
         var key: UnsafeRawPointer
         var count: Int
+        var age: JournalRecord.Age
+
+        var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: key, count: count) }
+    }
+
+    /// The last key taken or found to be gone, and of which age: what is older of it is not taken.
+    private struct Newest {
+        var key: [UInt8] = []
+        var age: JournalRecord.Age?
     }
 
     private let source: JournalRecords
@@ -17,12 +26,16 @@ struct LoserTree {
     private let heads: UnsafeMutablePointer<Head>
     private let losers: UnsafeMutablePointer<Int32>
     private let windows: UnsafeMutableRawPointer
+    private let findsNewest: Bool
+    private var newest = Newest()
 
     /// - Parameters:
     ///   - runs: Records that are in order one behind the other, a stream each; not empty.
     ///   - window: Bytes that a stream reads at once.
-    init(_ source: JournalRecords, _ runs: [Range<Int>], window: Int) {
+    ///   - findsNewest: Whether of the entries of one key only the newest is wanted; each run is of one age.
+    init(_ source: JournalRecords, _ runs: [Range<Int>], window: Int, findsNewest: Bool) {
         self.source = source
+        self.findsNewest = findsNewest
         count = runs.count
         streams = .allocate(capacity: runs.count)
         heads = .allocate(capacity: runs.count)
@@ -31,7 +44,8 @@ struct LoserTree {
         for (index, run) in runs.enumerated() {
             let room = windows + index * window
             (streams + index).initialize(to: RecordStream(records: run, window: room, capacity: window))
-            (heads + index).initialize(to: Head(key: UnsafeRawPointer(room), count: -1))
+            (heads + index).initialize(
+                to: Head(key: UnsafeRawPointer(room), count: -1, age: source.places[run.lowerBound].age))
             (losers + index).initialize(to: -1)
         }
     }
@@ -64,14 +78,34 @@ struct LoserTree {
         }
     }
 
-    /// Moves the smallest entry into a batch.
+    /// Moves the smallest entry into a batch, of several with its key the newest.
     ///
     /// - Returns: `false` if no entry is left.
-    func takeSmallest(into batch: EntryBatch) throws(StorageError) -> Bool {
-        let smallest = Int(losers[0])
-        guard heads[smallest].count >= 0 else { return false }
-        try streams[smallest].take(into: batch, source)
-        try advance(smallest)
+    mutating func takeSmallest(into batch: EntryBatch) throws(StorageError) -> Bool {
+        while heads[Int(losers[0])].count >= 0 {
+            let smallest = Int(losers[0])
+            let isTaken = !findsNewest || isNewest(heads[smallest])
+            if isTaken { try streams[smallest].take(into: batch, source) } else { streams[smallest].pass(source) }
+            try advance(smallest)
+            replay(smallest)
+            if isTaken { return true }
+        }
+        return false
+    }
+
+    /// Whether an entry is to be taken; entries of one key come in the order of their ages, and those of the same
+    /// generation are all taken.
+    private mutating func isNewest(_ head: Head) -> Bool {
+        if let age = newest.age, newest.key.withUnsafeBytes({ compareBytes($0, head.bytes) }) == 0 {
+            return age == head.age && !age.isTombstone
+        }
+        newest.key.removeAll(keepingCapacity: true)
+        newest.key.append(contentsOf: head.bytes)
+        newest.age = head.age
+        return !head.age.isTombstone
+    }
+
+    private func replay(_ smallest: Int) {
         var winner = Int32(smallest)
         var node = (smallest + count) / 2
         while node > 0 {
@@ -83,12 +117,12 @@ struct LoserTree {
             node /= 2
         }
         losers[0] = winner
-        return true
     }
 
     private func advance(_ index: Int) throws(StorageError) {
         if try streams[index].advance(source) {
-            heads[index] = Head(key: streams[index].key(source), count: streams[index].keyCount)
+            heads[index].key = streams[index].key(source)
+            heads[index].count = streams[index].keyCount
         } else {
             heads[index].count = -1
         }
@@ -98,8 +132,7 @@ struct LoserTree {
         let left = heads[Int(left)]
         let right = heads[Int(right)]
         guard left.count >= 0, right.count >= 0 else { return left.count >= 0 }
-        return compareBytes(
-            UnsafeRawBufferPointer(start: left.key, count: left.count),
-            UnsafeRawBufferPointer(start: right.key, count: right.count)) < 0
+        let order = compareBytes(left.bytes, right.bytes)
+        return order == 0 && findsNewest ? left.age.isBefore(right.age) : order < 0
     }
 }

@@ -65,6 +65,17 @@ struct RecordStream {
         return true
     }
 
+    /// Stands behind the entry at hand without looking at its value.
+    mutating func pass(_ source: borrowing JournalRecords) {
+        let count =
+            JournalRecord.entryHeaderBytes + source.stampBytes + keyCount + (source.keepsValues ? valueCount : 0)
+        let inWindow = min(count, end - start)
+        use(inWindow)
+        // What lies beyond the window is in the record, as was checked when the stream came to the entry.
+        offset += count - inWindow
+        left -= count - inWindow
+    }
+
     /// Copies the entry at hand into a batch, checks it, and stands behind it.
     mutating func take(into batch: EntryBatch, _ source: borrowing JournalRecords) throws(StorageError) {
         let entry = UnsafeRawPointer(window) + start
