@@ -65,7 +65,7 @@ let package = Package(
         // Floor 3: storage backends.
         room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
         room("FileBackend", path: "Sources/Backends/File", ["Storage", "Files", "Workers", "JSON", "CSystem"]),
-        room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "Files", "CSQLite", "CSystem"]),
+        room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "Files", "Workers", "CSQLite", "CSystem"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
             ["Storage", "Files", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem", "Wording"]),

@@ -36,7 +36,7 @@ final class FileImage: @unchecked Sendable {
     }
 
     /// Mapped pages count as resident memory; this much of them is let stand.
-    private static let residentLimit = 32 << 20
+    private static let residentLimit = 24 << 20
 
     /// - Parameter isSettled: Whether the file was written by others, long ago: then a write meanwhile is an error.
     /// - Throws: `.notFound`, `.inUse`, `.unsupported` (not a regular file), `.truncated` (too small for two pages),

@@ -13,35 +13,16 @@ package enum JSONText: Sendable {
 
     /// The value as compact JSON.
     package var text: String {
-        var text = ""
-        write(to: &text)
-        return text
+        var writer = JSONTextWriter(isIndented: false)
+        writer.write(self)
+        return writer.text
     }
 
-    private func write(to text: inout String) {
-        switch self {
-        case .object(let members):
-            text += "{"
-            for (index, (name, value)) in members.enumerated() {
-                if index > 0 { text += "," }
-                writeString(name, to: &text)
-                text += ":"
-                value.write(to: &text)
-            }
-            text += "}"
-        case .array(let elements):
-            text += "["
-            for (index, element) in elements.enumerated() {
-                if index > 0 { text += "," }
-                element.write(to: &text)
-            }
-            text += "]"
-        case .string(let string): writeString(string, to: &text)
-        case .integer(let number): text += String(number)
-        case .double(let number): text += number.isFinite ? String(number) : "null"
-        case .boolean(let isTrue): text += isTrue ? "true" : "false"
-        case .null: text += "null"
-        }
+    /// The value as JSON for people: a line for each member and element.
+    package var indentedText: String {
+        var writer = JSONTextWriter(isIndented: true)
+        writer.write(self)
+        return writer.text
     }
 }
 
@@ -56,20 +37,76 @@ extension JSONText {
     package static func optional(_ text: String?) -> JSONText { text.map(JSONText.string) ?? .null }
 }
 
-private func writeString(_ string: String, to text: inout String) {
-    text += "\""
-    for scalar in string.unicodeScalars {
-        switch scalar {
-        case "\"": text += "\\\""
-        case "\\": text += "\\\\"
-        case "\n": text += "\\n"
-        case "\r": text += "\\r"
-        case "\t": text += "\\t"
-        // U+2028 and U+2029 end a line for some readers of line-wise JSON.
-        case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value), "\u{2028}", "\u{2029}":
-            text += "\\u" + hexadecimal(scalar.value, 4)
-        default: text.unicodeScalars.append(scalar)
+private struct JSONTextWriter {
+    private(set) var text = ""
+    private let isIndented: Bool
+    private var depth = 0
+
+    init(isIndented: Bool) {
+        self.isIndented = isIndented
+    }
+
+    mutating func write(_ value: JSONText) {
+        switch value {
+        case .object(let members):
+            open("{")
+            for (index, (name, value)) in members.enumerated() {
+                begin(index)
+                writeString(name)
+                text += isIndented ? ": " : ":"
+                write(value)
+            }
+            close("}", isEmpty: members.isEmpty)
+        case .array(let elements):
+            open("[")
+            for (index, element) in elements.enumerated() {
+                begin(index)
+                write(element)
+            }
+            close("]", isEmpty: elements.isEmpty)
+        case .string(let string): writeString(string)
+        case .integer(let number): text += String(number)
+        case .double(let number): text += number.isFinite ? String(number) : "null"
+        case .boolean(let isTrue): text += isTrue ? "true" : "false"
+        case .null: text += "null"
         }
     }
-    text += "\""
+
+    private mutating func open(_ bracket: String) {
+        text += bracket
+        depth += 1
+    }
+
+    private mutating func begin(_ index: Int) {
+        if index > 0 { text += "," }
+        breakLine()
+    }
+
+    private mutating func close(_ bracket: String, isEmpty: Bool) {
+        depth -= 1
+        if !isEmpty { breakLine() }
+        text += bracket
+    }
+
+    private mutating func breakLine() {
+        if isIndented { text += "\n" + String(repeating: "  ", count: depth) }
+    }
+
+    private mutating func writeString(_ string: String) {
+        text += "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            // U+2028 and U+2029 end a line for some readers of line-wise JSON.
+            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value), "\u{2028}", "\u{2029}":
+                text += "\\u" + hexadecimal(scalar.value, 4)
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        text += "\""
+    }
 }

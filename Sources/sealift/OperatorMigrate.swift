@@ -144,7 +144,7 @@ struct OperatorMigrate {
         try run.run { summary in
             display.finish(showingLast: false)
             if isJSON {
-                EventWriter().emit("result", summaryMembers(summary))
+                EventWriter().emit("result", summary.members)
             } else {
                 console.printResult(summaryText(summary))
             }

@@ -105,6 +105,24 @@ import Testing
         #expect(modes == "", "others may read \(modes)")
     }
 
+    /// One value of what was done, in two places.
+    @Test func theReportSaysWhatTheResultEventSays() throws {
+        let sandbox = try Sandbox()
+        let (file, _) = try sample(sandbox, "raft")
+        let state = "\(sandbox.path)/state"
+        let outcome = try sandbox.migrate(file, ["-state-dir", state, "-format=json"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        var event = try #require(try outcome.events().last)
+        var report = try #require(
+            try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: "\(state)/report.json")))
+                as? [String: Any])
+        #expect(event.removeValue(forKey: "event") as? String == "result")
+        for name in ["sealift", "finished", "result", "failure"] {
+            #expect(report.removeValue(forKey: name) != nil, "\(name)")
+        }
+        #expect(event.count > 25 && report as NSDictionary == event as NSDictionary)
+    }
+
     @Test(arguments: ["raft", "file", "sqlite"])
     func errorLevelIsSilentOnSuccess(_ kind: String) throws {
         let sandbox = try Sandbox()

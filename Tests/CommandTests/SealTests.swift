@@ -73,7 +73,7 @@ import Testing
         let wanted = #""seal":{"type":"awskms","shares":null,"threshold":null,"key_id":"alias/vault","legacy":false}"#
         #expect(outcome.output.contains(wanted), "\(outcome.output)")
         let report = try text(of: "\(sandbox.path)/raft.sealift/report.json")
-        #expect(report.contains(#""type" : "awskms""#) && report.contains(#""keyID" : "alias/vault""#), "\(report)")
+        #expect(report.contains(#""type": "awskms""#) && report.contains(#""key_id": "alias/vault""#), "\(report)")
     }
 
     @Test(arguments: Fixture.allCases)

@@ -36,7 +36,7 @@ import Testing
         #expect(table.output.contains("  A part        only keys that sort at or behind sys/"), "\(table.output)")
         let report = try text(of: "\(sandbox.path)/state/report.json")
         #expect(
-            report.contains("\"a part migrated and proven\"") && report.contains("\"start\" : \"sys/\""), "\(report)")
+            report.contains("\"a part migrated and proven\"") && report.contains("\"start\": \"sys/\""), "\(report)")
         let json = try sandbox.migrate(file, state + ["-start=sys/", "-format=json"])
         let result = try #require(try json.events().last)
         #expect(result["partial"] as? Bool == true && result["start"] as? String == "sys/")

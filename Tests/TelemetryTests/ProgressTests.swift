@@ -118,8 +118,8 @@ import Testing
         display.finish()
         let text = pipe.text()
         let start =
-            #"{"event":"progress","phase":"copying","entries":2,"bytes":100,"expectedEntries":4,"expectedBytes":null,"#
-        #expect(text.hasPrefix(start + #""skipped":0,"retries":0,"throttles":0,"entriesPerSecond":"#))
+            #"{"event":"progress","phase":"copying","entries":2,"bytes":100,"expected_entries":4,"expected_bytes":null,"#
+        #expect(text.hasPrefix(start + #""skipped":0,"retries":0,"throttles":0,"entries_per_second":"#))
         #expect(text.hasSuffix(#""prefix":"a\\xff"}"# + "\n"))
         #expect(text.split(separator: "\n").count == 1)
     }

@@ -16,6 +16,26 @@ import Testing
                 + #","o":{},"e":[],"n":null,"i":3}"#)
     }
 
+    @Test func indentsJSON() {
+        let value = JSONText.object([
+            ("list", .array([.integer(1), .object([("a", .string("b"))]), .array([])])), ("empty", .object([])),
+        ])
+        let text = """
+            {
+              "list": [
+                1,
+                {
+                  "a": "b"
+                },
+                []
+              ],
+              "empty": {}
+            }
+            """
+        #expect(value.indentedText == text)
+        #expect(JSONText.null.indentedText == "null")
+    }
+
     @Test(arguments: [
         (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_048_575, "1.0 MiB"), (1_288_490_189, "1.2 GiB"),
         (-2048, "-2.0 KiB"), (Int.max, "8.0 EiB"), (Int.min, "-8.0 EiB"),

@@ -58,15 +58,24 @@ extension SQLiteBackend {
     package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] {
         try pool.checkOpen()
         guard count > 1 else { return [.whole] }
-        let samples = try read { connection throws(StorageError) in try sampleKeys(connection, count) } ?? []
-        let sorted = Set(samples).sorted()
-        guard sorted.count > 1 else { return [.whole] }
+        let bounds = try read { connection throws(StorageError) in
+            try boundaries(connection, min(count, 1024), samplesPerPart: Self.samplesPerPartition)
+        }
+        return StoragePartition.split(at: bounds ?? [])
+    }
+
+    /// Keys, ascending, that cut the store into parts of about the same number of rows, `count` at most.
+    func boundaries(
+        _ connection: SQLiteConnection, _ count: Int, samplesPerPart: Int
+    ) throws(StorageError) -> [StorageKey] {
+        let sorted = Set(try sampleKeys(connection, count * samplesPerPart)).sorted()
+        guard sorted.count > 1 else { return [] }
         let parts = min(count, sorted.count)
-        return StoragePartition.split(at: (1..<parts).map { sorted[$0 * sorted.count / parts] })
+        return (1..<parts).map { sorted[$0 * sorted.count / parts] }
     }
 
     /// Keys of rows that lie evenly spread in the table, whatever order the rows came in.
-    private func sampleKeys(_ connection: SQLiteConnection, _ count: Int) throws(StorageError) -> [StorageKey] {
+    private func sampleKeys(_ connection: SQLiteConnection, _ wanted: Int) throws(StorageError) -> [StorageKey] {
         // A table without row numbers cannot be sampled; it is scanned as one part.
         guard
             let query = try? connection.statement(
@@ -74,7 +83,6 @@ extension SQLiteBackend {
             let lower = try connection.number("SELECT min(rowid) FROM \(table.quoted)"),
             let upper = try connection.number("SELECT max(rowid) FROM \(table.quoted)"), lower < upper
         else { return [] }
-        let wanted = min(count, 1024) * Self.samplesPerPartition
         // Row numbers are any 64-bit numbers, so their distance may not fit one.
         let distance = Double(upper) - Double(lower)
         let step = max(distance / Double(wanted), 1)
@@ -101,16 +109,11 @@ extension SQLiteBackend {
     package func scan(
         _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
-        if request.isCancelled() { throw StorageError.cancelled }
-        _ = try read { connection throws(StorageError) in
-            // One transaction, so that what other programs write meanwhile is seen wholly or not at all.
-            try connection.transaction("DEFERRED") { () throws(StorageError) in
-                try stream(request, connection, deliver)
-            }
-        }
+        try SQLiteScan(store: self, request: request).run(deliver)
     }
 
-    private func stream(
+    /// Streams the rows of one range over one connection, which is in a transaction.
+    func stream(
         _ request: ScanRequest, _ connection: SQLiteConnection,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {

@@ -9,11 +9,11 @@ import Synchronization
 /// leaves a database that opens and holds whole transactions; the next run replaces them.
 final class SQLiteLoader: BulkLoader {
     /// Bytes of keys and values in a transaction. Its pages stay in memory until it ends.
-    private static let transactionBytes = 48 << 20
+    private static let transactionBytes = 20 << 20
     /// Entries in a transaction, for tiny values.
     private static let transactionEntries = 200_000
     /// Page memory: a transaction's pages, table and index, with their books.
-    private static let cacheKiB = 96 << 10
+    private static let cacheKiB = 38 << 10
 
     private struct State {
         var connection: SQLiteConnection?

@@ -67,6 +67,17 @@ final class SQLitePool: Sendable {
         return result
     }
 
+    /// Runs `body` with several connections nobody else uses.
+    func withConnections<Result>(
+        _ count: Int, _ taken: [SQLiteConnection] = [],
+        _ body: ([SQLiteConnection]) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        guard taken.count < count else { return try body(taken) }
+        return try withConnection { connection throws(StorageError) in
+            try withConnections(count, taken + [connection], body)
+        }
+    }
+
     /// A connection outside the pool.
     func open(cacheKiB: Int = SQLitePool.cacheKiB) throws(StorageError) -> SQLiteConnection {
         let connection = try SQLiteConnection(

@@ -1,0 +1,100 @@
+import Storage
+package import Telemetry
+
+extension MigrationSummary {
+    /// What the run did, for programs: the members of the result event, and with the run's outcome of `report.json`. Names
+    /// are in snake case, sizes in bytes, durations in seconds. No values, no credentials.
+    package var members: [(String, JSONText)] {
+        about + measures + findings + outcome
+    }
+
+    private var about: [(String, JSONText)] {
+        [
+            ("dry_run", .boolean(isDryRun)), ("continued", .boolean(isContinuation)),
+            ("partial", .boolean(start != nil)), ("start", .optional(start.map { "\($0)" })),
+            ("source", .object([("kind", .string(sourceKind)), ("location", .string(sourceLocation))])),
+            ("destination", .object([("kind", .string(destinationKind)), ("location", .string(destinationLocation))])),
+        ]
+    }
+
+    private var measures: [(String, JSONText)] {
+        [
+            ("entries", .integer(totals.entries)), ("key_bytes", .integer(totals.keyBytes)),
+            ("value_bytes", .integer(totals.valueBytes)), ("largest_entry_bytes", .integer(totals.largestEntry)),
+            ("seconds", .double(seconds)), ("copy_seconds", .double(copySeconds)),
+            ("entries_per_second", .double(seconds > 0 ? Double(totals.entries) / seconds : 0)),
+            ("proven", .integer(comparison.same)),
+            (
+                "comparison",
+                .object([
+                    ("same", .integer(comparison.same)), ("missing", .integer(comparison.missing)),
+                    ("different", .integer(comparison.different)), ("extra", .integer(comparison.extra)),
+                    ("unreadable", .integer(comparison.unreadable)),
+                ])
+            ),
+            ("keyspace_digest", .string(keyspaceDigest)),
+            (
+                "prefixes",
+                .array(
+                    totals.prefixes.map { tally in
+                        .object([
+                            ("prefix", Self.key(tally.prefix)), ("entries", .integer(tally.entries)),
+                            ("bytes", .integer(tally.bytes)),
+                        ])
+                    })
+            ),
+        ]
+    }
+
+    private var findings: [(String, JSONText)] {
+        func counts(_ counts: [(String, Int)]) -> JSONText { .object(counts.map { ($0.0, .integer($0.1)) }) }
+        return [
+            ("left_out", counts(leftOut.sorted { $0.key < $1.key })),
+            (
+                "found",
+                counts(ScanNote.Reason.allCases.compactMap { reason in notes[reason].map { (reason.rawValue, $0) } })
+            ),
+            (
+                "found_examples",
+                .array(
+                    noteExamples.map {
+                        .object([("reason", .string($0.reason.rawValue)), ("place", .string($0.place))])
+                    })
+            ),
+            ("lost_entries", .array(lost.lines.sorted().prefix(1000).map(JSONText.string))),
+            ("lost_entry_count", .integer(lost.count)), ("lost_entries_list", .optional(lostPath)),
+            ("foreign_folders", .array(foreignPrefixes.map { Self.key($0.prefix) })),
+            ("unlisted_entries", .optional(unlistedPath)), ("entries_read_before", .integer(entriesReadBefore)),
+            ("source_service", Self.members(sourceActivity)), ("destination_service", Self.members(destinationActivity)),
+            ("remarks", .array(remarks.map(JSONText.string))),
+        ]
+    }
+
+    private var outcome: [(String, JSONText)] {
+        [
+            ("seal", seal.map(Self.members) ?? .null),
+            ("server_stanza", guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
+            ("next_steps", guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),
+            ("manifest", .optional(manifestPath)), ("report", .optional(reportPath)),
+        ]
+    }
+
+    private static func key(_ bytes: [UInt8]) -> JSONText { .string(bytes.withUnsafeBytes { escapedKey($0) }) }
+
+    private static func members(_ activity: StoreActivity?) -> JSONText {
+        guard let activity else { return .null }
+        return .object([
+            ("requests", .object(activity.requests.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
+            ("retries", .integer(activity.retries)), ("throttles", .integer(activity.throttles)),
+            ("read_units", .double(activity.readUnits)), ("write_units", .double(activity.writeUnits)),
+            ("seconds_held_back", .double(activity.secondsHeldBack)),
+        ])
+    }
+
+    private static func members(_ seal: SealDescription) -> JSONText {
+        .object([
+            ("type", .string(seal.type)), ("shares", .optional(seal.shares)), ("threshold", .optional(seal.threshold)),
+            ("key_id", .optional(seal.keyID)), ("legacy", .boolean(seal.isLegacy)),
+        ])
+    }
+}
