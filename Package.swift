@@ -118,7 +118,7 @@ let package = Package(
             "RaftDirectoryBackend",
             [
                 "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
-                "StorageTestKit", "TestSupport",
+                "StorageTestKit", "TestSupport", "Telemetry", "Workers",
             ]),
         tests(
             "DynamoDBBackend",

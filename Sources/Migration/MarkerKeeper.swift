@@ -1,7 +1,7 @@
 import Storage
 import Telemetry
 
-/// Sets and clears the migration marker on both sides, and tells a run that was cut off from somebody else's.
+/// Sets and clears the migration marker on the source and on every destination, and tells a run that was cut off from somebody else's.
 ///
 /// A marker is only set in the place of the one that was looked at, or of none, and only this job's are removed: of two
 /// runs that begin at once one is told of the other.
@@ -9,23 +9,24 @@ final class MarkerKeeper {
     private let source: any StorageSource
     /// The sides that can carry a marker, and may be given one.
     private let markedSource: (any KeyValueStore)?
-    private let markedDestination: (any KeyValueStore)?
+    private var markedDestinations: [(any KeyValueStore)?]
     private let job: String
     private let stop: StopRequest
     /// What ``check()`` found.
-    private var seen: (source: [UInt8]?, destination: [UInt8]?)
+    private var seen: (source: [UInt8]?, destinations: [[UInt8]?])
     /// What ``set(_:)`` wrote.
     private var own: [UInt8]?
 
-    /// - Parameter stop: What the two stores ask.
+    /// - Parameter stop: What the stores ask.
     init(
-        source: any StorageSource, destination: any StorageDestination, job: String, options: MigrationOptions,
+        source: any StorageSource, destinations: [any StorageDestination], job: String, options: MigrationOptions,
         stop: StopRequest
     ) {
+        self.seen = (nil, destinations.map { _ in nil })
         self.stop = stop
         self.source = source
         self.markedSource = options.hasReadOnlySource ? nil : source as? any KeyValueStore
-        self.markedDestination = destination as? any KeyValueStore
+        self.markedDestinations = destinations.map { $0 as? any KeyValueStore }
         self.job = job
     }
 
@@ -36,17 +37,25 @@ final class MarkerKeeper {
 
     /// Looks for markers.
     ///
-    /// - Returns: Whether this very job was begun before and cut off.
-    /// - Throws: If another migration is under way on either side.
-    func check() throws -> Bool {
+    /// - Returns: For each destination, whether this very job was begun before and cut off.
+    /// - Throws: If another migration is under way on any side.
+    func check() throws -> [Bool] {
         seen = (
             try checkedValue(source, ""),
-            try markedDestination.flatMap { store in try checkedValue(store, " on the destination") }
+            try markedDestinations.map { store in try store.flatMap { try checkedValue($0, " on the destination") } }
         )
         // The source's marker alone says that a run was killed before it touched the destination, or after it had let
         // go of it. In between a server may have written to the destination: without our marker nothing in it is ours
         // to replace.
-        return (markedDestination != nil ? seen.destination : seen.source) != nil
+        return zip(markedDestinations, seen.destinations).map { store, value in
+            (store != nil ? value : seen.source) != nil
+        }
+    }
+
+    /// Takes a destination out of what is guarded, once it needs nothing more.
+    func leave(_ index: Int) throws {
+        try clear(markedDestinations[index])
+        markedDestinations[index] = nil
     }
 
     /// The marker of an earlier run of this job; `nil` if there is none.
@@ -95,10 +104,25 @@ final class MarkerKeeper {
             }
             guard isSet else { throw overtaken(source, "") }
         }
-        guard let destination = markedDestination else { return }
+        for index in markedDestinations.indices {
+            do {
+                try set(value, onDestination: index)
+            } catch {
+                // What this run has put on others before goes again, as far as it can; not where it guards what an earlier
+                // run has written.
+                for earlier in 0..<index where seen.destinations[earlier] == nil {
+                    try? clear(markedDestinations[earlier])
+                }
+                throw error
+            }
+        }
+    }
+
+    private func set(_ value: [UInt8], onDestination index: Int) throws {
+        guard let destination = markedDestinations[index] else { return }
         let isSet: Bool
         do throws(StorageError) {
-            isSet = try destination.replace(.migrationMarker, seen.destination, with: value)
+            isSet = try destination.replace(.migrationMarker, seen.destinations[index], with: value)
         } catch {
             let more = unsetSource()
             if error.code == .cancelled { throw Self.interrupted(adding: more) }
@@ -126,9 +150,8 @@ final class MarkerKeeper {
     ///
     /// - Parameter value: What ``set(_:)`` wrote.
     func checkSource(_ value: [UInt8]) throws {
-        if let destination = markedDestination, try destination.get(.migrationMarker) != value {
-            throw overtaken(destination, " on the destination")
-        }
+        for destination in markedDestinations.compactMap(\.self)
+        where try destination.get(.migrationMarker) != value { throw overtaken(destination, " on the destination") }
         guard let source = markedSource, try source.get(.migrationMarker) != value else { return }
         throw MigrationFailure.migrating(
             "the migration marker of this run was removed from \(source.location), or replaced, while it was read: a "
@@ -170,9 +193,13 @@ final class MarkerKeeper {
         return marker.job == job && !marker.isRunning
     }
 
-    /// Clears the destination's marker, once everything is proven.
-    func clearDestination() throws {
-        guard let destination = markedDestination else { return }
+    /// Clears the destinations' markers, once everything is proven.
+    func clearDestinations() throws {
+        for destination in markedDestinations { try clear(destination) }
+    }
+
+    private func clear(_ destination: (any KeyValueStore)?) throws {
+        guard let destination else { return }
         let isRemoved: Bool
         do throws(StorageError) {
             isRemoved = try removeOwn(destination)

@@ -45,34 +45,41 @@ extension MigrationCopy {
     }
 
     /// Refuses, before anything is written, entries that the destination could not keep, and more than it has room for.
-    func refuseOffenders(in journal: SourceJournal, _ pool: BatchPool, isContinuation: Bool) throws {
+    func refuseOffenders(in journal: SourceJournal, _ pool: BatchPool) throws {
         var count = SizeCount()
-        if !destination.rules.admitsAll(of: source.rules) { try refuseMisfits(in: journal, pool, counting: &count) }
-        // What an earlier run has written already needs no room any more.
-        guard !isContinuation || !(destination is any KeyValueStore) else { return }
+        let choosy = targets.map(\.store).filter { !$0.rules.admitsAll(of: source.rules) }
+        if !choosy.isEmpty { try refuseMisfits(in: journal, pool, for: choosy, counting: &count) }
         var size = count.size
         if size.entries == 0 { size = StoreSize(entries: journal.journal.entryCount) }
         size.bytes = journal.journal.byteCount
-        if let problem = RoomCheck(destination: destination).problem(size) { throw MigrationFailure.migrating(problem) }
+        // What an earlier run has written already needs no room any more.
+        for target in targets where !target.replacesEntries || !(target.store is any KeyValueStore) {
+            if let problem = RoomCheck(destination: target.store).problem(size) {
+                throw MigrationFailure.migrating(problem)
+            }
+        }
     }
 
-    private func refuseMisfits(in journal: SourceJournal, _ pool: BatchPool, counting count: inout SizeCount) throws {
-        var offenders = Offenders(rules: destination.rules)
-        var rivals = RivalCheck(source: source, rules: destination.rules)
+    private func refuseMisfits(
+        in journal: SourceJournal, _ pool: BatchPool, for destinations: [any StorageDestination],
+        counting count: inout SizeCount
+    ) throws {
+        var offenders = destinations.map { Offenders(rules: $0.rules) }
+        var rivals = destinations.map { RivalCheck(source: source, rules: $0.rules) }
         let entries = JournaledEntries(
             journal: journal.journal, store: source, filter: EntryFilter(start: options.start),
             unlisted: options.listedOnly ? .leaveOut : .keep)
         try entries.read(
             pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }, note: { _ in }
         ) { batch throws(StorageError) in
-            offenders.check(batch)
+            for place in offenders.indices { offenders[place].check(batch) }
             for index in 0..<batch.count {
                 count.add(batch.key(index))
-                try rivals.check(batch.key(index), &offenders)
+                for place in rivals.indices { try rivals[place].check(batch.key(index), &offenders[place]) }
             }
             pool.recycle(batch)
             return true
         }
-        try offenders.refuse(destination, listIn: state)
+        try Offenders.refuse(zip(offenders, destinations), listIn: state)
     }
 }

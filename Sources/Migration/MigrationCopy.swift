@@ -4,10 +4,18 @@ import Storage
 import Telemetry
 import Workers
 
-/// The copy itself: source to loader, manifest beside it, then the destination read back and held against the manifest.
+/// The copy itself: one pass over the source into the loaders of all destinations, manifest beside it, then each destination
+/// read back and held against the manifest.
 struct MigrationCopy {
+    /// A destination to be filled.
+    struct Target {
+        let store: any StorageDestination
+        /// Whether entries that are there already may be replaced.
+        let replacesEntries: Bool
+    }
+
     let source: any StorageSource
-    let destination: any StorageDestination
+    let targets: [Target]
     let options: MigrationOptions
     let context: RunContext
     let state: StateFolder
@@ -16,35 +24,44 @@ struct MigrationCopy {
     /// Throws if somebody may have written to the source meanwhile.
     let checkSource: () throws -> Void
 
-    /// Runs to a proven destination under its final name.
+    /// Runs to proven destinations under their final names.
     ///
     /// - Parameter summary: Filled as far as the run comes.
-    func run(replacesEntries: Bool, into summary: inout MigrationSummary) throws {
+    /// - Returns: How each target compares with the source, in their order.
+    func run(into summary: inout MigrationSummary) throws -> [ComparisonCounts] {
         let clock = ContinuousClock()
         let begin = clock.now
         let pool = BatchPool.digesting(keepsValues: true)
         let notes = ScanNotes(namesIn: state.unlistedPath, lostIn: state.lostPath, start: options.start)
         if let journal {
             try read(into: journal, pool, notes, &summary)
-            try refuseOffenders(in: journal, pool, isContinuation: replacesEntries)
+            try refuseOffenders(in: journal, pool)
         }
-        let loader = try destination.bulkLoader(
-            LoadPlan(replacesEntries: replacesEntries, owner: options.owner, pool: pool))
-        var isPublished = false
-        defer { if !isPublished { loader.abandon() } }
-        let manifest = try copy(into: loader, pool, notes, &summary)
-        try loader.finish()
+        var loaders: [any BulkLoader] = []
+        var published = 0
+        defer { for loader in loaders[published...] { loader.abandon() } }
+        for target in targets {
+            let plan = LoadPlan(replacesEntries: target.replacesEntries, owner: options.owner, pool: pool)
+            loaders.append(try target.store.bulkLoader(plan))
+        }
+        let manifest = try copy(into: loaders, pool, notes, &summary)
+        for loader in loaders { try loader.finish() }
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
-        summary.comparison = try compareWhileSyncing(loader, manifest, summary.totals)
-        guard summary.comparison.isAllSame else { throw differences(summary.comparison) }
+        let comparisons = try compareWhileSyncing(loaders, manifest, summary.totals)
+        for (target, counts) in zip(targets, comparisons) where !counts.isAllSame {
+            throw differences(counts, at: target.store)
+        }
         try checkCancelled()
         try checkSource()
         context.counters.enter(.finishing)
         try state.write(StateFolder.provenName, Array("\(summary.keyspaceDigest)\n".utf8))
-        try loader.publish()
-        isPublished = true
+        for loader in loaders {
+            try loader.publish()
+            published += 1
+        }
         summary.seconds = (clock.now - begin) / .seconds(1)
+        return comparisons
     }
 
     private func checkCancelled() throws {
@@ -67,7 +84,7 @@ struct MigrationCopy {
     var readerCount: Int { max(1, min(options.maximumParallel, ScanRequest.mostReaders)) }
 
     private func copy(
-        into loader: any BulkLoader, _ pool: BatchPool, _ notes: ScanNotes, _ summary: inout MigrationSummary
+        into loaders: [any BulkLoader], _ pool: BatchPool, _ notes: ScanNotes, _ summary: inout MigrationSummary
     ) throws -> ManifestWriter {
         var scanOptions = scanOptions(notes: notes)
         scanOptions.writesManifestLines = true
@@ -88,13 +105,13 @@ struct MigrationCopy {
         defer { census.stop() }
         let scan = DigestedScan(source, scanOptions)
         defer { scan.stop() }
-        var offenders = Offenders(rules: destination.rules)
+        var offenders = targets.map { Offenders(rules: $0.store.rules) }
         do {
             while let batch = try scan.nextBatch() {
-                offenders.check(batch.entries)
+                for index in offenders.indices { offenders[index].check(batch.entries) }
                 summary.totals.add(batch)
                 // One entry that cannot be kept, or is lost, ends the copy; the scan goes on to name them all.
-                guard offenders.isEmpty, options.allowsLostEntries || !notes.hasLost else {
+                guard offenders.allSatisfy(\.isEmpty), options.allowsLostEntries || !notes.hasLost else {
                     batch.recycle()
                     continue
                 }
@@ -105,7 +122,8 @@ struct MigrationCopy {
                 }
                 tell(batch)
                 do throws(StorageError) {
-                    try loader.load(batch.entries)
+                    batch.entries.share(among: loaders.count)
+                    for loader in loaders { try loader.load(batch.entries) }
                 } catch {
                     throw MigrationFailure.stage("error writing entry: ", error)
                 }
@@ -120,7 +138,7 @@ struct MigrationCopy {
         summary.lost = notes.lost
         summary.lostPath = try notes.finishLost()
         let lost = options.lostProblem(notes.lost, source, listedIn: summary.lostPath)
-        try offenders.refuse(destination, and: lost, listIn: state)
+        try Offenders.refuse(zip(offenders, targets.map(\.store)), and: lost, listIn: state)
         if summary.totals.entries == 0, options.start == nil {
             throw MigrationFailure.migrating(Preflight.emptySource(source))
         }
@@ -140,19 +158,20 @@ struct MigrationCopy {
     /// The disk is waited for on a thread of its own: neither needs the other, and both must be done before anything is
     /// put in place.
     private func compareWhileSyncing(
-        _ loader: any BulkLoader, _ manifest: ManifestWriter, _ totals: KeyspaceTotals
-    ) throws -> ComparisonCounts {
+        _ loaders: [any BulkLoader], _ manifest: ManifestWriter, _ totals: KeyspaceTotals
+    ) throws -> [ComparisonCounts] {
         let outcome = Monitor<StorageError?>(nil)
         let syncing = try WorkerThread {
             do throws(StorageError) {
-                try loader.sync()
+                for loader in loaders { try loader.sync() }
                 try manifest.sync()
             } catch {
                 outcome.change { $0 = error }
             }
         }
         defer { syncing.join() }
-        let counts = try compare(loader, totals)
+        var counts: [ComparisonCounts] = []
+        for (loader, target) in zip(loaders, targets) { counts.append(try compare(loader, target.store, totals)) }
         context.counters.enter(.syncing)
         syncing.join()
         if let error = outcome.read({ $0 }) { throw MigrationFailure.stage("error writing entry: ", error) }
@@ -160,7 +179,9 @@ struct MigrationCopy {
     }
 
     /// Reads the destination back from where it was written.
-    private func compare(_ loader: any BulkLoader, _ totals: KeyspaceTotals) throws -> ComparisonCounts {
+    private func compare(
+        _ loader: any BulkLoader, _ destination: any StorageDestination, _ totals: KeyspaceTotals
+    ) throws -> ComparisonCounts {
         context.counters.restart(.comparing, expectedEntries: totals.entries, expectedBytes: totals.bytes)
         let written = try loader.written()
         defer { if written !== destination { written.close() } }
@@ -179,10 +200,13 @@ struct MigrationCopy {
         }
     }
 
-    private func differences(_ counts: ComparisonCounts) -> MigrationFailure {
-        MigrationFailure(
+    private func differences(
+        _ counts: ComparisonCounts, at destination: any StorageDestination
+    ) -> MigrationFailure {
+        let place = targets.count > 1 ? " (\(destination.kind) \(destination.location))" : ""
+        return MigrationFailure(
             .differences,
-            "the destination does not hold what the source gave: \(counts.missing) missing, "
+            "the destination\(place) does not hold what the source gave: \(counts.missing) missing, "
                 + "\(counts.different) different, \(counts.extra) only at the destination. "
                 + "It was not released: a Raft directory is not put in place, any other keeps its migration marker. "
                 + "If entries are only at the destination, empty it; else look for another writer or a failing disk, and "

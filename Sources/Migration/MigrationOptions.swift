@@ -64,8 +64,8 @@ package struct RunContext: Sendable {
 package struct MigrationSummary: Sendable {
     package var sourceKind = ""
     package var sourceLocation = ""
-    package var destinationKind = ""
-    package var destinationLocation = ""
+    /// What became of each destination; one at least.
+    package var destinations: [DestinationOutcome] = []
     package var isDryRun = false
     /// The first key wanted, if not all were: what was copied is a part then.
     package var start: StorageKey?
@@ -91,21 +91,36 @@ package struct MigrationSummary: Sendable {
     package var lostPath: String?
     /// A file that names every entry which the source's listing cannot see, if there are any.
     package var unlistedPath: String?
-    /// What was asked of services.
+    /// What was asked of the source's service.
     package var sourceActivity: StoreActivity?
-    package var destinationActivity: StoreActivity?
     package var remarks: [String] = []
-    package var comparison = ComparisonCounts()
     /// How the source is sealed, if it says so in clear.
     package var seal: SealDescription?
-    package var guide: ServerGuide?
     package var manifestPath: String?
     package var reportPath: String?
 
     package init() {}
 }
 
+/// What a run did with one destination.
+package struct DestinationOutcome: Sendable {
+    package let kind: String
+    package let location: String
+    package var comparison = ComparisonCounts()
+    /// What was asked of its service.
+    package var activity: StoreActivity?
+    package var guide: ServerGuide?
+
+    init(_ store: any StorageDestination) {
+        kind = store.kind
+        location = store.location
+    }
+}
+
 extension MigrationSummary {
+    /// Whether every destination was compared and holds exactly what the source gave.
+    package var isProven: Bool { !destinations.isEmpty && destinations.allSatisfy(\.comparison.isAllSame) }
+
     /// Folders at the top of the source in which no server keeps entries: snapshots, old backups, other products' data.
     package var foreignPrefixes: [PrefixTally] {
         totals.prefixes.filter { tally in

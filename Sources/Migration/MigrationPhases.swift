@@ -3,7 +3,7 @@ import Glibc
 import Storage
 import Telemetry
 
-/// A migration between two open stores, phase by phase. Each phase ends in a state from which the same command goes on,
+/// A migration from one open store to others, phase by phase. Each phase ends in a state from which the same command goes on,
 /// whatever kills it:
 ///
 /// | Phase | What it leaves, if it is killed there | What the next run does |
@@ -13,43 +13,55 @@ import Telemetry
 /// | ``look()`` | nothing | begins again |
 /// | ``guardStores()`` | a building folder, markers of this job, an empty journal | takes them for its own |
 /// | ``copyAndProve()`` | the same, entries under a marker or in the building folder, what the journal holds | reads on behind the journal, replaces entries, builds anew |
-/// | ``conclude(tell:)`` | a proven destination and `proven` in the state folder | confirms it, and tells of it |
+/// | ``conclude(tell:)`` | proven destinations, not all of them in place perhaps, and `proven` in the state folder | confirms those that are in place, fills the others, and tells of all |
 final class MigrationPhases {
+    /// A destination, and what belongs to it alone.
+    struct Target {
+        let store: any StorageDestination
+        /// Opens what stands under the destination's name to be read.
+        let reopening: () throws(MigrationFailure) -> any StorageSource
+    }
+
     private let source: any StorageSource
-    private let destination: any StorageDestination
-    /// Opens what stands under the destination's name to be read.
-    private let reopening: () throws(MigrationFailure) -> any StorageSource
+    private let targets: [Target]
     private let options: MigrationOptions
     private let context: RunContext
-    private let preflight: Preflight
+    private let preflights: [Preflight]
     private let markers: MarkerKeeper
-    /// The fingerprint of the two stores.
+    /// The fingerprint of the stores.
     private let job: String
     private let statePath: String
-    private var isContinuation = false
+    /// For each target, whether an earlier run of this job was cut off while it filled it.
+    private var areContinued: [Bool]
+    /// Targets that are not filled, proven and in place yet.
+    private var pending: [Int]
     private var summary: MigrationSummary
 
-    /// - Throws: If both sides are one store, or no place for the run's state can be found.
+    /// - Parameter targets: One at least; all are filled from one pass over the source.
+    /// - Throws: If two of the stores are one, or no place for the run's state can be found.
     init(
-        source: any StorageSource, destination: any StorageDestination,
-        reopening: @escaping () throws(MigrationFailure) -> any StorageSource, options: MigrationOptions,
-        context: RunContext, stop: StopRequest, remarks: [String]
+        source: any StorageSource, targets: [Target], options: MigrationOptions, context: RunContext,
+        stop: StopRequest, remarks: [String]
     ) throws {
         self.source = source
-        self.destination = destination
-        self.reopening = reopening
+        self.targets = targets
         self.options = options
         self.context = context
-        preflight = Preflight(source: source, destination: destination, options: options, context: context)
-        try preflight.refuseSameStore()
-        job = try StateFolder.fingerprint(source: source.identity, destination: destination.identity)
-        markers = MarkerKeeper(source: source, destination: destination, job: job, options: options, stop: stop)
-        statePath = try Self.statePath(source, destination, job, options, context)
+        let stores = targets.map(\.store)
+        preflights = stores.map {
+            Preflight(source: source, destination: $0, options: options, context: context)
+        }
+        for preflight in preflights { try preflight.refuseSameStore() }
+        try Self.refuseSharedPlaces(stores)
+        job = try StateFolder.fingerprint(source: source.identity, destinations: stores.map(\.identity))
+        markers = MarkerKeeper(source: source, destinations: stores, job: job, options: options, stop: stop)
+        statePath = try Self.statePath(source, stores, job, options, context)
+        areContinued = stores.map { _ in false }
+        pending = Array(stores.indices)
         summary = MigrationSummary()
         summary.sourceKind = source.kind
         summary.sourceLocation = source.location
-        summary.destinationKind = destination.kind
-        summary.destinationLocation = destination.location
+        summary.destinations = stores.map { DestinationOutcome($0) }
         summary.start = options.start
         summary.remarks = remarks
     }
@@ -58,8 +70,8 @@ final class MigrationPhases {
     ///
     /// - Returns: What a run would do.
     func rehearse() throws -> MigrationSummary {
-        isContinuation = try markers.check()
-        var findings = try preflight.look(isContinuation: isContinuation)
+        areContinued = try markers.check()
+        var findings = try lookAtAll()
         do throws(StorageError) {
             try StateFolderContents.check(statePath, job, probesLock: true)
         } catch {
@@ -67,16 +79,24 @@ final class MigrationPhases {
         }
         summary.remarks += findings.remarks
         summary.isDryRun = true
-        summary.isContinuation = isContinuation
-        let rehearsal = try preflight.readAll(into: &summary, after: findings.survey)
-        try preflight.refuseObstacles(findings.adding(rehearsal), listIn: nil)
+        summary.isContinuation = areContinued.contains(true)
+        // What one destination was asked about says nothing of the others.
+        let survey = targets.count == 1 ? findings.survey : .none
+        var rehearsal = try preflights[0].readAll(into: &summary, after: survey)
+        for preflight in preflights.dropFirst() {
+            var again = summary
+            let more = try preflight.readAll(into: &again, after: survey)
+            rehearsal += more.filter { !rehearsal.contains($0) }
+        }
+        try Preflight.refuseObstacles(findings.adding(rehearsal), context)
         describeSeal()
         return summary
     }
 
     /// Runs all phases.
     func run(tell: (MigrationSummary) throws -> Void) throws {
-        let name = "\(source.kind) \(source.location) -> \(destination.kind) \(destination.location)"
+        let places = targets.map { "\($0.store.kind) \($0.store.location)" }.joined(separator: ", ")
+        let name = "\(source.kind) \(source.location) -> \(places)"
         let state = try StateFolder(path: statePath, fingerprint: job, job: name)
         defer { state.close() }
         let findings: Preflight.Findings
@@ -84,7 +104,7 @@ final class MigrationPhases {
             try findEarlierRun()
             if try confirmProven(state) { return try conclude(state, tell: tell) }
             findings = try look(state)
-            try destination.claim("\(MigrationMarker.processName) (\(name))")
+            for index in pending { try targets[index].store.claim("\(MigrationMarker.processName) (\(name))") }
         } catch {
             state.discardIfNew()
             throw error
@@ -98,7 +118,7 @@ final class MigrationPhases {
 
     /// Looks for what an earlier run of this job left on the two sides.
     private func findEarlierRun() throws {
-        isContinuation = try markers.check()
+        areContinued = try markers.check()
         if options.hasReadOnlySource, try source.get(.migrationMarker) != nil {
             summary.remarks.append(
                 "The source carries the migration marker of an earlier run, which -read-only-source leaves where it "
@@ -106,22 +126,35 @@ final class MigrationPhases {
         }
     }
 
-    /// A run that was killed after its destination was proven: holds both sides against each other once more, and tidies up.
+    /// A run that was killed after its destinations were proven: holds those that are in place against the source once more,
+    /// and tidies up.
     ///
-    /// - Returns: Whether the destination is there, whole and equal to the source; then nothing is left to do.
+    /// - Returns: Whether all destinations are there, whole and equal to the source; then nothing is left to do.
     private func confirmProven(_ state: StateFolder) throws -> Bool {
-        let before = summary
-        guard state.hasProvenRun, try confirm(state) else {
-            summary = before
+        guard state.hasProvenRun else { return false }
+        for index in targets.indices {
+            let before = summary
+            guard try confirm(targets[index], index, state) else {
+                summary = before
+                continue
+            }
+            pending.removeAll { $0 == index }
+        }
+        // While some are in place, the next run must know that they need not be empty.
+        guard pending.count < targets.count else {
             state.remove(StateFolder.provenName)
             return false
         }
         // What the run that was killed said of its source holds as before, and needs the same flags.
-        let again = try preflight.lookAtSource()
-        try preflight.refuseObstacles(again, listIn: state)
+        var again = Preflight.Findings()
+        for preflight in preflights { again.merge(try preflight.lookAtSource()) }
+        try Preflight.refuseObstacles(again, context)
         summary.remarks += again.remarks
-        destination.removeRemains()
-        try markers.clearDestination()
+        for index in targets.indices where !pending.contains(index) {
+            targets[index].store.removeRemains()
+            try markers.leave(index)
+        }
+        guard pending.isEmpty else { return false }
         summary.remarks += markers.clearSource(context.logger)
         EntryJournal.remove(at: SourceJournal.path(in: state))
         return true
@@ -129,10 +162,24 @@ final class MigrationPhases {
 
     /// Looks at both sides before anything is written.
     private func look(_ state: StateFolder) throws -> Preflight.Findings {
-        let findings = try preflight.look(isContinuation: isContinuation)
-        try preflight.refuseObstacles(findings, listIn: state)
+        let findings = try lookAtAll()
+        try Preflight.refuseObstacles(findings, context)
         summary.remarks += findings.remarks
-        summary.isContinuation = isContinuation
+        summary.isContinuation = pending.count < targets.count || areContinued.contains(true)
+        return findings
+    }
+
+    /// Looks at the source once and at every destination that is to be filled.
+    private func lookAtAll() throws -> Preflight.Findings {
+        var findings = Preflight.Findings()
+        for (number, index) in pending.enumerated() {
+            if number == 0 { try preflights[index].look(atSourceInto: &findings) }
+            var found = findings
+            found.remarks = []
+            try preflights[index].look(atDestinationInto: &found, isContinuation: areContinued[index])
+            findings.merge(found)
+            findings.survey = found.survey
+        }
         return findings
     }
 
@@ -152,11 +199,18 @@ final class MigrationPhases {
             // Told in the result as well, however the run ends.
             defer { summary.remarks += markers.clearSource(context.logger) }
             let copy = MigrationCopy(
-                source: source, destination: destination, options: options, context: context, state: state,
-                journal: journal, checkSource: { [markers] in try markers.checkSource(marker) })
-            try preflight.refuseWhatCame(isContinuation: isContinuation) { try markers.clearDestination() }
-            try copy.run(replacesEntries: isContinuation || options.start != nil, into: &summary)
-            try markers.clearDestination()
+                source: source,
+                targets: pending.map {
+                    MigrationCopy.Target(
+                        store: targets[$0].store, replacesEntries: areContinued[$0] || options.start != nil)
+                }, options: options, context: context, state: state, journal: journal,
+                checkSource: { [markers] in try markers.checkSource(marker) })
+            for index in pending {
+                try preflights[index].refuseWhatCame(isContinuation: areContinued[index]) { try markers.leave(index) }
+            }
+            let comparisons = try copy.run(into: &summary)
+            for (index, counts) in zip(pending, comparisons) { summary.destinations[index].comparison = counts }
+            try markers.clearDestinations()
         } catch {
             keep(journal, after: error)
             summary.sourceActivity = source.meter?.activity()
@@ -176,7 +230,9 @@ final class MigrationPhases {
         describeSeal()
         // Markers have been asked for and taken back since the source was read.
         summary.sourceActivity = source.meter?.activity()
-        summary.destinationActivity = destination.meter?.activity()
+        for index in targets.indices {
+            summary.destinations[index].activity = targets[index].store.meter?.activity()
+        }
         summary.manifestPath = state.manifestPath
         summary.reportPath = state.reportPath
         do {
@@ -195,22 +251,39 @@ final class MigrationPhases {
 extension MigrationPhases {
     /// The state folder's path, which must not touch a store of the run.
     private static func statePath(
-        _ source: any StorageSource, _ destination: any StorageDestination, _ job: String,
+        _ source: any StorageSource, _ destinations: [any StorageDestination], _ job: String,
         _ options: MigrationOptions, _ context: RunContext
     ) throws -> String {
         let named =
             if let folder = options.stateFolder { folder } else {
                 try StateFolder.defaultPath(
-                    destination: destination, fingerprint: job, environment: context.environment)
+                    destinations: destinations, fingerprint: job, environment: context.environment)
             }
         let path = resolvedPath(named)
-        for store in [source, destination] as [any StorageBackend] {
+        for store in [source] + destinations as [any StorageBackend] {
             guard let place = store.identity.path, liesWithin(path, place) || liesWithin(place, path) else { continue }
             throw MigrationFailure.migrating(
                 "the state folder \(path) and the \(store.kind) store \(place) lie within one another: manifest, report and "
                     + "lock would mix with its entries. Name another folder with -state-dir.")
         }
         return path
+    }
+
+    /// Refuses destinations that are one store, or lie within one another.
+    private static func refuseSharedPlaces(_ stores: [any StorageDestination]) throws {
+        for (index, one) in stores.enumerated() {
+            for other in stores[..<index] {
+                let (left, right) = (one.identity, other.identity)
+                let areNested =
+                    if let inner = left.path, let outer = right.path {
+                        left.text != right.text && (liesWithin(inner, outer) || liesWithin(outer, inner))
+                    } else { false }
+                guard left == right || areNested else { continue }
+                throw MigrationFailure.migrating(
+                    "the destinations \(other.location) and \(one.location) are one store, or lie within one another. Name "
+                        + "another place for one of them.")
+            }
+        }
     }
 
     /// The journal of a source that is read over a network.
@@ -234,11 +307,11 @@ extension MigrationPhases {
             ["entries": .integer(entries.entryCount)])
     }
 
-    /// Compares both sides once more.
-    private func confirm(_ state: StateFolder) throws -> Bool {
+    /// Compares a destination with the source once more.
+    private func confirm(_ target: Target, _ index: Int, _ state: StateFolder) throws -> Bool {
         let written: any StorageSource
         do throws(MigrationFailure) {
-            written = try reopening()
+            written = try target.reopening()
         } catch {
             // A server that was started on it since may have changed it, and what was proven of it is still to be told.
             if error.concernsStoreInUse { throw error }
@@ -253,7 +326,7 @@ extension MigrationPhases {
         guard result.counts.isAllSame, result.totals.entries > 0 else { return false }
         summary.isContinuation = true
         summary.totals = result.totals
-        summary.comparison = result.counts
+        summary.destinations[index].comparison = result.counts
         summary.leftOut = result.leftOut
         summary.notes = result.notes
         summary.noteExamples = result.noteExamples
@@ -271,6 +344,9 @@ extension MigrationPhases {
     private func describeSeal() {
         summary.seal = SealReading.read(source)
         summary.remarks += summary.seal?.remarks ?? []
-        summary.guide = destination.serverGuide(largestEntry: summary.totals.largestEntry, seal: summary.seal)
+        for index in targets.indices {
+            summary.destinations[index].guide = targets[index].store.serverGuide(
+                largestEntry: summary.totals.largestEntry, seal: summary.seal)
+        }
     }
 }

@@ -79,8 +79,8 @@ package final class MigrationRun {
         }
         do {
             let phases = try MigrationPhases(
-                source: source, destination: destination, reopening: reopening, options: options, context: context,
-                stop: stop, remarks: remarks)
+                source: source, targets: [MigrationPhases.Target(store: destination, reopening: reopening)],
+                options: options, context: context, stop: stop, remarks: remarks)
             try options.isDryRun ? tell(phases.rehearse()) : phases.run(tell: tell)
         } catch {
             throw MigrationFailure.stage("", error)

@@ -13,7 +13,7 @@ extension MigrationSummary {
             ("dry_run", .boolean(isDryRun)), ("continued", .boolean(isContinuation)),
             ("partial", .boolean(start != nil)), ("start", .optional(start.map { "\($0)" })),
             ("source", .object([("kind", .string(sourceKind)), ("location", .string(sourceLocation))])),
-            ("destination", .object([("kind", .string(destinationKind)), ("location", .string(destinationLocation))])),
+            ("destinations", .array(destinations.map(Self.members))),
         ]
     }
 
@@ -23,15 +23,7 @@ extension MigrationSummary {
             ("value_bytes", .integer(totals.valueBytes)), ("largest_entry_bytes", .integer(totals.largestEntry)),
             ("seconds", .double(seconds)), ("copy_seconds", .double(copySeconds)),
             ("entries_per_second", .double(seconds > 0 ? Double(totals.entries) / seconds : 0)),
-            ("proven", .integer(comparison.same)),
-            (
-                "comparison",
-                .object([
-                    ("same", .integer(comparison.same)), ("missing", .integer(comparison.missing)),
-                    ("different", .integer(comparison.different)), ("extra", .integer(comparison.extra)),
-                    ("unreadable", .integer(comparison.unreadable)),
-                ])
-            ),
+            ("proven", .integer(destinations.map(\.comparison.same).min() ?? 0)),
             ("keyspace_digest", .string(keyspaceDigest)),
             (
                 "prefixes",
@@ -65,21 +57,36 @@ extension MigrationSummary {
             ("lost_entry_count", .integer(lost.count)), ("lost_entries_list", .optional(lostPath)),
             ("foreign_folders", .array(foreignPrefixes.map { Self.key($0.prefix) })),
             ("unlisted_entries", .optional(unlistedPath)), ("entries_read_before", .integer(entriesReadBefore)),
-            ("source_service", Self.members(sourceActivity)), ("destination_service", Self.members(destinationActivity)),
-            ("remarks", .array(remarks.map(JSONText.string))),
+            ("source_service", Self.members(sourceActivity)), ("remarks", .array(remarks.map(JSONText.string))),
         ]
     }
 
     private var outcome: [(String, JSONText)] {
         [
-            ("seal", seal.map(Self.members) ?? .null),
-            ("server_stanza", guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
-            ("next_steps", guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),
-            ("manifest", .optional(manifestPath)), ("report", .optional(reportPath)),
+            ("seal", seal.map(Self.members) ?? .null), ("manifest", .optional(manifestPath)),
+            ("report", .optional(reportPath)),
         ]
     }
 
     private static func key(_ bytes: [UInt8]) -> JSONText { .string(bytes.withUnsafeBytes { escapedKey($0) }) }
+
+    private static func members(_ destination: DestinationOutcome) -> JSONText {
+        let (comparison, guide) = (destination.comparison, destination.guide)
+        return .object([
+            ("kind", .string(destination.kind)), ("location", .string(destination.location)),
+            (
+                "comparison",
+                .object([
+                    ("same", .integer(comparison.same)), ("missing", .integer(comparison.missing)),
+                    ("different", .integer(comparison.different)), ("extra", .integer(comparison.extra)),
+                    ("unreadable", .integer(comparison.unreadable)),
+                ])
+            ),
+            ("service", members(destination.activity)),
+            ("server_stanza", guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
+            ("next_steps", guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),
+        ])
+    }
 
     private static func members(_ activity: StoreActivity?) -> JSONText {
         guard let activity else { return .null }

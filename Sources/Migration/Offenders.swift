@@ -46,11 +46,14 @@ struct Offenders {
             + "\nDelete or rename them through a server, or choose a destination that can keep them."
     }
 
-    /// Ends the run if there is any, also writing the list into the state folder.
+    /// Ends the run if there is any at some destination, also writing the list into the state folder.
     ///
     /// - Parameter others: What else was found to keep the run from succeeding.
-    func refuse(_ destination: any StorageDestination, and others: [String] = [], listIn state: StateFolder) throws {
-        let problems = others + (problem(destination).map { [$0] } ?? [])
+    static func refuse(
+        _ found: some Sequence<(Offenders, any StorageDestination)>, and others: [String] = [],
+        listIn state: StateFolder
+    ) throws {
+        let problems = others + found.compactMap { offenders, destination in offenders.problem(destination) }
         guard let first = problems.first else { return }
         let text = first + problems.dropFirst().map { "\nAlso: \($0)" }.joined()
         try state.write("obstacles.txt", Array("\(text)\n".utf8))

@@ -4,7 +4,7 @@ import Storage
 import Telemetry
 import Workers
 
-/// The look at both sides before the first write.
+/// The look at the source and one destination before the first write.
 struct Preflight {
     let source: any StorageSource
     let destination: any StorageDestination
@@ -31,6 +31,13 @@ struct Preflight {
                     remarks.append(finding.message)
                 }
             }
+        }
+
+        /// Adds what another look found; what both found is told once.
+        mutating func merge(_ other: Findings) {
+            obstacles += other.obstacles.filter { !obstacles.contains($0) }
+            remarks += other.remarks.filter { !remarks.contains($0) }
+            isSourceInUse = isSourceInUse || other.isSourceInUse
         }
 
         func adding(_ more: [String]) -> Findings {
@@ -70,11 +77,22 @@ struct Preflight {
 
     /// Looks at everything that can be known without reading values.
     func look(isContinuation: Bool) throws -> Findings {
-        context.counters.enter(.preflight)
         var findings = Findings()
+        try look(atSourceInto: &findings)
+        try look(atDestinationInto: &findings, isContinuation: isContinuation)
+        return findings
+    }
+
+    /// Looks at the source, which is the same for all destinations.
+    func look(atSourceInto findings: inout Findings) throws {
+        context.counters.enter(.preflight)
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
+    }
+
+    /// Looks at the destination, and at the source as far as the destination asks for it.
+    func look(atDestinationInto findings: inout Findings, isContinuation: Bool) throws {
         for finding in try destination.destinationFindings() {
             switch finding.kind {
             case .remark: findings.remarks.append(finding.message)
@@ -99,7 +117,6 @@ struct Preflight {
         let isPartlyFilled =
             destination is any KeyValueStore && (isContinuation || options.start != nil)
         if !isPartlyFilled, let problem = try roomProblem(counted) { findings.obstacles.append(problem) }
-        return findings
     }
 
     /// Looks again at what a run that is only to be confirmed says of its source.
@@ -270,7 +287,7 @@ struct Preflight {
     }
 
     /// Ends the run if there is an obstacle, naming all of them.
-    func refuseObstacles(_ findings: Findings, listIn state: StateFolder?) throws {
+    static func refuseObstacles(_ findings: Findings, _ context: RunContext) throws {
         for remark in findings.remarks { context.logger.info("remark", ["about": .string(remark)]) }
         guard let first = findings.obstacles.first else { return }
         let others = findings.obstacles.dropFirst().map { "\nAlso: \($0)" }.joined()

@@ -33,19 +33,19 @@ package final class StateFolder: @unchecked Sendable {
         unlink("\(path)/\(name)")
     }
 
-    /// Tells one job from another: the two stores and their order.
-    package static func fingerprint(source: StoreIdentity, destination: StoreIdentity) throws -> String {
-        let text = Array("\(source.text)\n\(destination.text)\n".utf8)
+    /// Tells one job from another: the stores and their order.
+    package static func fingerprint(source: StoreIdentity, destinations: [StoreIdentity]) throws -> String {
+        let text = Array(([source] + destinations).map { "\($0.text)\n" }.joined().utf8)
         let digest = try text.withUnsafeBytes { bytes in try SHA256Digest.of(bytes) }
         return String(digest.hexadecimal.prefix(16))
     }
 
-    /// Where a job's state is kept unless the user says otherwise: beside a Raft destination, else below the user's
+    /// Where a job's state is kept unless the user says otherwise: beside the first Raft destination, else below the user's
     /// state folder.
     package static func defaultPath(
-        destination: any StorageDestination, fingerprint: String, environment: [String: String]
+        destinations: [any StorageDestination], fingerprint: String, environment: [String: String]
     ) throws(StorageError) -> String {
-        if let path = destination.stateNeighbour, access(parentFolder(of: path), W_OK | X_OK) == 0 {
+        for path in destinations.compactMap(\.stateNeighbour) where access(parentFolder(of: path), W_OK | X_OK) == 0 {
             return "\(path).sealift"
         }
         let named = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }

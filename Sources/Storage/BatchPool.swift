@@ -33,9 +33,9 @@ package final class BatchPool: Sendable {
         withExtendedLifetime(idle) {}
     }
 
-    /// Takes back a batch nobody uses any more.
+    /// Takes back a batch that one of its holders uses no more, and keeps it when it was the last.
     package func recycle(_ batch: EntryBatch) {
-        guard batch.capacity <= Self.maximumCapacity else { return }
+        guard batch.release(), batch.capacity <= Self.maximumCapacity else { return }
         batch.removeAll()
         free.withLock { free in
             if free.count < Self.maximumKept { free.append(batch) }

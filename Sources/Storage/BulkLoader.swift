@@ -6,8 +6,8 @@
 package protocol BulkLoader: AnyObject, Sendable {
     /// Whether keys must come in strictly ascending order.
     var needsAscendingKeys: Bool { get }
-    /// Takes a batch, which is the loader's from then on; it goes back to the plan's pool. Nothing need be visible or
-    /// durable yet.
+    /// Takes a batch, which the loader holds until it gives it back to the plan's pool, once; others may hold it as well, so
+    /// it is only read. Nothing need be visible or durable yet.
     func load(_ batch: EntryBatch) throws(StorageError)
     /// Writes all that is still held back: the store is complete and can be read, though perhaps not yet durable.
     func finish() throws(StorageError)

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Many entries in one contiguous arena: the unit that flows from a source to a destination.
 ///
@@ -7,8 +8,9 @@ import Glibc
 /// (``targetBytes``, ``targetEntries``); one larger value makes a batch of its own, so the arena grows to whatever one
 /// entry needs.
 ///
-/// A batch is owned by one thread at a time and handed on whole.
-// Unchecked: nobody keeps a reference after handing a batch on, so no two threads ever touch one at the same time.
+/// A batch is owned by one thread at a time and handed on whole, until it is shared: from then on any number of holders may
+/// read it and none changes it.
+// Unchecked: nobody keeps a reference after handing a batch on, so no two threads ever touch one that changes.
 package final class EntryBatch: @unchecked Sendable {
     /// Where a batch is full, in bytes of keys and values.
     package static let targetBytes = 1 << 20
@@ -38,6 +40,8 @@ package final class EntryBatch: @unchecked Sendable {
     }
 
     private let state: UnsafeMutablePointer<State>
+    /// How many still hold the batch.
+    private let holders = Atomic(1)
     private let stamper: (any ValueStamper)?
     /// Bytes of the stamp of every entry; 0 without a stamper.
     package let stampBytes: Int
@@ -89,6 +93,20 @@ package final class EntryBatch: @unchecked Sendable {
 
     /// Whether the batch should be handed on.
     package var isFull: Bool { heldBytes >= EntryBatch.targetBytes || count >= EntryBatch.targetEntries }
+
+    /// Hands the batch to several holders, who only read it and each give it back to its pool once.
+    package func share(among count: Int) {
+        holders.store(max(count, 1), ordering: .releasing)
+    }
+
+    /// One holder is done with the batch.
+    ///
+    /// - Returns: Whether it was the last; the batch is as new for the next owner then.
+    func release() -> Bool {
+        guard holders.subtract(1, ordering: .acquiringAndReleasing).newValue <= 0 else { return false }
+        holders.store(1, ordering: .relaxed)
+        return true
+    }
 
     /// Forgets all entries and keeps the memory.
     package func removeAll() {

@@ -17,7 +17,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
     }
     let totals = summary.totals
     row("Source", "\(summary.sourceKind) \(summary.sourceLocation)")
-    row("Destination", "\(summary.destinationKind) \(summary.destinationLocation)")
+    for destination in summary.destinations { row("Destination", "\(destination.kind) \(destination.location)") }
     if let start = summary.start {
         row("A part", "only keys that sort at or behind \(start); the destination is whole only if it has the others")
     }
@@ -30,10 +30,11 @@ func summaryText(_ summary: MigrationSummary) -> String {
         "\(formatCount(totals.entries)), \(formatBytes(totals.bytes)); the largest \(formatBytes(totals.largestEntry))")
     if !summary.isDryRun {
         row("Time", timeText(summary))
-        row(
-            "Proven",
-            "\(formatCount(summary.comparison.same)) of \(counted(totals.entries, "entry", "entries")) read back and equal"
-        )
+        let all = counted(totals.entries, "entry", "entries")
+        for destination in summary.destinations {
+            let place = summary.destinations.count > 1 ? " in \(destination.location)" : ""
+            row("Proven", "\(formatCount(destination.comparison.same)) of \(all) read back and equal\(place)")
+        }
     }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
     if let seal = summary.seal { row("Seal", seal.summary) }
@@ -60,7 +61,9 @@ func summaryText(_ summary: MigrationSummary) -> String {
         }
         if foreign.count > 20 { row("", "  … and \(formatCount(foreign.count - 20)) more, see the report") }
     }
-    for (side, activity) in [("Source", summary.sourceActivity), ("Destination", summary.destinationActivity)] {
+    for (side, activity) in [("Source", summary.sourceActivity)]
+        + summary.destinations.map({ ("Destination", $0.activity) })
+    {
         if let activity { row("\(side) asked", activityText(activity)) }
     }
     for remark in summary.remarks { row("Remark", remark) }
@@ -72,13 +75,14 @@ func summaryText(_ summary: MigrationSummary) -> String {
         row("", "\(name)  \(formatCount(tally.entries)), \(formatBytes(tally.bytes))")
     }
     if totals.prefixes.count > 20 { row("", "… and \(totals.prefixes.count - 20) more, see the report") }
-    lines += guideLines(summary)
+    for destination in summary.destinations { lines += guideLines(destination, of: summary.destinations.count) }
     return lines.joined(separator: "\n")
 }
 
-private func guideLines(_ summary: MigrationSummary) -> [String] {
-    guard let guide = summary.guide else { return [] }
-    var lines = ["", "The server's configuration for this node:", ""]
+private func guideLines(_ destination: DestinationOutcome, of count: Int) -> [String] {
+    guard let guide = destination.guide else { return [] }
+    let node = count > 1 ? "the node on \(destination.location)" : "this node"
+    var lines = ["", "The server's configuration for \(node):", ""]
     lines += guide.stanza.map { "  \($0)" }
     lines += ["", "Next steps:", ""]
     lines += guide.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }

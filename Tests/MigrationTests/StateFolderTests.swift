@@ -79,20 +79,21 @@ import Testing
     @Test func jobsAreToldApartByTheirStoresAndTheirDirection() throws {
         let (a, b) = (StoreIdentity("file:/a"), StoreIdentity("file:/b"))
         let prints = try [
-            StateFolder.fingerprint(source: a, destination: b), StateFolder.fingerprint(source: b, destination: a),
-            StateFolder.fingerprint(source: a, destination: a),
+            StateFolder.fingerprint(source: a, destinations: [b]),
+            StateFolder.fingerprint(source: b, destinations: [a]),
+            StateFolder.fingerprint(source: a, destinations: [a]),
         ]
         #expect(Set(prints).count == 3)
         #expect(prints.allSatisfy { $0.count == 16 })
-        #expect(try StateFolder.fingerprint(source: a, destination: b) == prints[0])
+        #expect(try StateFolder.fingerprint(source: a, destinations: [b]) == prints[0])
         let store = ScriptedStore([])
         let paths = try [["XDG_STATE_HOME": "/s", "HOME": "/h"], ["XDG_STATE_HOME": "", "HOME": "/h"]].map {
-            try StateFolder.defaultPath(destination: store, fingerprint: "f", environment: $0)
+            try StateFolder.defaultPath(destinations: [store], fingerprint: "f", environment: $0)
         }
         #expect(paths == ["/s/sealift/f", "/h/.local/state/sealift/f"])
         // A folder that anybody could have made, such as one below /tmp, is never chosen.
         #expect {
-            try StateFolder.defaultPath(destination: store, fingerprint: "f", environment: ["HOME": ""])
+            try StateFolder.defaultPath(destinations: [store], fingerprint: "f", environment: ["HOME": ""])
         } throws: {
             ($0 as? StorageError)?.code == .configuration
         }

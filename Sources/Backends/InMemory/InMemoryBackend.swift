@@ -104,7 +104,7 @@ package final class InMemoryBackend: KeyValueStore, StorageDestination {
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
         try checkOpen()
-        return InMemoryLoader(self)
+        return InMemoryLoader(self, plan.pool)
     }
 
     package func close() {
@@ -118,9 +118,11 @@ package final class InMemoryBackend: KeyValueStore, StorageDestination {
 
 private final class InMemoryLoader: BulkLoader {
     private let store: InMemoryBackend
+    private let pool: BatchPool
 
-    init(_ store: InMemoryBackend) {
+    init(_ store: InMemoryBackend, _ pool: BatchPool) {
         self.store = store
+        self.pool = pool
     }
 
     var needsAscendingKeys: Bool { false }
@@ -129,6 +131,7 @@ private final class InMemoryLoader: BulkLoader {
         for index in 0..<batch.count {
             try store.put(StorageKey(copying: batch.key(index)), Array(batch.value(index)))
         }
+        pool.recycle(batch)
     }
 
     func finish() throws(StorageError) {}

@@ -1,0 +1,163 @@
+import Foundation
+import InMemoryBackend
+import RaftDirectoryBackend
+import Storage
+import Synchronization
+import Telemetry
+import TestSupport
+import Testing
+import Workers
+
+@testable import Migration
+
+/// A store in memory that counts how often its entries are given.
+private final class CountedSource: StorageSource {
+    let kind = "counted"
+    let location = "memory"
+    let identity = StoreIdentity("counted")
+    let traits = SourceTraits(isAscending: true)
+    let rules: EntryRules = []
+    private let store = InMemoryBackend()
+    /// Values given so far.
+    let given = Atomic(0)
+    /// Called once all are given.
+    let atEnd = Mutex<(@Sendable () -> Void)?>(nil)
+
+    init(_ entries: [Entry]) throws {
+        for entry in entries { try store.put(entry.key, entry.value) }
+    }
+
+    func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? { try store.get(key) }
+
+    func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] { try store.list(prefix) }
+
+    func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        try store.scan(request) { batch throws(StorageError) in
+            if request.content == .entries { given.add(batch.count, ordering: .relaxed) }
+            return try deliver(batch)
+        }
+        if request.content == .entries { atEnd.withLock { $0 }?() }
+    }
+
+    func close() {}
+}
+
+@Suite struct ManyDestinationsTests {
+    private static let entries =
+        [Entry("core/keyring", [1]), Entry("core/seal-config", Array("{}".utf8))]
+        + sampleEntries(5_000, seed: 77)
+
+    private static func run(
+        _ source: any StorageSource, _ targets: [MigrationPhases.Target], _ folder: String, isDryRun: Bool = false
+    ) throws(MigrationFailure) -> MigrationSummary? {
+        defer { for target in targets { target.store.close() } }
+        var options = MigrationOptions()
+        options.stateFolder = "\(folder)/state"
+        options.isDryRun = isDryRun
+        let context = RunContext(
+            logger: Logger(level: .error, output: TerminalOutput(descriptor: -1)), counters: ProgressCounters(),
+            cancellation: CancellationToken(), environment: [:], version: "test")
+        do {
+            let phases = try MigrationPhases(
+                source: source, targets: targets, options: options, context: context,
+                stop: StopRequest(CancellationToken()), remarks: [])
+            var summary: MigrationSummary?
+            try isDryRun ? summary = phases.rehearse() : phases.run { summary = $0 }
+            return summary
+        } catch {
+            throw MigrationFailure.stage("", error)
+        }
+    }
+
+    private static func raft(_ path: String, _ number: Int) throws -> MigrationPhases.Target {
+        let store = try destination(path, id: "node\(number)", address: "https://10.0.0.1\(number):8201")
+        return MigrationPhases.Target(store: store) { () throws(MigrationFailure) in
+            do throws(StorageError) {
+                return try RaftDirectoryBackend(path: path)
+            } catch {
+                throw .migrating("\(error)", cause: error)
+            }
+        }
+    }
+
+    @Test func allAreFilledFromOnePass() throws {
+        let source = try CountedSource(Self.entries)
+        try Scratch.withFolder { folder in
+            func targets() throws -> [MigrationPhases.Target] {
+                let memory = InMemoryBackend()
+                return [
+                    try Self.raft("\(folder)/one", 1), MigrationPhases.Target(store: memory) { memory },
+                    try Self.raft("\(folder)/two", 2),
+                ]
+            }
+            let dry = try #require(try Self.run(source, targets(), folder, isDryRun: true))
+            #expect(dry.totals.entries == Self.entries.count && dry.isDryRun)
+            #expect(Scratch.names(in: folder).isEmpty)
+            source.given.store(0, ordering: .relaxed)
+            let summary = try #require(try Self.run(source, targets(), folder))
+            #expect(source.given.load(ordering: .relaxed) == Self.entries.count)
+            #expect(summary.isProven && summary.totals.entries == Self.entries.count)
+            #expect(summary.destinations.map(\.kind) == ["raft", "inmem", "raft"])
+            #expect(summary.destinations.allSatisfy { $0.comparison.same == Self.entries.count })
+            #expect(summary.destinations.map { $0.guide != nil } == [true, false, true])
+            let wanted = try manifest(of: source)
+            for name in ["one", "two"] {
+                let store = try RaftDirectoryBackend(path: "\(folder)/\(name)")
+                defer { store.close() }
+                #expect(try manifest(of: store) == wanted, "\(name)")
+                try GoProgram.boltcheck.run("check", "\(folder)/\(name)/vault.db")
+            }
+        }
+    }
+
+    /// One destination is in place when the run ends; it is only compared by the next.
+    @Test func aRunThatEndsBetweenTwoIsTakenUp() throws {
+        let source = try CountedSource(Self.entries)
+        try Scratch.withFolder { folder in
+            let second = "\(folder)/two"
+            source.atEnd.withLock { atEnd in
+                atEnd = {
+                    try? FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: false)
+                    _ = FileManager.default.createFile(atPath: "\(second)/somebody's", contents: Data([1]))
+                }
+            }
+            let first = try [Self.raft("\(folder)/one", 1), Self.raft(second, 2)]
+            let error = #expect(throws: MigrationFailure.self) { try Self.run(source, first, folder) }
+            #expect(error?.message.contains("two: file exists") == true, "\(error?.message ?? "")")
+            source.atEnd.withLock { $0 = nil }
+            let database = try Scratch.bytes("\(folder)/one/vault.db")
+            let inode = try FileManager.default.attributesOfItem(atPath: "\(folder)/one/vault.db")[.systemFileNumber]
+            // What stands in the way is not touched, and named again.
+            let stuck = try [Self.raft("\(folder)/one", 1), Self.raft(second, 2)]
+            let same = #expect(throws: MigrationFailure.self) { try Self.run(source, stuck, folder) }
+            #expect(same?.message.contains("somebody's") == true, "\(same?.message ?? "")")
+            #expect(Scratch.names(in: second) == ["somebody's"])
+            try FileManager.default.removeItem(atPath: second)
+            let again = try [Self.raft("\(folder)/one", 1), Self.raft(second, 2)]
+            let summary = try #require(try Self.run(source, again, folder))
+            #expect(summary.isProven && summary.isContinuation && summary.destinations.count == 2)
+            #expect(try Scratch.bytes("\(folder)/one/vault.db") == database)
+            let after = try FileManager.default.attributesOfItem(atPath: "\(folder)/one/vault.db")[.systemFileNumber]
+            #expect(after as? Int == inode as? Int)
+            let store = try RaftDirectoryBackend(path: second)
+            defer { store.close() }
+            #expect(try manifest(of: store) == manifest(of: source))
+            #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder)) == ["one", "two", "state"])
+            #expect(!Scratch.names(in: "\(folder)/state").contains("proven"))
+        }
+    }
+
+    @Test func destinationsThatAreOneStoreAreRefused() throws {
+        let source = try CountedSource(Self.entries)
+        try Scratch.withFolder { folder in
+            for (one, other) in [("a", "a"), ("a", "a/b"), ("a/b", "a")] {
+                let targets = try [Self.raft("\(folder)/\(one)", 1), Self.raft("\(folder)/\(other)", 2)]
+                let error = #expect(throws: MigrationFailure.self) { try Self.run(source, targets, folder) }
+                #expect(error?.message.contains("are one store, or lie within one another") == true)
+            }
+            #expect(Scratch.names(in: folder).isEmpty)
+        }
+    }
+}
