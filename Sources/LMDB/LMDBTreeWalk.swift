@@ -182,6 +182,7 @@ struct LMDBTreeWalk {
         else { throw damage("page \(number) is none of the tree") }
         let count = (end - Self.pageHeader) / 2
         var earlier = bounds.lower
+        var nodes: [Range<Int>] = []
         var children: [(page: UInt64, key: [UInt8])] = []
         for index in 0..<count {
             let offset = Int(page.number(at: Self.pageHeader + 2 * index, as: UInt16.self))
@@ -201,12 +202,14 @@ struct LMDBTreeWalk {
                 earlier = key
             }
             if level == 1 {
-                try readLeafNode(page, number, offset, key, data)
+                nodes.append(offset..<(try readLeafNode(page, number, key, data, header: offset)))
             } else {
+                nodes.append(offset..<data)
                 let low = UInt64(page.number(at: offset, as: UInt32.self))
                 children.append((low | UInt64(page.number(at: offset + 4, as: UInt16.self)) << 32, key))
             }
         }
+        guard Self.fill(nodes, begin..<pageSize) else { throw damage("page \(number) is damaged") }
         for (index, child) in children.enumerated() {
             let lower = index == 0 ? bounds.lower : child.key
             let upper = index + 1 < children.count ? children[index + 1].key : bounds.upper
@@ -214,9 +217,21 @@ struct LMDBTreeWalk {
         }
     }
 
+    /// Whether nodes, each rounded up to an even size, lie side by side and take up all the room: the library moves what lies
+    /// below a node that it removes, by the size that the node says it has.
+    private static func fill(_ nodes: [Range<Int>], _ room: Range<Int>) -> Bool {
+        var place = room.lowerBound
+        for node in nodes.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            guard node.lowerBound == place else { return false }
+            place = node.lowerBound + (node.count + 1) & ~1
+        }
+        return place == room.upperBound
+    }
+
+    /// - Returns: Where in the page the node ends.
     private mutating func readLeafNode(
-        _ page: [UInt8], _ number: UInt64, _ offset: Int, _ key: [UInt8], _ data: Int
-    ) throws(LMDBError) {
+        _ page: [UInt8], _ number: UInt64, _ key: [UInt8], _ data: Int, header offset: Int
+    ) throws(LMDBError) -> Int {
         let size = Int(page.number(at: offset, as: UInt32.self))
         guard !key.isEmpty, !isFreeList || key.count == 8 else { throw damage("page \(number) has a wrong key") }
         switch page.number(at: offset + 4, as: UInt16.self) {
@@ -224,11 +239,13 @@ struct LMDBTreeWalk {
             guard size <= pageSize - data else { throw damage("page \(number) is damaged") }
             let start = Int(number) * pageSize + data
             pairs.append(LMDBContents.Pair(key: key, value: start..<(start + size)))
+            return data + size
         case Self.bigDataFlag:
             guard data + 8 <= pageSize else { throw damage("page \(number) is damaged") }
             let first = page.number(at: data, as: UInt64.self)
             let start = try readOverflow(first, size: size)
             pairs.append(LMDBContents.Pair(key: key, value: start..<(start + size)))
+            return data + 8
         default: throw damage("page \(number) has a node of a kind that is never written")
         }
     }
