@@ -58,10 +58,12 @@ def files_to_raft():
     mine, parts = compare(
         "file -> raft, 100,000 entries of 1 KiB, comparison included", config, [raft],
         [("bare walk that opens and reads every file", f"read_every_file {source}", []),
+         ("the same by two threads", f"read_every_file {source} 2", []),
          ("cp and sync of the result", f"cp -r {keep} {work}/copy && sync", [f"{work}/copy"]),
          ("tar cf and sync of the source", f"tar cf {work}/source.tar -C {source} . && sync", [f"{work}/source.tar"])])
-    walk, copy, tar = parts.values()
+    walk, pair, copy, tar = parts.values()
     print(f"    ratio to walk + cp + sync: {mine / (walk + copy):.2f} (budget 1.5)")
+    print(f"    ratio to the walk by two threads: {mine / pair:.2f}")
     print(f"    ratio to tar + sync: {mine / tar:.2f} (budget 1.0)\n")
     remove(keep)
 
