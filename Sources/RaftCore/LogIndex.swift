@@ -21,7 +21,7 @@ package struct EntryHead: Hashable, Sendable {
 }
 
 /// A position in the log.
-package struct LogPosition: Hashable, Sendable {
+package struct EntryPosition: Hashable, Sendable {
     package var index: UInt64
     package var term: UInt64
 
@@ -31,7 +31,7 @@ package struct LogPosition: Hashable, Sendable {
     }
 
     /// Whether a log that ends here is at least as new as one that ends there: the rule by which votes are given.
-    package func isAtLeastAsNew(as other: LogPosition) -> Bool {
+    package func isAtLeastAsNew(as other: EntryPosition) -> Bool {
         term == other.term ? index >= other.index : term > other.term
     }
 }
@@ -50,20 +50,20 @@ package struct LogOutline: Hashable, Sendable {
     }
 
     /// The last entry that a snapshot stands for; everything up to it is gone from the log.
-    package private(set) var base: LogPosition
+    package private(set) var base: EntryPosition
     private var runs: [Run] = []
     package private(set) var lastIndex: UInt64
     /// Ascending by index; the first is the one in force at `base`.
     private var memberships: [Placed]
 
     /// An empty log behind a snapshot, or behind nothing.
-    package init(base: LogPosition = LogPosition(), membership: Membership = Membership()) {
+    package init(base: EntryPosition = EntryPosition(), membership: Membership = Membership()) {
         self.base = base
         lastIndex = base.index
         memberships = [Placed(index: base.index, membership: membership)]
     }
 
-    package var last: LogPosition { LogPosition(index: lastIndex, term: runs.last?.term ?? base.term) }
+    package var last: EntryPosition { EntryPosition(index: lastIndex, term: runs.last?.term ?? base.term) }
 
     /// The membership in force: that of the newest entry, committed or not.
     package var membership: Membership { memberships[memberships.count - 1].membership }
@@ -116,6 +116,6 @@ package struct LogOutline: Hashable, Sendable {
         }
         memberships.removeAll { $0.index <= index }
         memberships.insert(Placed(index: index, membership: kept), at: 0)
-        base = LogPosition(index: index, term: term)
+        base = EntryPosition(index: index, term: term)
     }
 }

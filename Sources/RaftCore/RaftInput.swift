@@ -10,7 +10,7 @@ package enum RaftInput: Hashable, Sendable {
     /// Somebody wants to read what is committed now.
     case read(token: UInt64)
     /// The log is durable up to an entry.
-    case persisted(LogPosition)
+    case persisted(EntryPosition)
     /// The snapshot that this message announced is in place, durably, and the log is empty behind it.
     case snapshotInstalled(RaftMessage)
     /// A snapshot of this node's own stands for everything up to an index, which is gone from the log.

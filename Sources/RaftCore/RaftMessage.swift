@@ -18,18 +18,18 @@ package struct RaftMessage: Hashable, Sendable {
     package enum Body: Hashable, Sendable {
         /// Entries behind `previous`, and how far the log is committed: never beyond the last entry of this very message, since
         /// a follower of the stock kind commits up to its own last entry.
-        case append(previous: LogPosition, entries: [EntryHead], commit: UInt64, sequence: UInt64)
+        case append(previous: EntryPosition, entries: [EntryHead], commit: UInt64, sequence: UInt64)
         /// `last` is a hint where the follower's log ended.
         case appended(isMatch: Bool, last: UInt64, sequence: UInt64)
         /// Says that the leader is there, and proves nothing about the log.
         case heartbeat(sequence: UInt64)
         case heartbeatSeen(sequence: UInt64)
-        case preVote(last: LogPosition)
+        case preVote(last: EntryPosition)
         case preVoted(isGranted: Bool)
-        case vote(last: LogPosition, isTransfer: Bool)
+        case vote(last: EntryPosition, isTransfer: Bool)
         case voted(isGranted: Bool)
         /// A snapshot's content follows by other means; the receiver's driver says when it stands.
-        case snapshot(at: LogPosition, membership: Membership, sequence: UInt64)
+        case snapshot(at: EntryPosition, membership: Membership, sequence: UInt64)
         case snapshotTaken(isTaken: Bool, sequence: UInt64)
         /// The leader hands over: stand for election now.
         case timeoutNow
@@ -43,7 +43,7 @@ extension RaftMessage {
     /// Whether all numbers are such as a cluster can have.
     var isWithinLimits: Bool {
         var numbers = [term]
-        func note(_ position: LogPosition) { numbers += [position.index, position.term] }
+        func note(_ position: EntryPosition) { numbers += [position.index, position.term] }
         switch body {
         case .append(let previous, let entries, let commit, _):
             note(previous)

@@ -30,7 +30,7 @@ extension RaftNode {
     /// Whether the candidate is a member does not matter, as it does to hashicorp/raft: the candidate counts by its own
     /// membership, and a node that is behind may be the one whose vote is needed by somebody of whom it has not heard yet.
     /// A server that was removed disturbs nobody, since it is not heard while a leader is known.
-    mutating func answerPreVote(_ message: RaftMessage, _ last: LogPosition) {
+    mutating func answerPreVote(_ message: RaftMessage, _ last: EntryPosition) {
         let knowsOther = leader != nil && leader != message.from
         let isGranted =
             !knowsOther && !isLeader && message.term >= hard.term
@@ -51,7 +51,7 @@ extension RaftNode {
         if granted.count >= log.membership.majority { stand(isTransfer: false) }
     }
 
-    mutating func answerVote(_ message: RaftMessage, _ last: LogPosition, _ isTransfer: Bool) {
+    mutating func answerVote(_ message: RaftMessage, _ last: EntryPosition, _ isTransfer: Bool) {
         // While a leader is known nobody else is elected, and a higher term does not disturb it.
         guard isTransfer || (leader == nil && !isLeader) || leader == message.from,
             message.term >= hard.term

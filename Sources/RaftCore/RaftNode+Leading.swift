@@ -109,7 +109,7 @@ extension RaftNode {
         send(
             peer,
             .append(
-                previous: LogPosition(index: previous, term: term), entries: entries,
+                previous: EntryPosition(index: previous, term: term), entries: entries,
                 commit: broken.contains(.capsCommit) ? commitIndex : min(commitIndex, end), sequence: number))
         progress.inFlight.append(Leadership.Progress.Request(sequence: number, last: end, sentAt: now))
         if !progress.isProbing { progress.next = end + 1 }

@@ -1,7 +1,7 @@
 extension RaftNode {
     /// A follower's part of an append.
     mutating func takeEntries(
-        _ message: RaftMessage, _ previous: LogPosition, _ entries: [EntryHead], _ commit: UInt64, _ sequence: UInt64
+        _ message: RaftMessage, _ previous: EntryPosition, _ entries: [EntryHead], _ commit: UInt64, _ sequence: UInt64
     ) {
         let before = log.lastIndex
         func answer(_ node: inout RaftNode, _ isMatch: Bool) {
@@ -57,7 +57,7 @@ extension RaftNode {
     }
 
     /// A follower's part of a snapshot: one that says nothing new is held already.
-    mutating func takeSnapshot(_ message: RaftMessage, _ position: LogPosition, _ sequence: UInt64) {
+    mutating func takeSnapshot(_ message: RaftMessage, _ position: EntryPosition, _ sequence: UInt64) {
         guard follow(message) else {
             return send(message.from, .snapshotTaken(isTaken: false, sequence: sequence))
         }
@@ -80,7 +80,7 @@ extension RaftNode {
         send(message.from, .snapshotTaken(isTaken: true, sequence: sequence))
     }
 
-    mutating func persisted(_ position: LogPosition) {
+    mutating func persisted(_ position: EntryPosition) {
         // What was truncated and written anew since may be of another term.
         guard log.term(at: position.index) == position.term else { return }
         persistedIndex = max(persistedIndex, position.index)

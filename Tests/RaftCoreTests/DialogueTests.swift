@@ -27,9 +27,9 @@ import Testing
     @Test func aPreVoteChangesNothing() {
         var node = Self.follower()
         let before = node.hard
-        let newer = LogPosition(index: 11, term: 2)
+        let newer = EntryPosition(index: 11, term: 2)
         #expect(Self.answers(&node, 5, .preVote(last: newer)) == [Self.sent("n1", 5, .preVoted(isGranted: true))])
-        let older = LogPosition(index: 99, term: 1)
+        let older = EntryPosition(index: 99, term: 1)
         #expect(Self.answers(&node, 5, .preVote(last: older)) == [Self.sent("n1", 5, .preVoted(isGranted: false))])
         #expect(Self.answers(&node, 1, .preVote(last: newer)) == [Self.sent("n1", 2, .preVoted(isGranted: false))])
         #expect(node.hard == before)
@@ -41,7 +41,7 @@ import Testing
 
     @Test func aVoteIsDurableBeforeItIsSaid() {
         var node = Self.follower()
-        let last = LogPosition(index: 10, term: 2)
+        let last = EntryPosition(index: 10, term: 2)
         #expect(
             Self.answers(&node, 3, .vote(last: last, isTransfer: false)) == [
                 .persist(HardState(term: 3)), .persist(HardState(term: 3, vote: "n1")),
@@ -70,38 +70,38 @@ import Testing
 
     @Test func entriesAreTakenBehindWhatMatches() {
         var node = Self.follower()
-        func append(_ previous: LogPosition, _ entries: [EntryHead], commit: UInt64) -> [RaftOutput] {
+        func append(_ previous: EntryPosition, _ entries: [EntryHead], commit: UInt64) -> [RaftOutput] {
             Self.answers(&node, 3, .append(previous: previous, entries: entries, commit: commit, sequence: 7))
         }
         let next = EntryHead(index: 11, term: 3, kind: .command)
         // Nothing is known of entry 20; the answer says where the log ends.
         #expect(
-            append(LogPosition(index: 20, term: 3), [], commit: 5).last
+            append(EntryPosition(index: 20, term: 3), [], commit: 5).last
                 == Self.sent("n1", 3, .appended(isMatch: false, last: 10, sequence: 7)))
         #expect(node.commitIndex == 0)
         // No more is committed than the message covers, although the node holds ten.
         #expect(
-            append(LogPosition(index: 4, term: 2), [], commit: 9) == [
+            append(EntryPosition(index: 4, term: 2), [], commit: 9) == [
                 .commit(4), Self.sent("n1", 3, .appended(isMatch: true, last: 10, sequence: 7)),
             ])
         // What contradicts the leader goes, and the answer still tells where the log ended before.
         let other = EntryHead(index: 8, term: 3, kind: .command)
         #expect(
-            append(LogPosition(index: 7, term: 2), [other], commit: 4) == [
+            append(EntryPosition(index: 7, term: 2), [other], commit: 4) == [
                 .truncate(from: 8), .append([other]),
                 Self.sent("n1", 3, .appended(isMatch: true, last: 10, sequence: 7)),
             ])
-        #expect(node.log.last == LogPosition(index: 8, term: 3))
+        #expect(node.log.last == EntryPosition(index: 8, term: 3))
         // Gaps within a message are no message; neither is the removal of what is committed.
-        #expect(append(LogPosition(index: 8, term: 3), [next], commit: 4) == [])
+        #expect(append(EntryPosition(index: 8, term: 3), [next], commit: 4) == [])
         let committed = EntryHead(index: 3, term: 3, kind: .command)
         #expect(
-            append(LogPosition(index: 2, term: 2), [committed], commit: 4) == [
+            append(EntryPosition(index: 2, term: 2), [committed], commit: 4) == [
                 Self.sent("n1", 3, .appended(isMatch: false, last: 8, sequence: 7))
             ])
         // A leader of an older term learns of the new one.
         #expect(
-            Self.answers(&node, 1, .append(previous: LogPosition(), entries: [], commit: 0, sequence: 8)) == [
+            Self.answers(&node, 1, .append(previous: EntryPosition(), entries: [], commit: 0, sequence: 8)) == [
                 Self.sent("n1", 3, .appended(isMatch: false, last: 8, sequence: 8))
             ])
     }
@@ -113,18 +113,18 @@ import Testing
         #expect(outputs.first == .persist(HardState(term: 1, vote: "n1")))
         #expect(node.commitIndex == 0 && node.log.lastIndex == 1)
         #expect(node.step(.read(token: 5)) == [.readRefused(token: 5)])
-        #expect(node.step(.persisted(LogPosition(index: 1, term: 1))) == [.commit(1)])
+        #expect(node.step(.persisted(EntryPosition(index: 1, term: 1))) == [.commit(1)])
         #expect(node.step(.read(token: 6)) == [.readSafe(token: 6, index: 1)])
         #expect(node.step(.propose(count: 2)).last == .accepted(2...3, term: 1))
-        #expect(node.step(.persisted(LogPosition(index: 3, term: 9))) == [])
-        #expect(node.step(.persisted(LogPosition(index: 3, term: 1))) == [.commit(3)])
+        #expect(node.step(.persisted(EntryPosition(index: 3, term: 9))) == [])
+        #expect(node.step(.persisted(EntryPosition(index: 3, term: 1))) == [.commit(3)])
     }
 
     /// Whatever comes from a network is taken or left: nothing ends the process.
     @Test func survivesAnyMessage() {
         var random = SeededRandom(fuzz: 4)
         func number() -> UInt64 { [0, 1, 2, 3, 9, 10, 11, 12, 1_000, .max][random.below(10)] }
-        func position() -> LogPosition { LogPosition(index: number(), term: number()) }
+        func position() -> EntryPosition { EntryPosition(index: number(), term: number()) }
         for _ in 0..<Effort.rounds(4_000) {
             var node = Self.follower(vote: random.below(2) == 0 ? "n1" : nil)
             if random.below(3) == 0 { for _ in 0..<250 { _ = node.step(.tick) } }

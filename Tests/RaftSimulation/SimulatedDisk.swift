@@ -16,7 +16,7 @@ struct SimulatedDisk {
 
     var hard = HardState()
     /// The snapshot: how many entries, of which hash, and which membership.
-    var base = LogPosition()
+    var base = EntryPosition()
     var baseMembership: Membership
     /// What a state machine made of everything up to the snapshot.
     var baseState: [Int] = []

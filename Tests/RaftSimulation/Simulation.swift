@@ -229,7 +229,7 @@ package struct Simulation {
         let count = Int(index - server.disk.base.index)
         server.disk.records.removeFirst(count)
         server.disk.synced = max(server.disk.synced - count, 0)
-        server.disk.base = LogPosition(index: index, term: term)
+        server.disk.base = EntryPosition(index: index, term: term)
         server.disk.baseMembership = membership
         server.disk.baseState = state
         servers[id] = server
