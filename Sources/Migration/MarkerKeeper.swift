@@ -1,7 +1,8 @@
 import Storage
 import Telemetry
 
-/// Sets and clears the migration marker on the source and on every destination, and tells a run that was cut off from somebody else's.
+/// Sets and clears the migration marker on the source and on every destination, and tells a run that was cut off from
+/// somebody else's.
 ///
 /// A marker is only set in the place of the one that was looked at, or of none, and only this job's are removed: of two
 /// runs that begin at once one is told of the other.

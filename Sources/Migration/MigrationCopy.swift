@@ -10,6 +10,8 @@ struct MigrationCopy {
     /// A destination to be filled.
     struct Target {
         let store: any StorageDestination
+        /// Its place among the destinations of the summary.
+        let place: Int
         /// Whether entries that are there already may be replaced.
         let replacesEntries: Bool
     }
@@ -27,8 +29,7 @@ struct MigrationCopy {
     /// Runs to proven destinations under their final names.
     ///
     /// - Parameter summary: Filled as far as the run comes.
-    /// - Returns: How each target compares with the source, in their order.
-    func run(into summary: inout MigrationSummary) throws -> [ComparisonCounts] {
+    func run(into summary: inout MigrationSummary) throws {
         let clock = ContinuousClock()
         let begin = clock.now
         let pool = BatchPool.digesting(keepsValues: true)
@@ -49,6 +50,7 @@ struct MigrationCopy {
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
         let comparisons = try compareWhileSyncing(loaders, manifest, summary.totals)
+        for (target, counts) in zip(targets, comparisons) { summary.destinations[target.place].comparison = counts }
         for (target, counts) in zip(targets, comparisons) where !counts.isAllSame {
             throw differences(counts, at: target.store)
         }
@@ -61,7 +63,6 @@ struct MigrationCopy {
             published += 1
         }
         summary.seconds = (clock.now - begin) / .seconds(1)
-        return comparisons
     }
 
     private func checkCancelled() throws {

@@ -132,6 +132,7 @@ final class MigrationPhases {
     /// - Returns: Whether all destinations are there, whole and equal to the source; then nothing is left to do.
     private func confirmProven(_ state: StateFolder) throws -> Bool {
         guard state.hasProvenRun else { return false }
+        let unread = summary
         for index in targets.indices {
             let before = summary
             guard try confirm(targets[index], index, state) else {
@@ -154,7 +155,13 @@ final class MigrationPhases {
             targets[index].store.removeRemains()
             try markers.leave(index)
         }
-        guard pending.isEmpty else { return false }
+        guard pending.isEmpty else {
+            // The source is read once more, and counted anew.
+            let outcomes = summary.destinations
+            summary = unread
+            summary.destinations = outcomes
+            return false
+        }
         summary.remarks += markers.clearSource(context.logger)
         EntryJournal.remove(at: SourceJournal.path(in: state))
         return true
@@ -202,14 +209,14 @@ final class MigrationPhases {
                 source: source,
                 targets: pending.map {
                     MigrationCopy.Target(
-                        store: targets[$0].store, replacesEntries: areContinued[$0] || options.start != nil)
+                        store: targets[$0].store, place: $0,
+                        replacesEntries: areContinued[$0] || options.start != nil)
                 }, options: options, context: context, state: state, journal: journal,
                 checkSource: { [markers] in try markers.checkSource(marker) })
             for index in pending {
                 try preflights[index].refuseWhatCame(isContinuation: areContinued[index]) { try markers.leave(index) }
             }
-            let comparisons = try copy.run(into: &summary)
-            for (index, counts) in zip(pending, comparisons) { summary.destinations[index].comparison = counts }
+            try copy.run(into: &summary)
             try markers.clearDestinations()
         } catch {
             keep(journal, after: error)

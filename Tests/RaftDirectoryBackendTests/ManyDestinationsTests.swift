@@ -44,6 +44,37 @@ private final class CountedSource: StorageSource {
     func close() {}
 }
 
+/// A store that loses the first entry it is given.
+private final class LossyStore: StorageDestination, BulkLoader {
+    let kind = "lossy"
+    let location = "a failing disk"
+    let identity = StoreIdentity("lossy")
+    let rules: EntryRules = []
+    let serverUse: ServerUse? = nil
+    let needsAscendingKeys = true
+    private let store = InMemoryBackend()
+    private let hasLost = Mutex(false)
+
+    func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader { self }
+
+    func load(_ batch: EntryBatch) throws(StorageError) {
+        for index in 0..<batch.count {
+            guard hasLost.withLock({ $0 }) else {
+                hasLost.withLock { $0 = true }
+                continue
+            }
+            try store.put(StorageKey(copying: batch.key(index)), Array(batch.value(index)))
+        }
+    }
+
+    func finish() throws(StorageError) {}
+    func sync() throws(StorageError) {}
+    func written() throws(StorageError) -> any StorageSource { store }
+    func publish() throws(StorageError) {}
+    func abandon() {}
+    func close() {}
+}
+
 @Suite struct ManyDestinationsTests {
     private static let entries =
         [Entry("core/keyring", [1]), Entry("core/seal-config", Array("{}".utf8))]
@@ -138,6 +169,8 @@ private final class CountedSource: StorageSource {
             let again = try [Self.raft("\(folder)/one", 1), Self.raft(second, 2)]
             let summary = try #require(try Self.run(source, again, folder))
             #expect(summary.isProven && summary.isContinuation && summary.destinations.count == 2)
+            #expect(summary.totals.entries == Self.entries.count)
+            #expect(summary.destinations.allSatisfy { $0.comparison.same == Self.entries.count })
             #expect(try Scratch.bytes("\(folder)/one/vault.db") == database)
             let after = try FileManager.default.attributesOfItem(atPath: "\(folder)/one/vault.db")[.systemFileNumber]
             #expect(after as? Int == inode as? Int)
@@ -146,6 +179,24 @@ private final class CountedSource: StorageSource {
             #expect(try manifest(of: store) == manifest(of: source))
             #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder)) == ["one", "two", "state"])
             #expect(!Scratch.names(in: "\(folder)/state").contains("proven"))
+        }
+    }
+
+    /// None is put in place unless all are proven, and the report says which one is not.
+    @Test func oneThatDiffersKeepsAllBack() throws {
+        let source = try CountedSource(Self.entries)
+        try Scratch.withFolder { folder in
+            let lossy = LossyStore()
+            let targets = [
+                try Self.raft("\(folder)/one", 1), MigrationPhases.Target(store: lossy) { InMemoryBackend() },
+            ]
+            let error = #expect(throws: MigrationFailure.self) { try Self.run(source, targets, folder) }
+            #expect(error?.exitCode == 3)
+            #expect(error?.message.contains("the destination (lossy a failing disk) does not hold") == true)
+            #expect(error?.message.contains("1 missing") == true)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["state"])
+            let report = String(decoding: try Scratch.bytes("\(folder)/state/report.json"), as: UTF8.self)
+            #expect(report.contains("\"missing\": 1") && report.contains("\"result\": \"failed\""), "\(report)")
         }
     }
 
