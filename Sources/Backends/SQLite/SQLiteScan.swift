@@ -10,9 +10,9 @@ import Workers
 struct SQLiteScan {
     let store: SQLiteBackend
     let request: ScanRequest
-
     /// Bytes of the database that make one range.
-    private static let rangeBytes = 4 << 20
+    var rangeBytes = 4 << 20
+
     /// Fewer ranges are not worth the connections.
     private static let leastRanges = 8
     /// More than this are no faster at any size, and finding their bounds takes time.
@@ -64,7 +64,7 @@ struct SQLiteScan {
                 return (try connection.number("PRAGMA page_count") ?? 0)
                     * (try connection.number("PRAGMA page_size") ?? 0)
             } ?? 0
-        return min(bytes / Self.rangeBytes, Self.mostRanges)
+        return min(bytes / rangeBytes, Self.mostRanges)
     }
 
     /// Reads with all connections once they see one state.
@@ -117,7 +117,10 @@ struct SQLiteScan {
             streams = try OrderedStreams(
                 works: parts.count, threads: connections.count, ahead: 4 * (connections.count - 1)
             ) { [store, request] number, give in
-                guard let connection = idle.change({ $0.popLast() }) else { return }
+                guard let connection = idle.change({ $0.popLast() }) else {
+                    // There is one for each thread; a range that is passed over would be entries that are lost.
+                    throw StorageError(.io, "\(store.location): no connection is left to read with.")
+                }
                 defer { idle.change { $0.append(connection) } }
                 var part = request
                 part.partition = parts[number]

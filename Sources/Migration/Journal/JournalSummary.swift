@@ -4,8 +4,8 @@ package import Storage
 struct JournalSummary: Equatable {
     private static let version: UInt64 = 2
     private static let numbers = 9
-    /// Each is one read of a whole source.
-    static let mostGenerations = 1 << 20
+    /// Each is one read of a whole source, and at least two records of each are merged at once.
+    static let mostGenerations = 1 << 12
 
     /// Bytes of the stamp of every entry; `nil` before the first entry.
     private(set) var stampBytes: Int?
