@@ -34,6 +34,15 @@ package struct LMDBContents {
         try walk.checkFreeList()
         pairs = walk.pairs
     }
+
+    /// Checks a file with named tables that nobody writes to, keeping nothing of what it holds.
+    ///
+    /// - Throws: As ``init(descriptor:path:)``.
+    package static func check(tablesOf descriptor: Int32, path: String) throws(LMDBError) {
+        var walk = try LMDBTreeWalk(descriptor: descriptor, path: path, hasNamedTables: true)
+        try walk.checkNamedTables()
+        try walk.checkFreeList()
+    }
 }
 
 /// Reads bytes of a file, all or none.

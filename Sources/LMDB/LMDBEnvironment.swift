@@ -2,10 +2,11 @@ import CLMDB
 import CSystem
 import Glibc
 import Synchronization
+import Workers
 
 /// An LMDB environment: one file with an unnamed table of byte keys and byte values, or with several tables by name.
 ///
-/// The file belongs to one environment alone (it is locked, there is no lock file). Of a file that is not new,
+/// The file belongs to one environment alone (it is locked; a lock file beside it is there only for readers beside a writer). Of a file that is not new,
 /// ``LMDBContents`` reads and checks an unnamed table before the library sees it. Keys have 1 to 511 bytes and are ordered
 /// bytewise.
 // Unchecked: the handle never changes until `close`, and whoever uses it holds the mutex.
@@ -15,10 +16,19 @@ package final class LMDBEnvironment: @unchecked Sendable {
     /// The tables that were asked for by name, in that order.
     package let tables: [LMDBTable]
     private let isOpen: Mutex<Bool>
-    /// The guard of the library's map of the file.
+    /// Those who read beside a writer; `nil` where reading waits for writing.
+    private let readers: Monitor<Readers>?
+    /// The library's map of the file.
+    private let map: Range<UInt>?
+    /// The guard of that map.
     private let mapGuard: Int32
     /// The file, open for reading; valid until ``close()``.
     package let descriptor: Int32
+
+    private struct Readers {
+        var isOpen = true
+        var count = 0
+    }
 
     /// Opens or creates the environment in the file `path`.
     ///
@@ -27,9 +37,11 @@ package final class LMDBEnvironment: @unchecked Sendable {
     /// - Parameters:
     ///   - maximumBytes: Address space reserved for the file, the limit of its growth.
     ///   - isDurable: Whether a commit waits for the disk. Scratch data needs no waiting.
+    ///   - readsBesideWrites: Whether ``read(_:)`` runs beside a transaction and sees what was committed when it began. The
+    ///     library then keeps a lock file, `path` with `-lock`, and pages that a long reading still needs are not used anew.
     ///   - names: Tables to open or make beside the unnamed one, which then holds their names and nothing of the caller's.
     package init(
-        path: String, maximumBytes: Int, isDurable: Bool, tables names: [String] = []
+        path: String, maximumBytes: Int, isDurable: Bool, readsBesideWrites: Bool = false, tables names: [String] = []
     ) throws(LMDBError) {
         var created: OpaquePointer?
         try check(mdb_env_create(&created), "mdb_env_create", path)
@@ -39,7 +51,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
             if !names.isEmpty {
                 try check(mdb_env_set_maxdbs(environment, UInt32(names.count)), "mdb_env_set_maxdbs", path)
             }
-            var flags = UInt32(MDB_NOSUBDIR) | UInt32(MDB_NOLOCK)
+            var flags = UInt32(MDB_NOSUBDIR) | UInt32(readsBesideWrites ? MDB_NOTLS : MDB_NOLOCK)
             if !isDurable { flags |= UInt32(MDB_NOSYNC) }
             try check(mdb_env_open(environment, path, flags, 0o600), "mdb_env_open", path)
             var descriptor: mdb_filehandle_t = -1
@@ -56,9 +68,11 @@ package final class LMDBEnvironment: @unchecked Sendable {
             throw error
         }
         self.handle = environment
+        self.map = Self.findMap(of: descriptor)
         self.mapGuard = Self.guardMap(of: descriptor)
         self.path = path
         self.isOpen = Mutex(true)
+        self.readers = readsBesideWrites ? Monitor(Readers()) : nil
     }
 
     private static func open(
@@ -87,6 +101,8 @@ package final class LMDBEnvironment: @unchecked Sendable {
 
     /// Closes the file, waiting for a transaction under way. Repeated calls do nothing.
     package func close() {
+        readers?.change { $0.isOpen = false }
+        readers?.wait { $0.count == 0 ? ((), wakes: nil) : nil }
         isOpen.withLock { isOpen in
             guard isOpen else { return }
             isOpen = false
@@ -102,7 +118,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
     /// One transaction runs at a time, others wait.
     package func write(_ body: (LMDBTransaction) throws(LMDBError) -> Void) throws(LMDBError) {
         try isOpen.withLock { isOpen throws(LMDBError) in
-            guard isOpen else { throw LMDBError(call: "mdb_txn_begin", code: EBADF, path: path) }
+            guard isOpen else { throw closed }
             var begun: OpaquePointer?
             try check(mdb_txn_begin(handle, nil, 0, &begun), "mdb_txn_begin", path)
             guard let begun else { throw LMDBError(call: "mdb_txn_begin", code: ENOMEM, path: path) }
@@ -122,35 +138,98 @@ package final class LMDBEnvironment: @unchecked Sendable {
 
     /// Runs one look at what is committed.
     ///
-    /// One transaction runs at a time, others wait: without a lock file the library cannot tell which pages a reader still
-    /// needs.
+    /// Unless the environment reads beside writes, one transaction runs at a time and others wait: without a lock file the
+    /// library cannot tell which pages a reader still needs.
     package func read<Result>(
         _ body: (LMDBSnapshot) throws(LMDBError) -> Result
     ) throws(LMDBError) -> Result {
-        try isOpen.withLock { isOpen throws(LMDBError) in
-            guard isOpen else { throw LMDBError(call: "mdb_txn_begin", code: EBADF, path: path) }
-            var begun: OpaquePointer?
-            try check(mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &begun), "mdb_txn_begin", path)
-            guard let begun else { throw LMDBError(call: "mdb_txn_begin", code: ENOMEM, path: path) }
-            defer { mdb_txn_abort(begun) }
-            let result: Result
-            do throws(LMDBError) {
-                result = try body(LMDBSnapshot(handle: begun, table: table, path: path))
-            } catch {
+        guard let readers else {
+            return try isOpen.withLock { isOpen throws(LMDBError) in
+                guard isOpen else { throw closed }
+                let handle = try beginReading()
+                defer { mdb_txn_abort(handle) }
+                let result: Result
+                do throws(LMDBError) {
+                    result = try body(LMDBSnapshot(handle: handle, table: table, path: path))
+                } catch {
+                    try checkMap()
+                    throw error
+                }
                 try checkMap()
-                throw error
+                return result
             }
-            try checkMap()
-            return result
         }
+        let enters = readers.read { readers in
+            if readers.isOpen { readers.count += 1 }
+            return readers.isOpen
+        }
+        guard enters else { throw closed }
+        defer { readers.change { $0.count -= 1 } }
+        let handle = try beginReading()
+        defer { mdb_txn_abort(handle) }
+        let result: Result
+        do throws(LMDBError) {
+            result = try body(LMDBSnapshot(handle: handle, table: table, path: path))
+        } catch {
+            try checkMap()
+            throw error
+        }
+        try checkMap()
+        return result
+    }
+
+    private var closed: LMDBError { LMDBError(call: "mdb_txn_begin", code: EBADF, path: path) }
+
+    private func beginReading() throws(LMDBError) -> OpaquePointer {
+        var begun: OpaquePointer?
+        try check(mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &begun), "mdb_txn_begin", path)
+        guard let begun else { throw LMDBError(call: "mdb_txn_begin", code: ENOMEM, path: path) }
+        return begun
+    }
+
+    /// Waits until everything committed is on the disk, for an environment that is not durable by itself.
+    package func sync() throws(LMDBError) {
+        try isOpen.withLock { isOpen throws(LMDBError) in
+            guard isOpen else { throw closed }
+            try check(mdb_env_sync(handle, 1), "mdb_env_sync", path)
+        }
+    }
+
+    /// Gives back the memory of pages of the file that were read.
+    package func letPagesGo() {
+        guard let map else { return }
+        madvise(UnsafeMutableRawPointer(bitPattern: map.lowerBound), map.count, MADV_DONTNEED)
+    }
+
+    /// Where in the address space the file is mapped, which the library tells nobody; `nil` if the kernel does not say it.
+    private static func findMap(of descriptor: Int32) -> Range<UInt>? {
+        guard let name = name(of: descriptor), let maps = fopen("/proc/self/maps", "re") else { return nil }
+        defer { fclose(maps) }
+        var line = [CChar](repeating: 0, count: 8192)
+        while fgets(&line, Int32(line.count), maps) != nil {
+            let text = line.prefix { $0 != 0 && $0 != 0x0a }.map { UInt8(bitPattern: $0) }
+            guard text.count > name.count, text.suffix(name.count).elementsEqual(name) else { continue }
+            let bounds = String(decoding: text.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self).split(separator: "-")
+            guard bounds.count == 2, let lower = UInt(bounds[0], radix: 16), let upper = UInt(bounds[1], radix: 16),
+                lower < upper
+            else { continue }
+            return lower..<upper
+        }
+        return nil
+    }
+
+    private static func name(of descriptor: Int32) -> [UInt8]? {
+        var name = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/fd/\(descriptor)", &name, name.count - 1)
+        return count > 0 ? name.prefix(count).map { UInt8(bitPattern: $0) } : nil
     }
 
     /// Guards the library's map by the name the kernel has for the file.
     private static func guardMap(of descriptor: Int32) -> Int32 {
-        var name = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/fd/\(descriptor)", &name, name.count - 1)
-        guard count > 0 else { return -1 }
-        return cs_guard_file(name)
+        guard let name = name(of: descriptor) else { return -1 }
+        return (name.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { name in
+            name.baseAddress.map { cs_guard_file($0) } ?? -1
+        }
     }
 
     /// - Throws: An error of code `EIO` if the file was cut, or could not be read, while it was mapped.

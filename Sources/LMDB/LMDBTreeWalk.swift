@@ -11,6 +11,8 @@ struct LMDBTreeWalk {
     private static let overflowFlag: UInt16 = 4
     private static let metaFlag: UInt16 = 8
     private static let bigDataFlag: UInt16 = 1
+    private static let tableFlag: UInt16 = 2
+    private static let tableBytes = 48
     private static let maximumKey = 511
     /// The library's cursors hold no more levels.
     private static let maximumDepth = 32
@@ -41,11 +43,17 @@ struct LMDBTreeWalk {
     private var isSeen: [Bool] = []
     /// Pairs of the tree walked last.
     private(set) var pairs: [LMDBContents.Pair] = []
+    /// Pairs seen of the tree walked last.
+    private var seenPairs: UInt64 = 0
     private var isFreeList = false
+    private var keepsPairs = true
+    /// The tables that the unnamed one names; `nil` where it may name none.
+    private var named: [Table]?
 
-    init(descriptor: Int32, path: String) throws(LMDBError) {
+    init(descriptor: Int32, path: String, hasNamedTables: Bool = false) throws(LMDBError) {
         self.descriptor = descriptor
         self.path = path
+        if hasNamedTables { named = [] }
         try readMeta()
         isSeen = [Bool](repeating: false, count: min(filePages, lastPage + 1))
     }
@@ -121,11 +129,23 @@ struct LMDBTreeWalk {
         try walk(table)
     }
 
+    /// Walks through the tables that the unnamed one names, keeping nothing of what they hold.
+    mutating func checkNamedTables() throws(LMDBError) {
+        keepsPairs = false
+        defer { keepsPairs = true }
+        try walk(table)
+        let tables = named ?? []
+        guard seenPairs == UInt64(tables.count) else { throw damage("there are entries beside the tables") }
+        named = nil
+        for table in tables { try walk(table) }
+    }
+
     /// Checks the free list: no page in it may be in use, or be there twice.
     mutating func checkFreeList() throws(LMDBError) {
         let tablePairs = pairs
         defer { pairs = tablePairs }
         isFreeList = true
+        keepsPairs = true
         try walk(freeList)
         for pair in pairs {
             let list = try bytes(at: pair.value.lowerBound, count: pair.value.count)
@@ -146,6 +166,7 @@ struct LMDBTreeWalk {
 
     private mutating func walk(_ table: Table) throws(LMDBError) {
         pairs = []
+        seenPairs = 0
         guard table.root != .max else {
             guard table.entries == 0 else { throw damage("a table has entries and no pages") }
             return
@@ -154,9 +175,9 @@ struct LMDBTreeWalk {
             throw damage("a table has \(table.depth) \(plural(table.depth, "level"))")
         }
         try readPage(table.root, level: table.depth, Bounds())
-        guard pairs.count == table.entries else {
+        guard seenPairs == table.entries else {
             throw damage(
-                "a table has \(pairs.count) of its \(table.entries) \(plural(table.entries, "entry", "entries"))")
+                "a table has \(seenPairs) of its \(table.entries) \(plural(table.entries, "entry", "entries"))")
         }
     }
 
@@ -238,16 +259,28 @@ struct LMDBTreeWalk {
         case 0:
             guard size <= pageSize - data else { throw damage("page \(number) is damaged") }
             let start = Int(number) * pageSize + data
-            pairs.append(LMDBContents.Pair(key: key, value: start..<(start + size)))
+            keep(key, start..<(start + size))
+            return data + size
+        case Self.tableFlag where named != nil && !isFreeList:
+            guard size == Self.tableBytes, size <= pageSize - data else { throw damage("page \(number) is damaged") }
+            let found = Self.table(page, at: data)
+            guard found.flags == 0, named?.count ?? 0 < 128 else { throw damage("a table's flags are wrong") }
+            named?.append(found)
+            seenPairs += 1
             return data + size
         case Self.bigDataFlag:
             guard data + 8 <= pageSize else { throw damage("page \(number) is damaged") }
             let first = page.number(at: data, as: UInt64.self)
             let start = try readOverflow(first, size: size)
-            pairs.append(LMDBContents.Pair(key: key, value: start..<(start + size)))
+            keep(key, start..<(start + size))
             return data + 8
         default: throw damage("page \(number) has a node of a kind that is never written")
         }
+    }
+
+    private mutating func keep(_ key: [UInt8], _ value: Range<Int>) {
+        seenPairs += 1
+        if keepsPairs { pairs.append(LMDBContents.Pair(key: key, value: value)) }
     }
 
     /// Checks the pages of a value that is too large for a leaf page.

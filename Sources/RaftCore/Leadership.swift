@@ -5,7 +5,7 @@ struct Leadership: Hashable, Sendable {
         struct Request: Hashable, Sendable {
             let sequence: UInt64
             /// The last entry that it covers.
-            let last: UInt64
+            var last: UInt64
             let sentAt: UInt64
         }
 
@@ -24,6 +24,8 @@ struct Leadership: Hashable, Sendable {
         /// The newest request that it has answered.
         var answered: UInt64 = 0
         var heartbeatAt: UInt64
+        /// Nothing but heartbeats before this tick: what was sent last did not arrive.
+        var pausedUntil: UInt64 = 0
     }
 
     struct Read: Hashable, Sendable {

@@ -11,8 +11,13 @@ package enum RaftInput: Hashable, Sendable {
     case read(token: UInt64)
     /// The log is durable up to an entry.
     case persisted(EntryPosition)
+    /// What was sent to a member under this number will not be answered: the connection broke, or there was none.
+    case unanswered(NodeID, sequence: UInt64)
     /// The snapshot that this message announced is in place, durably, and the log is empty behind it.
     case snapshotInstalled(RaftMessage)
+    /// The snapshot that was to be sent under this number stands for entries up to `last`, which may be more than the log's
+    /// base says.
+    case snapshotOpened(NodeID, sequence: UInt64, last: UInt64)
     /// A snapshot of this node's own stands for everything up to an index, which is gone from the log.
     case compacted(to: UInt64)
 }

@@ -75,11 +75,40 @@ extension RaftNode {
         }
     }
 
+    /// What did not arrive is sent anew after a while, with the next heartbeat at the latest.
+    mutating func giveUp(_ peer: NodeID, _ sequence: UInt64) {
+        withLeadership { node, leadership in
+            guard var progress = leadership.peers[peer] else { return }
+            if progress.snapshot?.sequence == sequence {
+                progress.snapshot = nil
+            } else {
+                guard progress.inFlight.contains(where: { $0.sequence == sequence }) else { return }
+                progress.inFlight = []
+                progress.isProbing = true
+                progress.next = progress.match + 1
+            }
+            progress.pausedUntil = node.now + node.timing.heartbeatInterval
+            leadership.peers[peer] = progress
+        }
+    }
+
+    mutating func openSnapshot(_ peer: NodeID, _ sequence: UInt64, _ last: UInt64) {
+        withLeadership { node, leadership in
+            guard var progress = leadership.peers[peer], progress.snapshot?.sequence == sequence,
+                last <= node.commitIndex
+            else { return }
+            progress.snapshot?.last = last
+            leadership.peers[peer] = progress
+        }
+    }
+
     private mutating func sendHeartbeat(_ peer: NodeID, _ progress: inout Leadership.Progress) {
         progress.heartbeatAt = now + timing.heartbeatInterval
         send(peer, .heartbeat(sequence: nextSequence()))
         // Nothing but an append tells how far the log is committed.
-        if progress.inFlight.isEmpty, progress.snapshot == nil { sendAppend(peer, &progress) }
+        if progress.inFlight.isEmpty, progress.snapshot == nil, now >= progress.pausedUntil {
+            sendAppend(peer, &progress)
+        }
     }
 
     mutating func sendToAll(_ leadership: inout Leadership) {
@@ -92,6 +121,7 @@ extension RaftNode {
 
     /// Sends what the follower lacks, as far as more may be on its way.
     private mutating func sendEntries(_ peer: NodeID, _ progress: inout Leadership.Progress) {
+        guard now >= progress.pausedUntil else { return }
         let most = progress.isProbing ? 1 : timing.mostInFlight
         while progress.snapshot == nil, progress.inFlight.count < most, progress.next <= log.lastIndex {
             sendAppend(peer, &progress)

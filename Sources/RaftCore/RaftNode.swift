@@ -67,7 +67,9 @@ package struct RaftNode: Sendable {
         case .transfer(let target): transfer(to: target)
         case .read(let token): read(token)
         case .persisted(let position): persisted(position)
+        case .unanswered(let peer, let sequence): giveUp(peer, sequence)
         case .snapshotInstalled(let message): installed(message)
+        case .snapshotOpened(let peer, let sequence, let last): openSnapshot(peer, sequence, last)
         case .compacted(let index): log.compact(to: min(index, commitIndex))
         }
         return outputs

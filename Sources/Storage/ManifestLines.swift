@@ -1,18 +1,24 @@
-import Storage
-
-/// Text of manifest lines under construction.
-struct ManifestLines {
+/// Text of manifest lines under construction. The SHA-256 of all lines of a store in ascending key order is its keyspace
+/// digest.
+package struct ManifestLines {
     private static let digits = Array("0123456789abcdef".utf8)
 
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
 
     /// - Parameter capacity: Bytes expected.
-    init(capacity: Int) {
+    package init(capacity: Int) {
         bytes.reserveCapacity(capacity)
     }
 
+    /// Forgets the lines and keeps the memory.
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
     /// Appends the line of one entry.
-    mutating func append(_ key: UnsafeRawBufferPointer, digest: UnsafeRawBufferPointer) {
+    ///
+    /// - Parameter digest: The 32 bytes of the SHA-256 of its value.
+    package mutating func append(_ key: UnsafeRawBufferPointer, digest: UnsafeRawBufferPointer) {
         withUnsafeTemporaryAllocation(byteCount: 66, alignment: 8) { head in
             Self.digits.withUnsafeBufferPointer { digits in
                 for index in 0..<32 {
