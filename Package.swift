@@ -85,6 +85,13 @@ let package = Package(
                 "Wording",
             ]),
 
+        room(
+            "RaftCluster",
+            [
+                "RaftCore", "RaftFormat", "Storage", "Files", "Workers", "LMDB", "Sockets", "Digest", "Zlib",
+                "Telemetry", "Wording", "CSystem",
+            ]),
+
         // Floor 5: the command.
         .executableTarget(
             name: "sealift",
@@ -106,6 +113,12 @@ let package = Package(
         tests("Workers", ["Workers", "TestSupport"]),
         tests("Digest", ["Digest"]),
         tests("LMDB", ["LMDB", "TestSupport"]),
+        tests(
+            "RaftCluster",
+            [
+                "RaftCluster", "RaftCore", "RaftFormat", "Sockets", "Storage", "Telemetry", "Workers", "StorageTestKit",
+                "TestSupport", "Digest",
+            ]),
         tests("Zlib", ["Zlib"]),
         tests("JSON", ["JSON", "TestSupport"]),
         tests("HTTPClient", ["HTTPClient", "TestSupport"]),

@@ -37,6 +37,18 @@ package struct LMDBSnapshot {
         return try body(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))
     }
 
+    /// The value under a key, borrowed as long as nothing is written; `nil` if there is no such key.
+    package func view(
+        of key: UnsafeRawBufferPointer, in table: LMDBTable? = nil
+    ) throws(LMDBError) -> UnsafeRawBufferPointer? {
+        var name = MDB_val(mv_size: key.count, mv_data: UnsafeMutableRawPointer(mutating: key.baseAddress))
+        var value = MDB_val()
+        let result = mdb_get(handle, (table ?? self.table).number, &name, &value)
+        if result == MDB_NOTFOUND { return nil }
+        try check(result, "mdb_get", path)
+        return UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
+    }
+
     /// The value under a key, copied; `nil` if there is no such key.
     package func value(of key: [UInt8], in table: LMDBTable? = nil) throws(LMDBError) -> [UInt8]? {
         try withValue(of: key, in: table) { Array($0) }

@@ -31,6 +31,31 @@ package struct LMDBTransaction {
         try check(failure, "mdb_put", path)
     }
 
+    /// Writes a pair, replacing what stood under the key.
+    ///
+    /// - Parameter isLast: Whether the key is known to be greater than all others in the table: pages are filled then, instead
+    ///   of being split in the middle.
+    package func put(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, isLast: Bool, in table: LMDBTable? = nil
+    ) throws(LMDBError) {
+        var name = MDB_val(mv_size: key.count, mv_data: UnsafeMutableRawPointer(mutating: key.baseAddress))
+        var view = MDB_val(mv_size: value.count, mv_data: UnsafeMutableRawPointer(mutating: value.baseAddress))
+        let flags = isLast ? UInt32(MDB_APPEND) : 0
+        try check(mdb_put(handle, (table ?? self.table).number, &name, &view, flags), "mdb_put", path)
+    }
+
+    /// Removes a pair.
+    ///
+    /// - Returns: Whether there was one.
+    @discardableResult
+    package func delete(_ key: UnsafeRawBufferPointer, in table: LMDBTable? = nil) throws(LMDBError) -> Bool {
+        var view = MDB_val(mv_size: key.count, mv_data: UnsafeMutableRawPointer(mutating: key.baseAddress))
+        let result = mdb_del(handle, (table ?? self.table).number, &view, nil)
+        if result == MDB_NOTFOUND { return false }
+        try check(result, "mdb_del", path)
+        return true
+    }
+
     /// Appends a pair whose key is greater than all keys in the table.
     ///
     /// - Parameter fill: Receives exactly `count` bytes of uninitialised room, inside the file's own pages.

@@ -4,6 +4,8 @@ struct Leadership: Hashable, Sendable {
     struct Progress: Hashable, Sendable {
         struct Request: Hashable, Sendable {
             let sequence: UInt64
+            /// The entry behind the one that it takes for known.
+            let first: UInt64
             /// The last entry that it covers.
             var last: UInt64
             let sentAt: UInt64

@@ -68,7 +68,8 @@ extension RaftNode {
         if let oldest = progress.inFlight.first, now - oldest.sentAt >= timing.retryTimeout {
             progress.inFlight = []
             progress.isProbing = true
-            progress.next = progress.match + 1
+            // What was not heard says nothing about where the logs meet.
+            progress.next = oldest.first
         }
         if let snapshot = progress.snapshot, now - snapshot.sentAt >= 10 * timing.retryTimeout {
             progress.snapshot = nil
@@ -82,10 +83,12 @@ extension RaftNode {
             if progress.snapshot?.sequence == sequence {
                 progress.snapshot = nil
             } else {
-                guard progress.inFlight.contains(where: { $0.sequence == sequence }) else { return }
+                guard let oldest = progress.inFlight.first,
+                    progress.inFlight.contains(where: { $0.sequence == sequence })
+                else { return }
                 progress.inFlight = []
                 progress.isProbing = true
-                progress.next = progress.match + 1
+                progress.next = oldest.first
             }
             progress.pausedUntil = node.now + node.timing.heartbeatInterval
             leadership.peers[peer] = progress
@@ -141,7 +144,8 @@ extension RaftNode {
             .append(
                 previous: EntryPosition(index: previous, term: term), entries: entries,
                 commit: broken.contains(.capsCommit) ? commitIndex : min(commitIndex, end), sequence: number))
-        progress.inFlight.append(Leadership.Progress.Request(sequence: number, last: end, sentAt: now))
+        progress.inFlight.append(
+            Leadership.Progress.Request(sequence: number, first: previous + 1, last: end, sentAt: now))
         if !progress.isProbing { progress.next = end + 1 }
     }
 
@@ -159,7 +163,8 @@ extension RaftNode {
         send(
             peer,
             .snapshot(at: log.base, membership: log.membership(at: log.base.index), sequence: number))
-        progress.snapshot = Leadership.Progress.Request(sequence: number, last: log.base.index, sentAt: now)
+        progress.snapshot = Leadership.Progress.Request(
+            sequence: number, first: 1, last: log.base.index, sentAt: now)
         progress.inFlight = []
     }
 

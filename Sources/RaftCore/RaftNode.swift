@@ -52,6 +52,16 @@ package struct RaftNode: Sendable {
         deadline = draw.spread(timing.heartbeatTimeout)
     }
 
+    package var isCandidate: Bool {
+        switch role {
+        case .preCandidate, .candidate: true
+        case .follower, .leader: false
+        }
+    }
+
+    /// Whether the leadership is being handed over.
+    package var isTransferring: Bool { if case .leader(let leadership) = role { leadership.transfer != nil } else { false } }
+
     package var isLeader: Bool { if case .leader = role { true } else { false } }
 
     /// Lets something happen.

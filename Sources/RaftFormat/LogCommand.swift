@@ -3,7 +3,7 @@
 ///
 /// | Message | Fields |
 /// | --- | --- |
-/// | LogData | 1 operations; own: 1000 client id, 1001 sequence number |
+/// | LogData | 1 operations; own: 1000 client id, 1001 sequence number, 1002 whether to prove |
 /// | LogOperation | 1 kind (1 delete, 2 put), 3 key, 4 value; own: 1000 what the entry must be before |
 ///
 /// Field 1000 of an operation is empty if there must be no entry, else the SHA-256 of the value that must be there; a server's
@@ -29,6 +29,8 @@ package enum LogCommand {
     package enum Operation {
         case delete(UnsafeRawBufferPointer)
         case put(UnsafeRawBufferPointer, UnsafeRawBufferPointer)
+        /// Every node is to compute the digest of what it holds now.
+        case prove
         /// Nothing of the command takes effect unless the entry is what is expected.
         case require(UnsafeRawBufferPointer, expected: UnsafeRawBufferPointer)
     }
@@ -59,6 +61,7 @@ package enum LogCommand {
                 for operation in found { try visit(operation) }
             case .bytes(1000, let bytes)?: client = Array(bytes)
             case .number(1001, let number)?: sequence = number
+            case .number(1002, 1)?: try visit(.prove)
             default: break
             }
         }
@@ -119,6 +122,12 @@ package struct LogCommandWriter: Sendable {
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         begin(kind: 1, key, none, expected)
         finish(expected)
+    }
+
+    /// Asks every node for the digest of what it holds.
+    package mutating func prove() {
+        bytes.append(varint: 1002 << 3)
+        bytes.append(1)
     }
 
     package mutating func setOrigin(_ origin: LogCommand.Origin) {

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Waits for connections on one address.
 package final class Listener: Sendable {
-    private let descriptor: Int32
+    private let listening: Mutex<Int32>
     /// Written to, it ends the waiting.
     private let waker: (reading: Int32, writing: Int32)
     /// The port listened on.
@@ -23,7 +23,7 @@ package final class Listener: Sendable {
         guard let descriptor = found else {
             throw failure ?? SocketError(.configuration, "\(address) stands for no address.")
         }
-        self.descriptor = descriptor
+        listening = Mutex(descriptor)
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
             Glibc.close(descriptor)
@@ -35,7 +35,8 @@ package final class Listener: Sendable {
     }
 
     deinit {
-        for end in [descriptor, waker.reading, waker.writing] { Glibc.close(end) }
+        close()
+        for end in [waker.reading, waker.writing] { Glibc.close(end) }
     }
 
     private static func open(_ info: UnsafePointer<addrinfo>, _ place: String) throws(SocketError) -> Int32 {
@@ -68,13 +69,14 @@ package final class Listener: Sendable {
     ///
     /// - Returns: `nil` once ``stop()`` was called.
     package func accept() -> PendingConnection? {
-        while true {
+        let descriptor = listening.withLock { $0 }
+        while descriptor >= 0 {
             var entries = [
                 pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: waker.reading, events: Int16(POLLIN), revents: 0),
             ]
             let count = poll(&entries, 2, -1)
-            if entries[1].revents != 0 { return nil }
+            if entries[1].revents != 0 { break }
             guard count > 0 else { continue }
             let accepted = Glibc.accept(descriptor, nil, nil)
             if accepted >= 0 {
@@ -84,6 +86,16 @@ package final class Listener: Sendable {
             }
             // Out of descriptors or memory: others end in a while.
             if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { usleep(50_000) }
+        }
+        close()
+        return nil
+    }
+
+    /// Frees the address for others.
+    private func close() {
+        listening.withLock { descriptor in
+            if descriptor >= 0 { Glibc.close(descriptor) }
+            descriptor = -1
         }
     }
 

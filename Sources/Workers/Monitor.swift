@@ -18,7 +18,12 @@ package final class Monitor<State>: @unchecked Sendable {
         conditions = .allocate(capacity: count)
         conditionCount = count
         pthread_mutex_init(mutex, nil)
-        for index in 0..<count { pthread_cond_init(conditions + index, nil) }
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        // Deadlines do not move when somebody sets the clock.
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        for index in 0..<count { pthread_cond_init(conditions + index, &attributes) }
+        pthread_condattr_destroy(&attributes)
     }
 
     deinit {
@@ -65,6 +70,29 @@ package final class Monitor<State>: @unchecked Sendable {
                 return result
             }
             pthread_cond_wait(conditions + condition, mutex)
+        }
+    }
+
+    /// Waits as ``wait(on:for:)`` does, but not beyond a deadline.
+    ///
+    /// - Returns: `nil` if `body` has returned nothing by then.
+    package func wait<Result>(
+        on condition: Int = 0, until deadline: ContinuousClock.Instant, for body: (inout State) -> Result?
+    ) -> Result? {
+        var limit = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &limit)
+        let left = max(deadline - .now, .zero).components
+        limit.tv_sec += Int(left.seconds)
+        limit.tv_nsec += Int(left.attoseconds / 1_000_000_000)
+        if limit.tv_nsec >= 1_000_000_000 {
+            limit.tv_sec += 1
+            limit.tv_nsec -= 1_000_000_000
+        }
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while true {
+            if let result = body(&state) { return result }
+            if pthread_cond_timedwait(conditions + condition, mutex, &limit) == ETIMEDOUT { return body(&state) }
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// What opens a server's barrier.
 package struct UnsealKeys: Sendable {

@@ -40,11 +40,18 @@ package enum WireRequest: Hashable, Sendable {
         configurationIndex: UInt64, size: Int64)
     case timeoutNow(WireHeader)
     case preVote(WireHeader, term: UInt64, lastIndex: UInt64, lastTerm: UInt64)
+    /// Sealift's own call: asks a node how it is. Others close the connection on it, as on any type they do not know.
+    ///
+    /// - quarantine: Not 0 tells the node that what it holds at that index differs from what the majority holds.
+    case describe(WireHeader, quarantine: UInt64)
+
+    /// The type of ``describe(_:quarantine:)``.
+    private static let describeType: UInt8 = 0x53
 
     package var header: WireHeader {
         switch self {
         case .append(let header, _, _, _, _, _), .vote(let header, _, _, _, _), .snapshot(let header, _, _, _, _, _, _),
-            .timeoutNow(let header), .preVote(let header, _, _, _):
+            .timeoutNow(let header), .preVote(let header, _, _, _), .describe(let header, _):
             header
         }
     }
@@ -94,6 +101,9 @@ package enum WireRequest: Hashable, Sendable {
             fields["Term"] = .unsigned(term)
             fields["LastLogIndex"] = .unsigned(lastIndex)
             fields["LastLogTerm"] = .unsigned(lastTerm)
+        case .describe(_, let quarantine):
+            type = Self.describeType
+            fields["Quarantine"] = .unsigned(quarantine)
         }
         var bytes = [type]
         MessagePack.map(fields).write(to: &bytes)
@@ -106,7 +116,7 @@ package enum WireRequest: Hashable, Sendable {
     /// - Throws: For what is no call: the connection is closed then, without an answer.
     package static func decode(_ input: ArraySlice<UInt8>) throws(RaftFormatError) -> (WireRequest, count: Int)? {
         guard let type = input.first else { return nil }
-        guard type <= 4 else { throw RaftFormatError("a call of the unknown type \(type)") }
+        guard type <= 4 || type == describeType else { throw RaftFormatError("a call of the unknown type \(type)") }
         var decoder = MessagePackDecoder(input.dropFirst())
         guard let value = try decoder.next() else { return nil }
         return (try WireRequest(type: type, value), decoder.position - input.startIndex)
@@ -153,6 +163,9 @@ package enum WireRequest: Hashable, Sendable {
                 configuration: try fields.bytes("Configuration", most: 1 << 20),
                 configurationIndex: try fields.number("ConfigurationIndex"), size: size)
         case 3: self = .timeoutNow(try read("TimeoutNow", []).1)
+        case Self.describeType:
+            let (fields, header) = try read("Describe", ["Quarantine"])
+            self = .describe(header, quarantine: try fields.number("Quarantine"))
         default:
             let (fields, header) = try read("RequestPreVote", ["Term", "LastLogIndex", "LastLogTerm"])
             self = .preVote(

@@ -8,6 +8,7 @@ package enum WireResponse: Hashable, Sendable {
     /// Its header is empty.
     case timeoutNow
     case preVote(WireHeader, term: UInt64, isGranted: Bool)
+    case description(NodeDescription)
     /// The call failed at the other end.
     case failure(String)
 
@@ -18,6 +19,7 @@ package enum WireResponse: Hashable, Sendable {
         case snapshot
         case timeoutNow
         case preVote
+        case describe
     }
 
     /// The bytes on the connection.
@@ -40,6 +42,7 @@ package enum WireResponse: Hashable, Sendable {
         case .preVote(_, let term, let isGranted):
             fields["Term"] = .unsigned(term)
             fields["Granted"] = .boolean(isGranted)
+        case .description(let description): fields = description.fields
         case .failure(let text):
             var bytes: [UInt8] = []
             MessagePack.bytes(Array(text.utf8)).write(to: &bytes)
@@ -54,7 +57,7 @@ package enum WireResponse: Hashable, Sendable {
     private var header: WireHeader? {
         switch self {
         case .append(let header, _, _, _, _), .vote(let header, _, _), .preVote(let header, _, _): header
-        case .snapshot, .timeoutNow, .failure: nil
+        case .snapshot, .timeoutNow, .failure, .description: nil
         }
     }
 
@@ -93,6 +96,7 @@ package enum WireResponse: Hashable, Sendable {
         case .snapshot:
             let fields = try read("InstallSnapshot", ["Term", "Success"])
             self = .snapshot(term: try fields.number("Term"), isSuccess: try fields.flag("Success"))
+        case .describe: self = .description(try NodeDescription(value))
         case .timeoutNow:
             _ = try read("TimeoutNow", [])
             self = .timeoutNow

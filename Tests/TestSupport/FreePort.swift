@@ -1,10 +1,10 @@
-import Foundation
+import Glibc
 import Synchronization
 
 /// Ports that nobody listens on, below those that the system gives to whoever asks for any: a server may be told of its
 /// port long before it listens there.
 package enum FreePort {
-    private static let next = Mutex(Int(ProcessInfo.processInfo.processIdentifier) &* 97 % range.count)
+    private static let next = Mutex(Int(getpid()) &* 97 % range.count)
     private static let range = 20_000..<32_000
 
     /// Each call gives another one.
@@ -15,7 +15,7 @@ package enum FreePort {
                 let port = range.lowerBound + next
                 if isFree(UInt16(port)) { return port }
             }
-            throw ServerFailure("no free port from \(range.lowerBound) to \(range.upperBound)")
+            throw NoFreePort(description: "no free port from \(range.lowerBound) to \(range.upperBound)")
         }
     }
 
@@ -33,4 +33,8 @@ package enum FreePort {
             }
         }
     }
+}
+
+private struct NoFreePort: Error, CustomStringConvertible {
+    let description: String
 }

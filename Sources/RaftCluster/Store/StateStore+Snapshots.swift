@@ -1,0 +1,175 @@
+import Digest
+import LMDB
+import RaftCore
+import RaftFormat
+
+/// What a snapshot stands for.
+struct SnapshotHead: Sendable {
+    var position: EntryPosition
+    var membership: Membership
+    var membershipIndex: UInt64
+    /// Bytes that follow.
+    var size: Int
+}
+
+extension StateStore {
+    /// Bytes handed on at once.
+    private static let pieceBytes = 1 << 20
+
+    /// Streams everything that is held at one moment, while writing goes on: the entries as frames in ascending order of their
+    /// keys, then a record for each client.
+    ///
+    /// - Parameters:
+    ///   - begin: Called first, with what follows.
+    ///   - write: Called with piece after piece.
+    /// - Throws: What `begin` and `write` throw.
+    func stream(
+        begin: (SnapshotHead) throws -> Void, write: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var failure: (any Error)?
+        try lmdb { () throws(LMDBError) in
+            try environment.read { [data, clients, meta] snapshot throws(LMDBError) in
+                guard let applied = try AppliedState(snapshot, meta) else { return }
+                let servers = try snapshot.value(of: Array("membership".utf8), in: meta)
+                var trailer: [UInt8] = []
+                try snapshot.forEach(in: clients) { key, value in
+                    EntryFrame.append(record: Array(key) + Array(value), to: &trailer)
+                    return true
+                }
+                var piece: [UInt8] = []
+                piece.reserveCapacity(Self.pieceBytes * 2)
+                var sent = 0
+                func flush() -> Bool {
+                    do {
+                        try piece.withUnsafeBytes { try write($0) }
+                    } catch {
+                        failure = error
+                    }
+                    sent += piece.count
+                    piece.removeAll(keepingCapacity: true)
+                    return failure == nil
+                }
+                do {
+                    let membership = try ClusterConfiguration(
+                        packedServers: servers ?? ClusterConfiguration(index: 0, servers: []).packedServers,
+                        index: applied.membershipIndex)
+                    try begin(
+                        SnapshotHead(
+                            position: EntryPosition(index: applied.index, term: applied.term),
+                            membership: Membership(membership), membershipIndex: applied.membershipIndex,
+                            size: Int(applied.frameBytes) + trailer.count))
+                } catch {
+                    failure = error
+                    return
+                }
+                var window = 0
+                try Self.walk(snapshot, data, from: nil) { key, value in
+                    EntryFrame.append(key, value, to: &piece)
+                    window += key.count + value.count
+                    if window > Self.readWindow {
+                        environment.letPagesGo()
+                        window = 0
+                    }
+                    return piece.count < Self.pieceBytes || flush()
+                }
+                guard failure == nil else { return }
+                piece += trailer
+                guard flush() else { return }
+                if sent != Int(applied.frameBytes) + trailer.count {
+                    failure = ClusterError.damaged(path, "it holds \(sent) bytes and counts \(applied.frameBytes)")
+                }
+            }
+        }
+        environment.letPagesGo()
+        if let failure { throw failure }
+    }
+}
+
+/// Builds a state machine's file from the bytes of a snapshot, on the disk and never in memory.
+final class SnapshotReceiver {
+    /// Bytes of one frame: key, value and what is around them.
+    static let mostFrameBytes = (64 << 20) + (64 << 10)
+    private static let batchBytes = 8 << 20
+
+    private let store: StateStore
+    private var held: [UInt8] = []
+    private var applied = AppliedState()
+
+    /// - Parameter path: A file that is not there yet.
+    init(path: String) throws(ClusterError) {
+        store = try StateStore(path: path, isChecked: false, isDurable: false)
+    }
+
+    /// Takes the bytes that came.
+    func append(_ bytes: UnsafeRawBufferPointer) throws(ClusterError) {
+        held.append(contentsOf: bytes)
+        if held.count >= Self.batchBytes { try load() }
+    }
+
+    private func load() throws(ClusterError) {
+        var problem: ClusterError?
+        var used = 0
+        try lmdb { () throws(LMDBError) in
+            try store.environment.write { transaction throws(LMDBError) in
+                try held.withUnsafeBufferPointer { held throws(LMDBError) in
+                    let bytes = UnsafeRawBufferPointer(held)
+                    while problem == nil {
+                        let found: (EntryFrame.Content, count: Int)?
+                        do throws(RaftFormatError) {
+                            found = try EntryFrame.next(
+                                in: UnsafeRawBufferPointer(rebasing: bytes[used...]), most: Self.mostFrameBytes)
+                        } catch {
+                            return problem = ClusterError(.refused, "The snapshot is damaged: \(error).")
+                        }
+                        guard let (content, count) = found else { return }
+                        problem = try store.take(content, transaction, &applied)
+                        used += count
+                    }
+                }
+            }
+        }
+        held.removeFirst(used)
+        if let problem { throw problem }
+    }
+
+    /// Ends the file; durable on return.
+    func finish(_ head: SnapshotHead) throws(ClusterError) {
+        try load()
+        guard held.isEmpty else { throw ClusterError(.refused, "The snapshot ends within an entry.") }
+        applied.index = head.position.index
+        applied.term = head.position.term
+        applied.membershipIndex = head.membershipIndex
+        let servers = ClusterConfiguration(head.membership, index: head.membershipIndex).packedServers
+        try lmdb { () throws(LMDBError) in
+            try store.environment.write { transaction throws(LMDBError) in
+                try transaction.put(Array("membership".utf8), servers, in: store.meta)
+                try applied.write(transaction, store.meta)
+            }
+            try store.environment.sync()
+        }
+        store.close()
+    }
+
+    func close() { store.close() }
+}
+
+extension StateStore {
+    /// Takes over a frame of a snapshot.
+    ///
+    /// - Returns: What is wrong with it.
+    fileprivate func take(
+        _ content: EntryFrame.Content, _ transaction: LMDBTransaction, _ applied: inout AppliedState
+    ) throws(LMDBError) -> ClusterError? {
+        switch content {
+        case .record(let bytes):
+            guard let record = ClientRecord(record: bytes) else { return nil }
+            try transaction.put(record.client, record.value, in: clients)
+            return nil
+        case .entry(let key, let value):
+            guard !key.isEmpty, key.count <= StateKey.longest else {
+                return ClusterError(.refused, "The snapshot has a key of \(key.count) bytes, which no entry can have.")
+            }
+            return try load(key, value, transaction, &applied)
+        }
+    }
+}
