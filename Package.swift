@@ -75,6 +75,10 @@ let package = Package(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
             ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),
 
+        room(
+            "RaftClusterBackend", path: "Sources/Backends/RaftCluster",
+            ["Storage", "Files", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
+
         // Floor 4: the migration itself.
         room("Migration", ["Storage", "Files", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),
         room(
@@ -88,7 +92,7 @@ let package = Package(
         room(
             "RaftCluster",
             [
-                "RaftCore", "RaftFormat", "Storage", "Files", "Workers", "LMDB", "Sockets", "Digest", "Zlib",
+                "RaftCore", "RaftFormat", "Storage", "Files", "Workers", "LMDB", "Sockets", "Digest", "Zlib", "JSON", "HTTPServer",
                 "Telemetry", "Wording", "CSystem",
             ]),
 

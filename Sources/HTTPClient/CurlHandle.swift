@@ -56,6 +56,8 @@ final class CurlHandle: @unchecked Sendable {
         sealift_curl_set_long(
             handle, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(configuration.connectTimeout))
         if let file = configuration.certificatesFile { sealift_curl_set_text(handle, CURLOPT_CAINFO, file) }
+        if let file = configuration.clientCertificateFile { sealift_curl_set_text(handle, CURLOPT_SSLCERT, file) }
+        if let file = configuration.clientKeyFile { sealift_curl_set_text(handle, CURLOPT_SSLKEY, file) }
         transfer.pace.leastBytesPerSecond = configuration.leastBytesPerSecond
         transfer.pace.seconds = configuration.slowSeconds
         // What a proxy says before is no part of the answer.

@@ -76,6 +76,9 @@ package struct HTTPConfiguration: Sendable {
     package var usesProxies: Bool
     /// A file with certificates to trust in place of the system's.
     package var certificatesFile: String?
+    /// The client's own certificate and its key, PEM files.
+    package var clientCertificateFile: String?
+    package var clientKeyFile: String?
     /// What to do if a server is not trusted, one sentence without its full stop; told with such errors.
     package var trustAdvice: String?
     /// An answer that has begun and moves fewer bytes a second than this for ``slowSeconds`` is given up; 0 waits for the

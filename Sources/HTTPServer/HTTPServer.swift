@@ -24,6 +24,20 @@ package final class HTTPServer: Sendable {
         package init() {}
     }
 
+    /// How a server proves itself, and whose certificates it asks for; PEM texts.
+    package struct TLS: Sendable {
+        package var certificate: String
+        package var key: String
+        /// Who vouches for clients; `nil` asks for no certificates of theirs.
+        package var clientAuthority: String?
+
+        package init(certificate: String, key: String, clientAuthority: String? = nil) {
+            self.certificate = certificate
+            self.key = key
+            self.clientAuthority = clientAuthority
+        }
+    }
+
     /// Answers one request, whole; called on the server's threads, several at a time.
     package typealias Handler = @Sendable (HTTPServerRequest) -> HTTPServerResponse
 
@@ -39,18 +53,19 @@ package final class HTTPServer: Sendable {
     /// Starts to listen.
     ///
     /// - Parameters:
+    ///   - tls: Versions 1.2 and newer; `nil` for none.
     ///   - allowsRemote: Whether an address that other machines can reach is accepted.
     ///   - handler: Called with every request once its body is there.
     /// - Throws: `HTTPServerError` with a remedy.
     package init(
         address: SocketAddress, threads: Threads = .perConnection, limits: Limits = Limits(),
-        allowsRemote: Bool = false, _ handler: @escaping Handler
+        tls: TLS? = nil, allowsRemote: Bool = false, _ handler: @escaping Handler
     ) throws(HTTPServerError) {
         guard allowsRemote || address.isLoopback else {
             throw HTTPServerError(
                 .notLoopback, "\(address.host) can be reached from other machines. Listen on 127.0.0.1.")
         }
-        let service = Service(handler, maximumBytes: limits.requestBytes)
+        let service = Service(handler, maximumBytes: limits.requestBytes, tls)
         let context = Unmanaged.passRetained(service).toOpaque()
         let poolSize: UInt32 =
             switch threads {
@@ -61,11 +76,18 @@ package final class HTTPServer: Sendable {
             errno = 0
             let daemon = sealift_http_start(
                 system, poolSize, UInt32(max(limits.connections, Int(poolSize))), UInt32(limits.idleSeconds),
-                Self.connectionMemory, serveRequest, forgetRequest, context)
+                Self.connectionMemory, service.certificate?.text, service.key?.text, service.clientAuthority?.text,
+                serveRequest, forgetRequest, context)
             return (daemon, errno)
         }
         guard let started else {
             Unmanaged<Service>.fromOpaque(context).release()
+            guard tls == nil || failure == EADDRINUSE || failure == EADDRNOTAVAIL || failure == EACCES else {
+                throw HTTPServerError(
+                    .cannotListen,
+                    "\(address.authority(port: address.port)) cannot be served with TLS: certificate and key are no pair, or "
+                        + "no PEM. Correct the files.")
+            }
             throw HTTPServerError(
                 .cannotListen,
                 "listen on \(address.authority(port: address.port)): \(String(cString: strerror(failure))). "

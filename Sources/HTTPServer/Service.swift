@@ -5,11 +5,36 @@ import Glibc
 final class Service: Sendable {
     let handler: HTTPServer.Handler
     let maximumBytes: Int
+    let certificate: HeldText?
+    let key: HeldText?
+    let clientAuthority: HeldText?
 
-    init(_ handler: @escaping HTTPServer.Handler, maximumBytes: Int) {
+    init(_ handler: @escaping HTTPServer.Handler, maximumBytes: Int, _ tls: HTTPServer.TLS?) {
         self.handler = handler
         self.maximumBytes = maximumBytes
+        certificate = tls.map { HeldText($0.certificate) }
+        key = tls.map { HeldText($0.key) }
+        clientAuthority = tls?.clientAuthority.map { HeldText($0) }
     }
+}
+
+/// A text with a zero byte at its end that stays where it is; overwritten when it goes, since it may be a key.
+// Unchecked: nothing changes until `deinit`.
+final class HeldText: @unchecked Sendable {
+    private let start: UnsafeMutableBufferPointer<CChar>
+
+    init(_ text: String) {
+        let bytes = text.utf8CString
+        start = .allocate(capacity: bytes.count)
+        _ = start.initialize(from: bytes)
+    }
+
+    deinit {
+        if let base = start.baseAddress { explicit_bzero(base, start.count) }
+        start.deallocate()
+    }
+
+    var text: UnsafePointer<CChar>? { UnsafePointer(start.baseAddress) }
 }
 
 /// A request whose body is still arriving.
@@ -47,7 +72,7 @@ let serveRequest: MHD_AccessHandlerCallback = { context, connection, url, method
     let request = HTTPServerRequest(
         method: String(cString: method), path: String(cString: url), query: query(of: connection),
         headers: pairs(of: connection, .HEADER_KIND).map { ($0.name.lowercased(), $0.value ?? "") },
-        body: pending.body)
+        body: pending.body, isClientKnown: sealift_http_client_is_known(connection) == 1)
     pending.body = []
     return send(service.handler(request), on: connection)
 }

@@ -55,6 +55,7 @@ struct MigrationCopy {
             throw differences(counts, at: target.store)
         }
         try checkCancelled()
+        try proveCopies(loaders, &summary)
         try checkSource()
         context.counters.enter(.finishing)
         try state.write(StateFolder.provenName, Array("\(summary.keyspaceDigest)\n".utf8))
@@ -63,6 +64,22 @@ struct MigrationCopy {
             published += 1
         }
         summary.seconds = (clock.now - begin) / .seconds(1)
+    }
+
+    /// Has every copy that a destination keeps on machines of its own prove itself.
+    private func proveCopies(_ loaders: [any BulkLoader], _ summary: inout MigrationSummary) throws {
+        let cancellation = context.cancellation
+        for (loader, target) in zip(loaders, targets) {
+            let digest = options.start == nil ? summary.keyspaceDigest : nil
+            do throws(StorageError) {
+                summary.destinations[target.place].copies = try loader.proveCopies(
+                    keyspaceDigest: digest, isCancelled: { cancellation.isCancelled })
+            } catch where error.code == .cancelled {
+                throw error
+            } catch {
+                throw MigrationFailure(.differences, error.message, cause: error)
+            }
+        }
     }
 
     private func checkCancelled() throws {

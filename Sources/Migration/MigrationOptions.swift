@@ -107,6 +107,8 @@ package struct DestinationOutcome: Sendable {
     package let kind: String
     package let location: String
     package var comparison = ComparisonCounts()
+    /// What each copy says that the store keeps on machines of its own.
+    package var copies: [CopyProof] = []
     /// What was asked of its service.
     package var activity: StoreActivity?
     package var guide: ServerGuide?

@@ -82,9 +82,17 @@ extension MigrationSummary {
                     ("unreadable", .integer(comparison.unreadable)),
                 ])
             ),
-            ("service", members(destination.activity)),
+            ("copies", .array(destination.copies.map(members))), ("service", members(destination.activity)),
             ("server_stanza", guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
             ("next_steps", guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),
+        ])
+    }
+
+    private static func members(_ copy: CopyProof) -> JSONText {
+        .object([
+            ("id", .string(copy.id)), ("address", .string(copy.address)), ("index", .integer(copy.index)),
+            ("entries", .integer(copy.entries)), ("keyspace_digest", .string(copy.digest)),
+            ("is_equal", .boolean(copy.isEqual)),
         ])
     }
 

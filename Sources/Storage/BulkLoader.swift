@@ -15,10 +15,47 @@ package protocol BulkLoader: AnyObject, Sendable {
     func sync() throws(StorageError)
     /// The store as it lies on disk or server now, opened for the comparison.
     func written() throws(StorageError) -> any StorageSource
+    /// Has every copy that the store keeps prove what it holds, once all is written, durable and compared.
+    ///
+    /// - Parameter keyspaceDigest: What the source gave, 64 hexadecimal digits; `nil` if the store may hold more than that.
+    /// - Returns: What each copy says; empty for a store that is one copy.
+    /// - Throws: If one of them differs, or too few answer.
+    func proveCopies(
+        keyspaceDigest: String?, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(StorageError) -> [CopyProof]
     /// Gives the store its final name, durably. Does nothing where it has it from the start.
     func publish() throws(StorageError)
     /// Gives up: removes what has no final name yet. Never throws, may be repeated.
     func abandon()
+}
+
+extension BulkLoader {
+    package func proveCopies(
+        keyspaceDigest: String?, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(StorageError) -> [CopyProof] { [] }
+}
+
+/// What one copy of a store has computed over the entries that it holds durably.
+package struct CopyProof: Sendable, Equatable {
+    /// Its name among the copies.
+    package let id: String
+    package let address: String
+    /// The log index at which it was computed.
+    package let index: Int
+    package let entries: Int
+    /// The keyspace digest, 64 hexadecimal digits.
+    package let digest: String
+    /// Whether it is the source's.
+    package let isEqual: Bool
+
+    package init(id: String, address: String, index: Int, entries: Int, digest: String, isEqual: Bool) {
+        self.id = id
+        self.address = address
+        self.index = index
+        self.entries = entries
+        self.digest = digest
+        self.isEqual = isEqual
+    }
 }
 
 /// What a loader is told before it starts.

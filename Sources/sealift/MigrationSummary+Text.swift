@@ -37,6 +37,12 @@ func summaryText(_ summary: MigrationSummary) -> String {
         }
     }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
+    for copy in summary.destinations.flatMap(\.copies) {
+        row(
+            "Node \(copy.id)",
+            "\(copy.address), index \(copy.index), \(counted(copy.entries, "entry", "entries")), sha256:\(copy.digest) "
+                + (copy.isEqual ? "(equal)" : "(not compared)"))
+    }
     if let seal = summary.seal { row("Seal", seal.summary) }
     for (reason, count) in summary.leftOut.sorted(by: { $0.key < $1.key }) {
         row("Left out", "\(formatCount(count)): \(reason)")

@@ -136,6 +136,19 @@ package final class ClusterNode: Sendable {
         return try completion.wait(timeout)
     }
 
+    /// Has commands committed and applied in their order.
+    ///
+    /// - Throws: As ``propose(_:timeout:)``, for the first that is not known to be applied.
+    package func propose(all commands: [[UInt8]], timeout: Duration) throws(ClusterError) -> [ProposalResult] {
+        let completions = commands.map { _ in Completion<ProposalResult>() }
+        parts.events.change { events in
+            for (command, completion) in zip(commands, completions) { events.append(.propose(command, completion)) }
+        }
+        var results: [ProposalResult] = []
+        for completion in completions { results.append(try completion.wait(timeout)) }
+        return results
+    }
+
     /// Changes the membership by one server, and waits until that is committed.
     package func change(_ change: Membership.Change, timeout: Duration) throws(ClusterError) -> ProposalResult {
         let completion = Completion<ProposalResult>()

@@ -128,7 +128,8 @@ extension StateStore {
         return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
-    /// The digest of everything that is held, durably, at one moment.
+    /// The digest of everything that is held, durably, at one moment, but for the marker of a migration, which is no entry of
+    /// the source.
     ///
     /// - Parameters:
     ///   - isCancelled: Asked now and then; `true` ends the work with an error.
@@ -141,12 +142,17 @@ extension StateStore {
         var applied = AppliedState()
         var isStopped = false
         var window = 0
+        var markers: UInt64 = 0
         try lmdb { () throws(LMDBError) in
             try environment.read { [data, meta] snapshot throws(LMDBError) in
                 begun()
                 applied = try AppliedState(snapshot, meta) ?? applied
                 try Self.walk(snapshot, data, from: nil) { key, value in
-                    digester.add(key, value)
+                    if key.elementsEqual(StorageKey.migrationMarker.bytes) {
+                        markers += 1
+                    } else {
+                        digester.add(key, value)
+                    }
                     window += key.count + value.count
                     if window > Self.readWindow {
                         environment.letPagesGo()
@@ -160,8 +166,8 @@ extension StateStore {
         environment.letPagesGo()
         guard !isStopped else { throw ClusterError(.unavailable, "The digest was not finished.") }
         let count = digester.count
-        guard count == applied.entries else {
-            throw .damaged(path, "it holds \(count) entries and counts \(applied.entries)")
+        guard count + markers == applied.entries else {
+            throw .damaged(path, "it holds \(count + markers) entries and counts \(applied.entries)")
         }
         do throws(DigestError) {
             return KeyspaceProof(index: applied.index, entries: count, digest: try digester.finish())
