@@ -101,8 +101,8 @@ let package = Package(
             name: "sealift",
             dependencies: [
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration", "HTTPServer", "Practice",
-                "CSystem", "Wording",
+                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster", "RaftCore",
+                "Sockets", "HTTPClient", "JSON", "Migration", "HTTPServer", "Practice", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.

@@ -82,10 +82,26 @@ package struct ConfigurationFile: Sendable {
     }
 
     /// The top-level `cluster_addr`; `nil` if it is not set.
-    package func clusterAddress() throws(MigrationFailure) -> String? {
+    package func clusterAddress() throws(MigrationFailure) -> String? { try text("cluster_addr") }
+
+    /// Every block of a name, in the order of the files.
+    package func blocks(_ name: String) throws(MigrationFailure) -> [ConfiguredStore] {
+        var blocks: [ConfiguredStore] = []
         for document in documents {
             do throws(Diagnostic) {
-                if let setting = try document.stringSetting(named: "cluster_addr") { return setting.value }
+                for block in try document.storageBlocks(named: name) { blocks.append(configured(block, in: document)) }
+            } catch {
+                throw Self.failure(error, document.source)
+            }
+        }
+        return blocks
+    }
+
+    /// A text at the top level; `nil` if it is not set.
+    package func text(_ name: String) throws(MigrationFailure) -> String? {
+        for document in documents {
+            do throws(Diagnostic) {
+                if let setting = try document.stringSetting(named: name) { return setting.value }
             } catch {
                 throw Self.failure(error, document.source)
             }

@@ -1,6 +1,7 @@
 import DynamoDBBackend
 import FileBackend
 import InMemoryBackend
+import RaftClusterBackend
 import RaftDirectoryBackend
 import SQLiteBackend
 import Storage
@@ -13,6 +14,7 @@ let backendDrivers: [BackendDriver] = [
     SQLiteBackend.driver(),
     DynamoDBBackend.driver(),
     DynamoDBExport.driver(),
+    RaftClusterBackend.driver(),
     InMemoryBackend.driver(),
     InMemoryBackend.driver(kind: "inmem_ha"),
     InMemoryBackend.driver(kind: "inmem_transactional"),

@@ -16,7 +16,7 @@ let rootCommand = CommandSpec(
         CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
-        checkCommand, checksumCommand, planCommand, inspectCommand, practiceTableCommand, completionCommand,
+        checkCommand, checksumCommand, planCommand, inspectCommand, raftCommand, practiceTableCommand, completionCommand,
         helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
@@ -41,7 +41,9 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "version":
         console.printResult("Sealift v\(sealiftVersion)")
         return 0
-    default: preconditionFailure("\(command.commandLine) is declared and not run")
+    default:
+        if let found = raftCommands.first(where: { $0.spec.path == command.path }) { return found.run(flags, console) }
+        preconditionFailure("\(command.commandLine) is declared and not run")
     }
 }
 

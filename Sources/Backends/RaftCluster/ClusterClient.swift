@@ -77,7 +77,8 @@ package final class ClusterClient: Sendable {
                     if redirects % 8 != 0, follow(answer, from: address) { continue }
                 case 400..<500: throw refusal(answer, address)
                 default:
-                    last = "\(address) answers with status \(answer.status)\(Self.reason(answer).map { ": \($0)" } ?? "")"
+                    last =
+                        "\(address) answers with status \(answer.status)\(Self.reason(answer).map { ": \($0)" } ?? "")"
                     if answer.status == 507 { throw StorageError(.noSpace, "\(last).") }
                 }
             case .failure(let error):
@@ -90,7 +91,8 @@ package final class ClusterClient: Sendable {
             }
             guard ContinuousClock.now < deadline else {
                 throw StorageError(
-                    .io, "No node of the cluster leads, or none can be reached (\(last)). Start its nodes, or correct the "
+                    .io,
+                    "No node of the cluster leads, or none can be reached (\(last)). Start its nodes, or correct the "
                         + "address.")
             }
             state.withLock { if $0.current == number { $0.current = ($0.current + 1) % $0.addresses.count } }
@@ -129,10 +131,14 @@ package final class ClusterClient: Sendable {
 
     /// Goes to the node that a redirection names, never from TLS to a connection without.
     private func follow(_ answer: HTTPResponse, from address: String) -> Bool {
-        guard let location = answer.headers["location"], let scheme = location.firstRange(of: "://") else { return false }
+        guard let location = answer.headers["location"], let scheme = location.firstRange(of: "://") else {
+            return false
+        }
         let authority = location[scheme.upperBound...].prefix { $0 != "/" }
         let target = "\(location[..<scheme.lowerBound])://\(authority)"
-        guard !address.hasPrefix("https://") || target.hasPrefix("https://"), !authority.contains("@") else { return false }
+        guard !address.hasPrefix("https://") || target.hasPrefix("https://"), !authority.contains("@") else {
+            return false
+        }
         return state.withLock { state in
             if let place = state.addresses.firstIndex(of: target) {
                 state.current = place
@@ -160,9 +166,12 @@ package final class ClusterClient: Sendable {
     private static func reason(_ answer: HTTPResponse) -> String? {
         guard let parser = try? JSONParser() else { return nil }
         let text = answer.withBody { body in
-            (try? parser.parse(body))?["errors"].flatMap { errors in errors.elements.lazy.compactMap(\.text).first { _ in true } }
+            (try? parser.parse(body))?["errors"].flatMap { errors in
+                errors.elements.lazy.compactMap(\.text).first { _ in true }
+            }
         }
         guard let text else { return nil }
-        return String(String.UnicodeScalarView(text.unicodeScalars.prefix(500).filter { $0.value >= 0x20 && $0.value != 0x7f }))
+        return String(
+            String.UnicodeScalarView(text.unicodeScalars.prefix(500).filter { $0.value >= 0x20 && $0.value != 0x7f }))
     }
 }

@@ -24,7 +24,9 @@ package struct ClusterNodeState: Sendable, Equatable {
 
     init(_ node: JSONNode) {
         func text(_ value: JSONNode?) -> String {
-            let scalars = (value?.text ?? "").unicodeScalars.prefix(1000).filter { $0.value >= 0x20 && $0.value != 0x7f }
+            let scalars = (value?.text ?? "").unicodeScalars.prefix(1000).filter {
+                $0.value >= 0x20 && $0.value != 0x7f
+            }
             return String(String.UnicodeScalarView(scalars))
         }
         id = text(node["node_id"])

@@ -200,7 +200,8 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
             return [
                 StoreFinding(
                     .obstacle(.configuration),
-                    "\(location) has \(nodes.count) nodes, and replicas is \(replicas). Let more join, or lower replicas.")
+                    "\(location) has \(nodes.count) nodes, and replicas is \(replicas). Let more join, or lower replicas."
+                )
             ]
         }
         let away = nodes.filter { !$0.isReachable || !$0.problem.isEmpty }

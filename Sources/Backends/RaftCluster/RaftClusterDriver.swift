@@ -5,7 +5,8 @@ package import Storage
 extension RaftClusterBackend {
     private static let addressOption = BackendOption(
         "address", .text, environment: ["BAO_ADDR", "VAULT_ADDR"],
-        "Where the API of one or several nodes is, separated by commas: https://host:8200. The leader is found from there.")
+        "Where the API of one or several nodes is, separated by commas: https://host:8200. The leader is found from there."
+    )
     private static let tokenFileOption = BackendOption(
         "token_file", .path, isOwn: true,
         "A file of mode 0600 with the cluster's token; without it the token of BAO_TOKEN or VAULT_TOKEN is sent.")

@@ -41,8 +41,10 @@ extension ClusterAPI {
         if let member = membership.member(newcomer), member.address.elementsEqual(address.utf8) {
             return .json(.object([("joined", .boolean(true))]))
         }
-        if let other = membership.members.first(where: { $0.address.elementsEqual(address.utf8) && $0.id != newcomer }) {
-            throw ClusterError(.refused, "Node \(other.id) has the address \(address). Remove it first, or correct yours.")
+        if let other = membership.members.first(where: { $0.address.elementsEqual(address.utf8) && $0.id != newcomer })
+        {
+            throw ClusterError(
+                .refused, "Node \(other.id) has the address \(address). Remove it first, or correct yours.")
         }
         _ = try node.change(.addNonVoter(newcomer, address: Array(address.utf8)), timeout: Self.timeout)
         return .json(.object([("joined", .boolean(true))]))

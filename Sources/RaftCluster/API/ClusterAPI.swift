@@ -200,7 +200,9 @@ package final class ClusterAPI: Sendable {
         return .object([
             (
                 "data",
-                .object([("config", .object([("index", .integer(Int(clamping: index))), ("servers", .array(servers))]))])
+                .object([
+                    ("config", .object([("index", .integer(Int(clamping: index))), ("servers", .array(servers))]))
+                ])
             )
         ])
     }

@@ -297,7 +297,10 @@ final class NodeCore {
             wasLeader = node.isLeader
             parts.logger.info(
                 node.isLeader ? "leads the cluster" : "leads no more",
-                ["term": .integer(Int(clamping: node.hard.term)), "last_index": .integer(Int(clamping: view.lastIndex))])
+                [
+                    "term": .integer(Int(clamping: node.hard.term)),
+                    "last_index": .integer(Int(clamping: view.lastIndex)),
+                ])
         }
         let members = Set(view.membership.members.map(\.id))
         for id in peers.keys where !members.contains(id) { peers.removeValue(forKey: id)?.stop() }
@@ -359,7 +362,10 @@ final class NodeCore {
             parts.applier.resume(with: store)
             parts.logger.info(
                 "a snapshot was installed",
-                ["index": .integer(Int(clamping: position.index)), "entries": .integer(Int(clamping: store.applied.entries))])
+                [
+                    "index": .integer(Int(clamping: position.index)),
+                    "entries": .integer(Int(clamping: store.applied.entries)),
+                ])
         } catch {
             slot.give(.none)
             return fail(error)

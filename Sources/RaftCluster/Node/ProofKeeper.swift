@@ -36,7 +36,7 @@ final class ProofKeeper: Sendable {
                     isCancelled: { state.withLock { $0.isStopped || $0.running != number } },
                     begun: { isFixed.change { $0 = true } })
                 state.withLock { if $0.running == number { $0.proof = proof } }
-            } catch where error.code != .unavailable {
+            } catch  where error.code != .unavailable {
                 logger.error("the digest of the entries cannot be computed", ["error": .string("\(error)")])
             } catch {
                 return

@@ -78,7 +78,8 @@ final class Quarantine: Sendable {
             return index == nil
         }
         guard isNew else { return }
-        logger.error("quarantined: the entries differ from those of the majority", ["index": .integer(Int(clamping: at))])
+        logger.error(
+            "quarantined: the entries differ from those of the majority", ["index": .integer(Int(clamping: at))])
         do throws(StorageError) {
             try replaceFile(path, Array("\(at)\n".utf8))
         } catch {

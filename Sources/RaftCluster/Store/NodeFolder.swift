@@ -51,7 +51,8 @@ final class NodeFolder: Sendable {
             let applied = state.applied.index
             guard applied >= found.outline.base.index, applied <= found.outline.lastIndex else {
                 throw ClusterError.damaged(
-                    statePath, "it stands at entry \(applied), and the log has entries \(found.outline.base.index + 1) to "
+                    statePath,
+                    "it stands at entry \(applied), and the log has entries \(found.outline.base.index + 1) to "
                         + "\(found.outline.lastIndex)")
             }
             try log.setClean(false)
@@ -77,7 +78,9 @@ final class NodeFolder: Sendable {
         } catch {
             throw ClusterError(error)
         }
-        let foreign = names.filter { $0 != "node-id" && $0 != "quarantined" && $0 != "lost+found" && number(of: $0) == nil }
+        let foreign = names.filter {
+            $0 != "node-id" && $0 != "quarantined" && $0 != "lost+found" && number(of: $0) == nil
+        }
         guard foreign.isEmpty else {
             let what = foreign.contains("vault.db") ? "the directory of a server" : "something else"
             throw ClusterError(

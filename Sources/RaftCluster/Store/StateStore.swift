@@ -231,9 +231,10 @@ final class StateStore: @unchecked Sendable {
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ transaction: LMDBTransaction,
         _ next: inout AppliedState
     ) throws(ApplyFailure) {
-        let isLast = greatest.map { greatest in
-            greatest.withUnsafeBytes { compare($0, key) < 0 }
-        } ?? true
+        let isLast =
+            greatest.map { greatest in
+                greatest.withUnsafeBytes { compare($0, key) < 0 }
+            } ?? true
         if isLast, !StateKey.isLong(key) {
             next.add(key: key.count, value: value.count)
             try applyLMDB { () throws(LMDBError) in try transaction.put(key, value, isLast: true, in: data) }

@@ -178,7 +178,8 @@ final class Acceptor: Sendable {
                 post(
                     term,
                     .append(
-                        previous: EntryPosition(index: previousIndex, term: previousTerm), entries: heads, commit: commit,
+                        previous: EntryPosition(index: previousIndex, term: previousTerm), entries: heads,
+                        commit: commit,
                         sequence: 0), entries)
             }
             return .slot(slot, .append)

@@ -92,7 +92,10 @@ final class SnapshotLane: Sendable {
         let seconds = (ContinuousClock.now - begin) / .seconds(1)
         context.logger.info(
             "a snapshot was sent",
-            ["peer": .string("\(peer)"), "bytes": .integer(size), "seconds": .double(seconds), "taken": .boolean(isSuccess)])
+            [
+                "peer": .string("\(peer)"), "bytes": .integer(size), "seconds": .double(seconds),
+                "taken": .boolean(isSuccess),
+            ])
         context.post(
             .message(
                 RaftMessage(
