@@ -87,6 +87,31 @@ package final class MigrationRun {
         }
     }
 
+    /// Copies one open store into another, with everything that a migration has: what is in the way is seen before, a run that was
+    /// cut off is taken up, and the copy is proven before it gets its name.
+    ///
+    /// - Parameters:
+    ///   - reopening: Opens what stands under the destination's name to be read.
+    ///   - tell: As for ``run(tell:)``.
+    package static func run(
+        from source: any StorageSource, to destination: any StorageDestination,
+        reopening: @escaping () throws(StorageError) -> any StorageSource, options: MigrationOptions, context: RunContext,
+        tell: (MigrationSummary) throws -> Void
+    ) throws(MigrationFailure) {
+        let stop = StopRequest(context.cancellation)
+        let target = MigrationPhases.Target(store: destination) { () throws(MigrationFailure) in
+            do throws(StorageError) { return try reopening() } catch { throw .migrating(error.message, cause: error) }
+        }
+        do {
+            let phases = try MigrationPhases(
+                source: source, targets: [target], options: options, context: context, stop: stop,
+                remarks: source.remarks)
+            try options.isDryRun ? tell(phases.rehearse()) : phases.run(tell: tell)
+        } catch {
+            throw MigrationFailure.stage("", error)
+        }
+    }
+
     /// Refuses to put a part of a store where only a whole one can stand.
     private func refuseStart(_ destination: ConfiguredStore) throws(MigrationFailure) {
         guard let start = options.start,

@@ -15,12 +15,31 @@ package final class RaftDirectoryDestination: StorageDestination {
         package var isPractice: Bool
         /// The environment variable that gives the id, if one does.
         package var idVariable: String?
+        /// All voters of the cluster that the directory is one node of, this one among them, in the order in which every node
+        /// has them; empty for a cluster of one.
+        package var voters: [Voter]
 
-        package init(configuredID: String?, address: ClusterAddress, isPractice: Bool, idVariable: String? = nil) {
+        package init(
+            configuredID: String?, address: ClusterAddress, isPractice: Bool, idVariable: String? = nil,
+            voters: [Voter] = []
+        ) {
+            self.voters = voters
             self.configuredID = configuredID
             self.address = address
             self.isPractice = isPractice
             self.idVariable = idVariable
+        }
+    }
+
+    /// A voter of a cluster.
+    package struct Voter: Hashable, Sendable {
+        package let id: String
+        /// `host:port`.
+        package let address: String
+
+        package init(id: String, address: String) {
+            self.id = id
+            self.address = address
         }
     }
 

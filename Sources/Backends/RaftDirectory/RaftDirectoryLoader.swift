@@ -27,8 +27,9 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
             for name in ["", "/raft", "/raft/snapshots"] where mkdir(building.node + name, 0o700) != 0 {
                 throw StorageError.system("mkdir", building.node + name, errno: errno)
             }
-            let voter = ClusterServer(id: destination.nodeID, address: destination.node.address.hostAndPort)
-            builder = try RaftStoreBuilder(path: "\(building.node)/vault.db", voters: [voter])
+            let own = ClusterServer(id: destination.nodeID, address: destination.node.address.hostAndPort)
+            let voters = destination.node.voters.map { ClusterServer(id: $0.id, address: $0.address) }
+            builder = try RaftStoreBuilder(path: "\(building.node)/vault.db", voters: voters.isEmpty ? [own] : voters)
         } catch {
             Self.giveUp(building, destination)
             throw error

@@ -16,8 +16,7 @@ final class NodeFolder: Sendable {
     let log: LogStore
     let found: LogStore.Found
     let state: StateStore
-    /// The name of the state machine's file that counts.
-    private let stateName: Mutex<String>
+    private let stateName: StateName
 
     /// Opens a node's folder, or makes one.
     ///
@@ -38,28 +37,66 @@ final class NodeFolder: Sendable {
                 }
                 found = try Self.begin(path, self.id, address, bootstraps, log)
             }
-            guard let name = found.stateName, Self.number(of: name) != nil else {
-                throw ClusterError.damaged(log.path, "it does not name the state machine's file")
-            }
-            let statePath = "\(path)/\(name)"
-            guard access(statePath, F_OK) == 0 else {
-                throw ClusterError.damaged(statePath, "the state machine's file is gone")
-            }
-            state = try StateStore(path: statePath, isChecked: !found.isClean)
             self.found = found
-            stateName = Mutex(name)
-            let applied = state.applied.index
-            guard applied >= found.outline.base.index, applied <= found.outline.lastIndex else {
-                throw ClusterError.damaged(
-                    statePath,
-                    "it stands at entry \(applied), and the log has entries \(found.outline.base.index + 1) to "
-                        + "\(found.outline.lastIndex)")
-            }
+            (state, stateName) = try Self.openState(path, found, log)
             try log.setClean(false)
-            removeRemains(but: name)
+            removeRemains(but: found.stateName ?? "")
         } catch {
             log.close()
             throw error
+        }
+    }
+
+    /// Opens the folder of a stopped node, changing nothing.
+    ///
+    /// - Throws: `.configuration` if there is no node, `.inUse` if it runs.
+    init(reading path: String) throws(ClusterError) {
+        self.path = path
+        guard access("\(path)/log.mdb", F_OK) == 0 else {
+            throw ClusterError(.configuration, "\(path) holds no node of a Raft log store. Correct the path.")
+        }
+        id = try Self.nodeID(path, nil)
+        log = try LogStore(path: "\(path)/log.mdb")
+        do throws(ClusterError) {
+            found = try log.load()
+            (state, stateName) = try Self.openState(path, found, log)
+        } catch {
+            log.close()
+            throw error
+        }
+    }
+
+    private static func openState(
+        _ path: String, _ found: LogStore.Found, _ log: LogStore
+    ) throws(ClusterError) -> (StateStore, StateName) {
+        guard let name = found.stateName, number(of: name) != nil else {
+            throw ClusterError.damaged(log.path, "it does not name the state machine's file")
+        }
+        let statePath = "\(path)/\(name)"
+        guard access(statePath, F_OK) == 0 else {
+            throw ClusterError.damaged(statePath, "the state machine's file is gone")
+        }
+        let state = try StateStore(path: statePath, isChecked: !found.isClean)
+        let applied = state.applied.index
+        guard applied >= found.outline.base.index, applied <= found.outline.lastIndex else {
+            state.close()
+            throw ClusterError.damaged(
+                statePath, "it stands at entry \(applied), and the log has entries \(found.outline.base.index + 1) to "
+                    + "\(found.outline.lastIndex)")
+        }
+        return (state, StateName(name))
+    }
+
+    /// The name of the state machine's file that counts.
+    private final class StateName: Sendable {
+        private let name: Mutex<String>
+
+        init(_ name: String) {
+            self.name = Mutex(name)
+        }
+
+        func withLock<Result: Sendable>(_ body: (inout String) -> Result) -> Result {
+            name.withLock { body(&$0) }
         }
     }
 

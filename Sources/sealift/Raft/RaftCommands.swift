@@ -23,4 +23,5 @@ let raftCommands: [RaftCommand] = [
     RaftCommand(spec: raftRemovePeerCommand) { RaftMembers($0, $1).remove() },
     RaftCommand(spec: raftTransferCommand) { RaftMembers($0, $1).transfer() },
     RaftCommand(spec: raftStatusCommand) { RaftStatus($0, $1).run() },
+    RaftCommand(spec: raftExportCommand) { RaftExport($0, $1).run() },
 ]
