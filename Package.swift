@@ -92,7 +92,8 @@ let package = Package(
         room(
             "RaftCluster",
             [
-                "RaftCore", "RaftFormat", "Storage", "Files", "Workers", "LMDB", "Sockets", "Digest", "Zlib", "JSON", "HTTPServer",
+                "RaftCore", "RaftFormat", "Storage", "Files", "Workers", "LMDB", "Sockets", "Digest", "Zlib", "JSON",
+                "HTTPServer",
                 "Telemetry", "Wording", "CSystem",
             ]),
 
@@ -101,7 +102,8 @@ let package = Package(
             name: "sealift",
             dependencies: [
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster", "RaftCore",
+                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster",
+                "RaftCore",
                 "Sockets", "HTTPClient", "JSON", "Migration", "HTTPServer", "Practice", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
@@ -117,6 +119,9 @@ let package = Package(
         tests("Workers", ["Workers", "TestSupport"]),
         tests("Digest", ["Digest"]),
         tests("LMDB", ["LMDB", "TestSupport"]),
+        tests(
+            "RaftClusterBackend",
+            ["RaftClusterBackend", "Storage", "StorageTestKit", "OpenBaoTestKit", "TestSupport"]),
         tests(
             "RaftCluster",
             [

@@ -74,7 +74,7 @@ struct MigrationCopy {
             do throws(StorageError) {
                 summary.destinations[target.place].copies = try loader.proveCopies(
                     keyspaceDigest: digest, isCancelled: { cancellation.isCancelled })
-            } catch where error.code == .cancelled {
+            } catch  where error.code == .cancelled {
                 throw error
             } catch {
                 throw MigrationFailure(.differences, error.message, cause: error)

@@ -95,7 +95,8 @@ package final class MigrationRun {
     ///   - tell: As for ``run(tell:)``.
     package static func run(
         from source: any StorageSource, to destination: any StorageDestination,
-        reopening: @escaping () throws(StorageError) -> any StorageSource, options: MigrationOptions, context: RunContext,
+        reopening: @escaping () throws(StorageError) -> any StorageSource, options: MigrationOptions,
+        context: RunContext,
         tell: (MigrationSummary) throws -> Void
     ) throws(MigrationFailure) {
         let stop = StopRequest(context.cancellation)

@@ -68,8 +68,7 @@ extension RaftNode {
         if let oldest = progress.inFlight.first, now - oldest.sentAt >= timing.retryTimeout {
             progress.inFlight = []
             progress.isProbing = true
-            // What was not heard says nothing about where the logs meet.
-            progress.next = oldest.first
+            progress.goBack(to: oldest)
         }
         if let snapshot = progress.snapshot, now - snapshot.sentAt >= 10 * timing.retryTimeout {
             progress.snapshot = nil
@@ -88,7 +87,7 @@ extension RaftNode {
                 else { return }
                 progress.inFlight = []
                 progress.isProbing = true
-                progress.next = oldest.first
+                progress.goBack(to: oldest)
             }
             progress.pausedUntil = node.now + node.timing.heartbeatInterval
             leadership.peers[peer] = progress

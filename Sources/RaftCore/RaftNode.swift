@@ -60,7 +60,9 @@ package struct RaftNode: Sendable {
     }
 
     /// Whether the leadership is being handed over.
-    package var isTransferring: Bool { if case .leader(let leadership) = role { leadership.transfer != nil } else { false } }
+    package var isTransferring: Bool {
+        if case .leader(let leadership) = role { leadership.transfer != nil } else { false }
+    }
 
     package var isLeader: Bool { if case .leader = role { true } else { false } }
 

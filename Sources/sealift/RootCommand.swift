@@ -16,7 +16,8 @@ let rootCommand = CommandSpec(
         CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
-        checkCommand, checksumCommand, planCommand, inspectCommand, raftCommand, practiceTableCommand, completionCommand,
+        checkCommand, checksumCommand, planCommand, inspectCommand, raftCommand, practiceTableCommand,
+        completionCommand,
         helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])

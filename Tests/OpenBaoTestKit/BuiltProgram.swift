@@ -7,7 +7,8 @@ package enum BuiltProgram {
     package static let packageRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
 
-    private static let path: String = {
+    /// Where it is.
+    package static let path: String = {
         let tests = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         let places = [tests.path, "\(packageRoot)/.build/debug"].map { "\($0)/sealift" }
         return places.first { access($0, X_OK) == 0 } ?? places[1]

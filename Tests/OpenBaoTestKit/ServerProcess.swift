@@ -57,6 +57,11 @@ package final class ServerProcess: @unchecked Sendable {
         return text.split(separator: "\n").suffix(12).joined(separator: "\n")
     }
 
+    /// Sends a signal.
+    package func send(_ signal: Int32) {
+        if process.isRunning { Glibc.kill(process.processIdentifier, signal) }
+    }
+
     /// Sends a signal and waits for the end, at most half a minute before SIGKILL follows.
     package func end(with signal: Int32) {
         if process.isRunning { Glibc.kill(process.processIdentifier, signal) }

@@ -131,6 +131,11 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
         return names
     }
 
+    package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] {
+        try checkOpen()
+        return [.whole]
+    }
+
     package func scan(
         _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
@@ -157,6 +162,7 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
                 batch.append(key: key, value: value)
                 after = Array(key)
                 guard batch.isFull else { return }
+                if isCancelled() { throw StorageError.cancelled }
                 batch.cursor = ScanCursor(Array(key))
                 goesOn = try deliver(batch)
                 batch = request.pool.take()
@@ -165,6 +171,7 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
             if end == "true" { break }
         }
         guard batch.count > 0 else { return }
+        if isCancelled() { throw StorageError.cancelled }
         if let after { batch.cursor = ScanCursor(after) }
         _ = try deliver(batch)
     }

@@ -35,6 +35,11 @@ final class RaftClusterLoader: BulkLoader {
     func load(_ batch: EntryBatch) throws(StorageError) {
         try state.withLock { state throws(StorageError) in
             for index in 0..<batch.count {
+                if let objection = store.rules.objection(to: batch.key(index), valueCount: batch.value(index).count) {
+                    let key = StorageKey(copying: batch.key(index))
+                    throw StorageError(
+                        .limit, "\(store.location): the entry \(key) cannot be kept: \(objection).", key: key)
+                }
                 let size = batch.key(index).count + batch.value(index).count + 32
                 if state.command.count > 0, state.command.bytes.count + size > Self.commandBytes { try close(&state) }
                 state.command.put(batch.key(index), batch.value(index))

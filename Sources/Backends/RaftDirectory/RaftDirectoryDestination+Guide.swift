@@ -72,12 +72,29 @@ extension RaftDirectoryDestination {
             "In the server's environment (unit file, chart) see that BAO_RAFT_NODE_ID and VAULT_RAFT_NODE_ID are unset or "
                 + "say \(shownNodeID), and that neither BAO_/VAULT_RAFT_PATH nor BAO_/VAULT_CLUSTER_ADDR says otherwise: "
                 + "they win over \(idNote), path and cluster_addr.",
-            "Start it. " + SealDescription.unsealStep(seal),
-            "Check `operator raft list-peers`: one voter, \(shownNodeID), at \(node.address.hostAndPort).",
-            "Let the nodes reach each other on the cluster's port (\(node.address.port)) and the API's (8200 by default). "
-                + "Start the other nodes with empty directories and join them: retry_join, or `operator raft join`."
-                + SealDescription.joinStep(seal),
-            "Keep the old store, untouched and stopped, until the new cluster has proved itself.",
+        ] + clusterSteps(seal) + [
+            "Keep the old store, untouched and stopped, until the new cluster has proved itself."
+        ]
+    }
+
+    private func clusterSteps(_ seal: SealDescription?) -> [String] {
+        let ports = "the cluster's port (\(node.address.port)) and the API's (8200 by default)"
+        guard node.voters.count > 1 else {
+            return [
+                "Start it. " + SealDescription.unsealStep(seal),
+                "Check `operator raft list-peers`: one voter, \(shownNodeID), at \(node.address.hostAndPort).",
+                "Let the nodes reach each other on \(ports). "
+                    + "Start the other nodes with empty directories and join them: retry_join, or `operator raft join`."
+                    + SealDescription.joinStep(seal),
+            ]
+        }
+        let others = node.voters.filter { $0.id != nodeID }.map { "\(StorageKey($0.id)) at \($0.address)" }
+        return [
+            "Make the directories of the other nodes in the same way, from the same entries: \(others.joined(separator: ", ")). "
+                + "No retry_join is needed: every directory names all \(node.voters.count) voters.",
+            "Let the nodes reach each other on \(ports). Start all of them. " + SealDescription.unsealStep(seal)
+                + " Unseal each; the cluster forms once most of them are unsealed.",
+            "Check `operator raft list-peers`: \(node.voters.count) voters.",
         ]
     }
 

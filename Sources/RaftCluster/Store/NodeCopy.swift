@@ -36,7 +36,9 @@ package final class NodeCopy: StorageSource {
                 default: .io
                 }
             throw StorageError(
-                code, code == .inUse ? "\(path): the node runs. Stop it first, and all others of its cluster." : error.description)
+                code,
+                code == .inUse
+                    ? "\(path): the node runs. Stop it first, and all others of its cluster." : error.description)
         }
         id = "\(folder.id)"
         members = folder.found.outline.membership.members.map { member in
@@ -92,7 +94,8 @@ package final class NodeCopy: StorageSource {
             try page.frames.withUnsafeBufferPointer { frames throws(StorageError) in
                 var rest = UnsafeRawBufferPointer(frames)
                 while !rest.isEmpty {
-                    guard case (.entry(let key, let value), let count)?? = try? EntryFrame.next(in: rest, most: .max) else {
+                    guard case (.entry(let key, let value), let count)?? = try? EntryFrame.next(in: rest, most: .max)
+                    else {
                         throw StorageError(.damagedStore, "\(location): an entry cannot be read.")
                     }
                     batch.append(key: key, value: value)

@@ -81,7 +81,8 @@ final class NodeFolder: Sendable {
         guard applied >= found.outline.base.index, applied <= found.outline.lastIndex else {
             state.close()
             throw ClusterError.damaged(
-                statePath, "it stands at entry \(applied), and the log has entries \(found.outline.base.index + 1) to "
+                statePath,
+                "it stands at entry \(applied), and the log has entries \(found.outline.base.index + 1) to "
                     + "\(found.outline.lastIndex)")
         }
         return (state, StateName(name))

@@ -23,14 +23,17 @@ let raftExportCommand = CommandSpec(
     examples: [
         .init(
             "On each node, with the digest that the migration printed:",
-            "sealift raft export -config node1.hcl -path /opt/vault/raft -digest sha256:5d45918a812fce3917ac14080828e0834b7340d8eac6954af3b4a92856e7dd33")
+            "sealift raft export -config node1.hcl -path /opt/vault/raft -digest sha256:5d45918a812fce3917ac14080828e0834b7340d8eac6954af3b4a92856e7dd33"
+        )
     ],
     flags: [
         CommonFlags.storeConfig,
-        .string("path", placeholder: "path", help: "The directory to make; nothing may stand there.", completion: .file),
+        .string(
+            "path", placeholder: "path", help: "The directory to make; nothing may stand there.", completion: .file),
         .list(
             "peer", placeholder: "id=host:port",
-            help: "A voter of the servers' cluster, again for each further one, the same on every node; the nodes' own if "
+            help:
+                "A voter of the servers' cluster, again for each further one, the same on every node; the nodes' own if "
                 + "not given."),
         .string("digest", placeholder: "digest", help: "The keyspace digest that the node must hold."),
         .boolean("practice", help: "Take addresses that no real cluster could use: for a rehearsal on one machine."),
@@ -81,14 +84,16 @@ struct RaftExport {
         let voters = try voters(source)
         guard let own = voters.first(where: { $0.id == source.id }) else {
             throw MigrationFailure(
-                .configuration, "-peer does not name this node, \(StorageKey(source.id)). Give the same list on every node.")
+                .configuration,
+                "-peer does not name this node, \(StorageKey(source.id)). Give the same list on every node.")
         }
         if voters.count > 1, try source.get("core/raft/tls") == nil {
             throw MigrationFailure(
                 .configuration,
                 "the store has no core/raft/tls, the key ring by which servers of a cluster prove themselves to one another: each "
                     + "of \(voters.count) servers would make its own and wait for the others for ever. Export one node alone, with "
-                    + "-peer \(own.id)=\(own.address), start and unseal it, and let empty servers join it with retry_join.")
+                    + "-peer \(own.id)=\(own.address), start and unseal it, and let empty servers join it with retry_join."
+            )
         }
         let destination = try RaftDirectoryDestination(
             path: path,
@@ -135,7 +140,8 @@ struct RaftExport {
         if wanted.hasPrefix("sha256:") { wanted = String(wanted.dropFirst(7)) }
         guard !wanted.isEmpty else { return }
         guard wanted.utf8.count == 64, wanted.utf8.allSatisfy({ hexDigitValue($0) != nil }) else {
-            throw MigrationFailure(.configuration, "-digest is sha256: and 64 hexadecimal digits, as a migration prints it.")
+            throw MigrationFailure(
+                .configuration, "-digest is sha256: and 64 hexadecimal digits, as a migration prints it.")
         }
         let proof = try source.digest(isCancelled: { cancellation.isCancelled })
         guard proof.digest == wanted.lowercased() else {
@@ -152,7 +158,8 @@ struct RaftExport {
         let given = try flags.list("peer").map { text in
             let parts = text.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, !parts[0].isEmpty else {
-                throw MigrationFailure(.configuration, "-peer is a node's id and its address: -peer node1=10.0.0.1:8201.")
+                throw MigrationFailure(
+                    .configuration, "-peer is a node's id and its address: -peer node1=10.0.0.1:8201.")
             }
             let address = try ClusterAddress(parsing: "https://\(parts[1])")
             if let objection = address.objection, !(flags.boolean("practice") && address.isExcusedInPractice) {
@@ -160,7 +167,9 @@ struct RaftExport {
             }
             return RaftDirectoryDestination.Voter(id: String(parts[0]), address: address.hostAndPort)
         }
-        let own = source.members.filter(\.isVoter).map { RaftDirectoryDestination.Voter(id: $0.id, address: $0.address) }
+        let own = source.members.filter(\.isVoter).map {
+            RaftDirectoryDestination.Voter(id: $0.id, address: $0.address)
+        }
         let voters = given.isEmpty ? own : given
         guard Set(voters.map { Array($0.id.utf8) }).count == voters.count,
             Set(voters.map { Array($0.address.utf8) }).count == voters.count
