@@ -1,5 +1,5 @@
-// raftpeer is a node of hashicorp/raft (1.1.2, log in raft-boltdb) with a small state machine: the peer of our own nodes
-// in mixed clusters, and what a benchmark compares them with.
+// raftpeer is a node of hashicorp/raft (1.1.2, log in raft-boltdb) with a small state machine: the peer of our own
+// nodes in mixed clusters, and what a benchmark compares them with.
 //
 //	raftpeer node -id ID -raft HOST:PORT -http HOST:PORT -data DIR [-bootstrap ID=HOST:PORT,…] [-multiplier N]
 //	              [-trailing N] [-threshold N] [-snapshot-interval D] [-log-level LEVEL]
@@ -16,11 +16,12 @@
 //
 // A command is LogData: put and delete are applied, other operations skipped, and so are operations without a key and
 // fields that are not known. A command that is no LogData, or a part of a chunked one, changes nothing and counts in
-// "skipped". A snapshot is a sequence of frames as in state.bin, in order of the keys; frames without a key are skipped.
+// "skipped". A snapshot is a sequence of frames as in state.bin, in order of the keys; frames without a key are
+// skipped.
 //
-// A node answers over HTTP, in JSON, keys in hexadecimal. Errors: {"error","leader","outcome"}, with code 421 where
-// another node leads and 503 where the cluster cannot; outcome is "none" where nothing was done, "unknown" where it may be
-// done yet.
+// A node answers over HTTP, in JSON, keys and values in hexadecimal. Errors: {"error","leader","outcome"}, with code
+// 421 where another node leads and 503 where the cluster cannot; outcome is "none" where nothing was done, "unknown"
+// where it may be done yet.
 //
 //	GET  /status     id, state, term, leader (its raft address), last_index, commit_index, applied_index (what the state
 //	                 machine has really taken), first_index and snapshot_index of the log, entries, skipped, servers

@@ -62,8 +62,8 @@ func (n *node) status(http.ResponseWriter, *http.Request) (interface{}, error) {
 	return result, nil
 }
 
-// appliedIndex is how far the state machine has come. The library's own index runs ahead of it, and the index of the last
-// command falls behind: no-ops and barriers never reach a state machine.
+// appliedIndex is how far the state machine has come. The library's own index runs ahead of it, and the index of the
+// last command falls behind: no-ops and barriers never reach a state machine.
 func (n *node) appliedIndex() uint64 {
 	handed := n.raft.AppliedIndex()
 	_, _, taken := n.machine.counts()
