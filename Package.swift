@@ -93,7 +93,7 @@ let package = Package(
                 "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
-        // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.
+        // Tests. The Go programs beside them (boltcheck, raftcheck, raftpeer) are built by the tests that run them.
         .target(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
@@ -113,6 +113,7 @@ let package = Package(
         tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),
         tests("RaftHistory", ["RaftHistory", "TestSupport"]),
+        tests("RaftPeer", ["TestSupport"]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Bolt", ["Bolt", "TestSupport"]),

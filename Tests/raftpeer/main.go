@@ -2,8 +2,8 @@
 // nodes in mixed clusters, and what a benchmark compares them with.
 //
 //	raftpeer node -id ID -raft HOST:PORT -http HOST:PORT -data DIR [-bootstrap ID=HOST:PORT,…] [-multiplier N]
-//	              [-trailing N] [-threshold N] [-snapshot-interval D] [-log-level LEVEL]
-//	        runs a node until SIGTERM or SIGINT. Port 0 takes a free one. Once it serves it prints one line on standard
+//	              [-trailing N] [-threshold N] [-snapshot-interval D] [-log-level LEVEL] [-stop-at-eof]
+//	        runs a node until SIGTERM or SIGINT, or the end of standard input if that is asked for. Port 0 takes a free one. Once it serves it prints one line on standard
 //	        output, {"id","raft","http"}; it logs to standard error. A directory that has state is never bootstrapped.
 //	raftpeer bench throughput [-http HOST:PORT,…] [-connections W] [-entries N] [-batch K] [-value-bytes B]
 //	        writes N entries to the leader over HTTP, K to a command, by W connections, and prints what it took

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -24,6 +25,7 @@ import (
 // settings are the flags of a node.
 type settings struct {
 	id, raftAddress, httpAddress, data, bootstrap, logLevel string
+	stopAtEOF                                               bool
 	multiplier                                              float64
 	trailing, threshold                                     uint64
 	snapshotInterval                                        time.Duration
@@ -52,6 +54,7 @@ func parseNode(arguments []string) (settings, error) {
 	flags.Uint64Var(&s.threshold, "threshold", 8192, "entries after which a snapshot is taken")
 	flags.DurationVar(&s.snapshotInterval, "snapshot-interval", 120*time.Second, "how often that is looked at")
 	flags.StringVar(&s.logLevel, "log-level", "INFO", "TRACE, DEBUG, INFO, WARN or ERROR")
+	flags.BoolVar(&s.stopAtEOF, "stop-at-eof", false, "stop when standard input ends, as when whoever holds it is gone")
 	flags.Parse(arguments)
 	switch {
 	case flags.NArg() > 0:
@@ -77,8 +80,14 @@ func runNode(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	if s.stopAtEOF {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			signals <- syscall.SIGTERM
+		}()
+	}
 	server := &http.Server{Handler: n.handler(), ReadHeaderTimeout: 10 * time.Second}
 	failure := make(chan error, 1)
 	go func() { failure <- server.Serve(listener) }()
