@@ -107,12 +107,13 @@ let package = Package(
                 "Sockets", "HTTPClient", "JSON", "Migration", "HTTPServer", "Practice", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
-        // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.
+        // Tests. The Go programs beside them (boltcheck, raftcheck, raftpeer) are built by the tests that run them.
         .target(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
         room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
         room("RaftSimulation", path: "Tests/RaftSimulation", ["RaftCore", "TestSupport"]),
+        room("RaftHistory", path: "Tests/RaftHistory"),
         room("LineFileBackend", path: "Tests/LineFileBackend", ["Storage", "Files", "JSON"]),
         room("OpenBaoTestKit", path: "Tests/OpenBaoTestKit", ["HTTPClient", "JSON", "Digest", "TestSupport"]),
         tests("HCL", ["HCL", "TestSupport"]),
@@ -134,6 +135,8 @@ let package = Package(
         tests("AWS", ["AWS", "HTTPClient", "Digest", "JSON", "TestSupport"]),
         tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),
+        tests("RaftHistory", ["RaftHistory", "TestSupport"]),
+        tests("RaftPeer", ["TestSupport"]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Bolt", ["Bolt", "TestSupport"]),

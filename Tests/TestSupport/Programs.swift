@@ -35,32 +35,56 @@ package func pythonProgram(_ name: String) -> String {
     Fixture.tests.appending(path: "pythonprograms/\(name)").path
 }
 
-/// A small Go program in `Tests`, which looks at our files with the original libraries. Built once per run; a missing
-/// compiler or library fails every test that asks.
-package enum GoProgram {
+/// A small Go program in `Tests`, which looks at our files with the original libraries, or runs them. Built once per run;
+/// a missing compiler or library fails every test that asks.
+package enum GoProgram: String {
     /// Looks at bbolt files.
     case boltcheck
     /// Runs hashicorp/raft on directories.
     case raftcheck
+    /// A node of hashicorp/raft.
+    case raftpeer
 
     @discardableResult
     package func run(_ arguments: String...) throws -> String {
-        try runProgram(self == .boltcheck ? Self.boltcheckBuilt.get() : Self.raftcheckBuilt.get(), arguments)
+        try runProgram(path(), arguments)
     }
 
-    private static let boltcheckBuilt = build("boltcheck")
-    private static let raftcheckBuilt = build("raftcheck")
-
-    private static func build(_ name: String) -> Result<String, any Error> {
-        Result {
-            let output = Scratch.root.appending(path: name).path
-            let environment = [
-                "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOPROXY": "off", "CGO_ENABLED": "0",
-                "GOCACHE": FileManager.default.temporaryDirectory.appending(path: "boltcheck-gocache").path,
-            ]
-            let source = Fixture.tests.appending(path: "\(name)/main.go").path
-            try runProgram("/usr/bin/env", ["go", "build", "-o", output, source], environment)
-            return output
+    /// The path of the built program, for a test that runs it beside itself.
+    package func path() throws -> String {
+        switch self {
+        case .boltcheck: try Self.boltcheckBuilt.get()
+        case .raftcheck: try Self.raftcheckBuilt.get()
+        case .raftpeer: try Self.raftpeerBuilt.get()
         }
+    }
+
+    /// Runs the tests that the program has in its own language.
+    ///
+    /// - Throws: `ProgramFailure` with what they print, if one fails.
+    package func runOwnTests() throws {
+        try runProgram("/usr/bin/env", ["go", "test"] + sources { _ in true }, Self.environment)
+    }
+
+    private static let boltcheckBuilt = Result { try boltcheck.build() }
+    private static let raftcheckBuilt = Result { try raftcheck.build() }
+    private static let raftpeerBuilt = Result { try raftpeer.build() }
+
+    private static let environment = [
+        "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOPROXY": "off", "CGO_ENABLED": "0",
+        "GOCACHE": FileManager.default.temporaryDirectory.appending(path: "boltcheck-gocache").path,
+    ]
+
+    private func build() throws -> String {
+        let output = Scratch.root.appending(path: rawValue).path
+        let sources = try sources { !$0.hasSuffix("_test.go") }
+        try runProgram("/usr/bin/env", ["go", "build", "-o", output] + sources, Self.environment)
+        return output
+    }
+
+    private func sources(_ isWanted: (String) -> Bool) throws -> [String] {
+        let folder = Fixture.tests.appending(path: rawValue).path
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        return names.filter { $0.hasSuffix(".go") && isWanted($0) }.sorted().map { "\(folder)/\($0)" }
     }
 }
