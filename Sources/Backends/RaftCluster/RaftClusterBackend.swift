@@ -1,4 +1,5 @@
 import Digest
+import Glibc
 import HTTPClient
 import JSON
 import RaftFormat
@@ -61,7 +62,18 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
         guard !key.bytes.isEmpty else { return }
         var command = LogCommandWriter()
         key.bytes.withUnsafeBytes { command.delete($0) }
-        _ = try send(command)
+        let index = try send(command).index
+        if key == .migrationMarker { try waitForAll(index) }
+    }
+
+    /// Waits until every voter has applied an entry, so that nodes which are stopped right after a migration are done with it.
+    private func waitForAll(_ index: Int) throws(StorageError) {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while ContinuousClock.now < deadline {
+            let nodes = try nodes().filter { $0.isVoter && $0.isReachable }
+            if nodes.allSatisfy({ $0.appliedIndex >= index }) { return }
+            usleep(20_000)
+        }
     }
 
     package func replace(
@@ -89,19 +101,19 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
         }
         var command = LogCommandWriter()
         key.bytes.withUnsafeBytes { key in value.withUnsafeBytes { command.put(key, $0, expected: expected) } }
-        return try send(command)
+        return try !send(command).isConflict
     }
 
     /// Sends a command until it is known to have taken effect.
     ///
-    /// - Returns: `false` if something was not what it expected.
-    private func send(_ command: LogCommandWriter) throws(StorageError) -> Bool {
+    /// - Returns: Its place in the log, and whether something was not what it expected.
+    private func send(_ command: LogCommandWriter) throws(StorageError) -> (index: Int, isConflict: Bool) {
         var session = try sessions.take()
         var command = command
         command.setOrigin(session.next())
         let answer = try client.perform("POST", "sealift/entries", body: command.bytes)
         sessions.put(session)
-        return try Self.read(answer) { $0["is_conflict"]?.boolean != true }
+        return try Self.read(answer) { ($0["index"]?.integer ?? 0, $0["is_conflict"]?.boolean == true) }
     }
 
     static func read<Result>(

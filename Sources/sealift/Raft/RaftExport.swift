@@ -133,8 +133,9 @@ struct RaftExport {
         guard try source.get(.migrationMarker) == nil else {
             throw MigrationFailure(
                 .failed,
-                "\(source.location) carries the marker of a migration that is not done. Start the nodes and run the migration "
-                    + "to its end.")
+                "\(source.location) carries the marker of a migration that is not done. Start all nodes and run the migration to "
+                    + "its end; if it has ended, "
+                    + "let them run until sealift raft status shows no lag, and stop them again.")
         }
         var wanted = flags.string("digest")
         if wanted.hasPrefix("sha256:") { wanted = String(wanted.dropFirst(7)) }
