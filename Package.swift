@@ -122,7 +122,7 @@ let package = Package(
         tests("LMDB", ["LMDB", "TestSupport"]),
         tests(
             "RaftClusterBackend",
-            ["RaftClusterBackend", "Storage", "StorageTestKit", "OpenBaoTestKit", "TestSupport"]),
+            ["sealift", "RaftClusterBackend", "Storage", "StorageTestKit", "OpenBaoTestKit", "TestSupport"]),
         tests(
             "RaftCluster",
             [
@@ -136,7 +136,11 @@ let package = Package(
         tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),
         tests("RaftHistory", ["RaftHistory", "TestSupport"]),
-        tests("RaftPeer", ["TestSupport"]),
+        tests(
+            "RaftPeer",
+            [
+                "sealift", "RaftClusterBackend", "Storage", "StorageTestKit", "OpenBaoTestKit", "Digest", "TestSupport",
+            ]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Bolt", ["Bolt", "TestSupport"]),

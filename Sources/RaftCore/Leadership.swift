@@ -28,12 +28,6 @@ struct Leadership: Hashable, Sendable {
         var heartbeatAt: UInt64
         /// Nothing but heartbeats before this tick: what was sent last did not arrive.
         var pausedUntil: UInt64 = 0
-
-        /// Begins anew behind what is held for certain; where nothing is known yet, what was not heard says nothing about where
-        /// the logs meet.
-        mutating func goBack(to oldest: Request) {
-            next = match > 0 ? match + 1 : oldest.first
-        }
     }
 
     struct Read: Hashable, Sendable {

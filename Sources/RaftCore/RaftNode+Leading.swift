@@ -68,7 +68,8 @@ extension RaftNode {
         if let oldest = progress.inFlight.first, now - oldest.sentAt >= timing.retryTimeout {
             progress.inFlight = []
             progress.isProbing = true
-            progress.goBack(to: oldest)
+            // Whoever answers nothing for so long may have lost anything that was not heard to be held.
+            progress.next = max(progress.match, log.base.index) + 1
         }
         if let snapshot = progress.snapshot, now - snapshot.sentAt >= 10 * timing.retryTimeout {
             progress.snapshot = nil
@@ -87,7 +88,8 @@ extension RaftNode {
                 else { return }
                 progress.inFlight = []
                 progress.isProbing = true
-                progress.goBack(to: oldest)
+                // What was not heard says nothing about where the logs meet.
+                progress.next = oldest.first
             }
             progress.pausedUntil = node.now + node.timing.heartbeatInterval
             leadership.peers[peer] = progress

@@ -27,10 +27,11 @@ extension ClusterAPI {
         return .json(.object([("joined", .boolean(true))]))
     }
 
-    /// Adds a newcomer, without a vote until it has caught up.
+    /// Adds a newcomer, without a vote until it has caught up; `voter` gives a vote at once, to a node of another kind, of which
+    /// nobody learns whether it has.
     func addPeer(_ request: HTTPServerRequest) throws -> HTTPServerResponse {
-        let (id, address) = try object(request) { body in
-            (body["server_id"]?.text ?? "", body["cluster_addr"]?.text ?? "")
+        let (id, address, votes) = try object(request) { body in
+            (body["server_id"]?.text ?? "", body["cluster_addr"]?.text ?? "", body["voter"]?.boolean ?? false)
         }
         guard !id.isEmpty, id.utf8.count <= 1024 else { throw ClusterError(.refused, "Name the newcomer: server_id.") }
         guard HostAddress(address) != nil else {
@@ -38,7 +39,9 @@ extension ClusterAPI {
         }
         let newcomer = NodeID(Array(id.utf8))
         let membership = node.membership.0
-        if let member = membership.member(newcomer), member.address.elementsEqual(address.utf8) {
+        if let member = membership.member(newcomer), member.address.elementsEqual(address.utf8),
+            member.suffrage == .voter || !votes
+        {
             return .json(.object([("joined", .boolean(true))]))
         }
         if let other = membership.members.first(where: { $0.address.elementsEqual(address.utf8) && $0.id != newcomer })
@@ -46,7 +49,9 @@ extension ClusterAPI {
             throw ClusterError(
                 .refused, "Node \(other.id) has the address \(address). Remove it first, or correct yours.")
         }
-        _ = try node.change(.addNonVoter(newcomer, address: Array(address.utf8)), timeout: Self.timeout)
+        let bytes = Array(address.utf8)
+        _ = try node.change(
+            votes ? .addVoter(newcomer, address: bytes) : .addNonVoter(newcomer, address: bytes), timeout: Self.timeout)
         return .json(.object([("joined", .boolean(true))]))
     }
 

@@ -115,8 +115,15 @@ final class CallLane: Sendable {
                     state.connection = nil
                 }
                 reader = nil
-                backoff.note(success: false)
-                explain(message, error, isConnected: isConnected)
+                // Nodes before hashicorp/raft 1.7 close the connection on a pre-vote: that stands for yes, since they vote all the
+                // same, and is no reason to wait.
+                if case .preVote = message.body, isConnected, (error as? SocketError)?.code == .closed {
+                    answered(message.term, .preVoted(isGranted: true))
+                } else {
+                    backoff.note(success: false)
+                }
+                context.logger.debug(
+                    "a call has failed", ["peer": .string("\(peer)"), "error": .string("\(error)")])
             }
         }
     }
@@ -158,15 +165,6 @@ final class CallLane: Sendable {
         case .timeoutNow: _ = try dialler.call(.timeoutNow(header), as: .timeoutNow, on: connection, reader)
         default: break
         }
-    }
-
-    /// Nodes before hashicorp/raft 1.7 close the connection on a pre-vote: that stands for yes, since they vote all the same.
-    private func explain(_ message: RaftMessage, _ error: any Error, isConnected: Bool) {
-        if case .preVote = message.body, isConnected, (error as? SocketError)?.code == .closed {
-            answered(message.term, .preVoted(isGranted: true))
-        }
-        context.logger.debug(
-            "a call has failed", ["peer": .string("\(peer)"), "error": .string("\(error)")])
     }
 
     private func answered(_ term: UInt64, _ body: RaftMessage.Body) {
