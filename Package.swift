@@ -77,7 +77,7 @@ let package = Package(
 
         room(
             "RaftClusterBackend", path: "Sources/Backends/RaftCluster",
-            ["Storage", "Files", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
+            ["Storage", "Files", "Workers", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
 
         // Floor 4: the migration itself.
         room("Migration", ["Storage", "Files", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),

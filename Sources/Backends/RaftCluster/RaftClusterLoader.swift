@@ -19,6 +19,9 @@ final class RaftClusterLoader: BulkLoader {
         var command = LogCommandWriter()
         var request: [UInt8] = []
         var session: CommandSessions.Session?
+        var sender: RequestSender?
+        /// Behind which every node's digest was asked for.
+        var proofIndex: Int?
     }
 
     private let store: RaftClusterBackend
@@ -65,15 +68,23 @@ final class RaftClusterLoader: BulkLoader {
 
     private func send(_ state: inout State) throws(StorageError) {
         guard !state.request.isEmpty else { return }
-        _ = try store.client.perform("POST", "sealift/commands", body: state.request)
-        state.request.removeAll(keepingCapacity: true)
+        let sender: RequestSender
+        if let held = state.sender { sender = held } else { sender = try RequestSender(store.client) }
+        state.sender = sender
+        let request = state.request
+        state.request = []
+        state.request.reserveCapacity(request.count + Self.commandBytes)
+        try sender.send(request)
     }
 
     func finish() throws(StorageError) {
         try state.withLock { state throws(StorageError) in
             try close(&state)
             try send(&state)
+            try state.sender?.finish()
             state = State()
+            // Nodes compute while what they hold is compared.
+            state.proofIndex = try store.client.prove()
         }
     }
 
@@ -86,7 +97,9 @@ final class RaftClusterLoader: BulkLoader {
         keyspaceDigest: String?, isCancelled: @escaping @Sendable () -> Bool
     ) throws(StorageError) -> [CopyProof] {
         let deadline = ContinuousClock.now + Self.patience
-        var index = try store.client.prove(isCancelled: isCancelled)
+        let begun = state.withLock { $0.proofIndex }
+        var index: Int
+        if let begun { index = begun } else { index = try store.client.prove(isCancelled: isCancelled) }
         var asked = ContinuousClock.now
         while true {
             let nodes = try store.nodes(isCancelled: isCancelled)
@@ -136,6 +149,9 @@ final class RaftClusterLoader: BulkLoader {
     func publish() throws(StorageError) {}
 
     func abandon() {
-        state.withLock { $0 = State() }
+        state.withLock { state in
+            state.sender?.abandon()
+            state = State()
+        }
     }
 }

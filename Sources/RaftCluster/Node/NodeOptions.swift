@@ -20,7 +20,7 @@ package struct NodeOptions: Sendable {
     /// Entries after which the log is looked at.
     package var snapshotThreshold: UInt64 = 8192
     /// Bytes of the log beyond which fewer entries are kept.
-    package var mostLogBytes = 512 << 20
+    package var mostLogBytes = 128 << 20
     /// Whether it is to get a vote once it has joined and caught up.
     package var wantsVote = true
     /// Whether an empty folder becomes a cluster of one.

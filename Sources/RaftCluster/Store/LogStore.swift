@@ -20,6 +20,8 @@ final class LogStore: Sendable {
     private let log: LMDBTable
     private let stable: LMDBTable
     private let heldBytes = Mutex(0)
+    /// Bytes written since the memory of the pages was given back.
+    private let written = Mutex(0)
     let path: String
 
     /// What a node was when it was stopped or killed.
@@ -130,6 +132,12 @@ final class LogStore: Sendable {
             }
         }
         heldBytes.withLock { [change] in $0 += change }
+        let isDue = written.withLock { [change] written in
+            written += max(change, 0)
+            defer { if written > StateStore.readWindow { written = 0 } }
+            return written > StateStore.readWindow
+        }
+        if isDue { environment.letPagesGo() }
     }
 
     private func bytes(

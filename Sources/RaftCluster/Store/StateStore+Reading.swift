@@ -78,7 +78,7 @@ extension StateStore {
     ) throws(ClusterError) -> Page {
         var page = Page()
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
-        page.frames.reserveCapacity(min(bytes, 1 << 20) + (64 << 10))
+        page.frames.reserveCapacity(min(bytes, 4 << 20) + (64 << 10))
         try lmdb { () throws(LMDBError) in
             try environment.read { [data, meta] snapshot throws(LMDBError) in
                 page.applied = try AppliedState(snapshot, meta)?.index ?? 0
@@ -96,6 +96,7 @@ extension StateStore {
                 }
             }
         }
+        noteTouched(page.frames.count)
         return page
     }
 

@@ -29,7 +29,8 @@ final class StateStore: @unchecked Sendable {
     private let state: Mutex<AppliedState>
     /// The greatest key there is; only the applying thread uses it.
     private var greatest: [UInt8]?
-    private let hasher: SHA256Hasher
+    /// Bytes that were read or written since the memory of the pages was given back.
+    private let touched = Atomic<Int>(0)
 
     /// Opens the file, or makes it.
     ///
@@ -47,7 +48,6 @@ final class StateStore: @unchecked Sendable {
         let (data, clients, meta) = (environment.tables[0], environment.tables[1], environment.tables[2])
         self.environment = environment
         (self.data, self.clients, self.meta) = (data, clients, meta)
-        do throws(DigestError) { hasher = try SHA256Hasher() } catch { throw ClusterError(.io, "\(error)") }
         var found: AppliedState?
         var last: [UInt8]?
         try lmdb { () throws(LMDBError) in
@@ -65,6 +65,13 @@ final class StateStore: @unchecked Sendable {
     }
 
     func close() { environment.close() }
+
+    /// Gives the memory of the file's pages back, now and then.
+    func noteTouched(_ bytes: Int) {
+        guard touched.add(bytes, ordering: .relaxed).newValue > Self.readWindow else { return }
+        touched.store(0, ordering: .relaxed)
+        environment.letPagesGo()
+    }
 
     /// What was applied, durably.
     var applied: AppliedState { state.withLock { $0 } }
@@ -107,6 +114,7 @@ final class StateStore: @unchecked Sendable {
             throw problem
         }
         state.withLock { [next] in $0 = next }
+        noteTouched(entries.reduce(0) { $0 + $1.weight })
         return outcomes
     }
 
