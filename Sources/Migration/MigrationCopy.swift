@@ -49,13 +49,12 @@ struct MigrationCopy {
         for loader in loaders { try loader.finish() }
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
-        let comparisons = try compareWhileSyncing(loaders, manifest, summary.totals)
+        let comparisons = try compareWhileSyncing(loaders, manifest, &summary)
         for (target, counts) in zip(targets, comparisons) { summary.destinations[target.place].comparison = counts }
         for (target, counts) in zip(targets, comparisons) where !counts.isAllSame {
             throw differences(counts, at: target.store)
         }
         try checkCancelled()
-        try proveCopies(loaders, &summary)
         try checkSource()
         context.counters.enter(.finishing)
         try state.write(StateFolder.provenName, Array("\(summary.keyspaceDigest)\n".utf8))
@@ -66,20 +65,33 @@ struct MigrationCopy {
         summary.seconds = (clock.now - begin) / .seconds(1)
     }
 
-    /// Has every copy that a destination keeps on machines of its own prove itself.
-    private func proveCopies(_ loaders: [any BulkLoader], _ summary: inout MigrationSummary) throws {
+    /// Has every copy that a destination keeps on machines of its own prove itself; where all have the source's digest, they hold
+    /// its entries, and nothing is read back.
+    ///
+    /// - Returns: What of each destination needs no comparison any more; `nil` for those that do.
+    private func proveCopies(
+        _ loaders: [any BulkLoader], _ summary: inout MigrationSummary
+    ) throws -> [ComparisonCounts?] {
         let cancellation = context.cancellation
+        let isWhole = options.start == nil
+        var proven: [ComparisonCounts?] = []
         for (loader, target) in zip(loaders, targets) {
-            let digest = options.start == nil ? summary.keyspaceDigest : nil
             do throws(StorageError) {
-                summary.destinations[target.place].copies = try loader.proveCopies(
-                    keyspaceDigest: digest, isCancelled: { cancellation.isCancelled })
-            } catch  where error.code == .cancelled {
+                let copies = try loader.proveCopies(
+                    keyspaceDigest: isWhole ? summary.keyspaceDigest : nil, isCancelled: { cancellation.isCancelled })
+                summary.destinations[target.place].copies = copies
+                var counts = ComparisonCounts()
+                counts.same = summary.totals.entries
+                proven.append(!copies.isEmpty && copies.allSatisfy(\.isEqual) ? counts : nil)
+            } catch where error.code == .cancelled {
                 throw error
             } catch {
+                // Named entry by entry, before the run fails.
+                if error.code == .damagedStore { _ = try? compare(loader, target.store, summary.totals) }
                 throw MigrationFailure(.differences, error.message, cause: error)
             }
         }
+        return proven
     }
 
     private func checkCancelled() throws {
@@ -176,7 +188,7 @@ struct MigrationCopy {
     /// The disk is waited for on a thread of its own: neither needs the other, and both must be done before anything is
     /// put in place.
     private func compareWhileSyncing(
-        _ loaders: [any BulkLoader], _ manifest: ManifestWriter, _ totals: KeyspaceTotals
+        _ loaders: [any BulkLoader], _ manifest: ManifestWriter, _ summary: inout MigrationSummary
     ) throws -> [ComparisonCounts] {
         let outcome = Monitor<StorageError?>(nil)
         let syncing = try WorkerThread {
@@ -189,7 +201,10 @@ struct MigrationCopy {
         }
         defer { syncing.join() }
         var counts: [ComparisonCounts] = []
-        for (loader, target) in zip(loaders, targets) { counts.append(try compare(loader, target.store, totals)) }
+        let proven = try proveCopies(loaders, &summary)
+        for ((loader, target), known) in zip(zip(loaders, targets), proven) {
+            counts.append(try known ?? compare(loader, target.store, summary.totals))
+        }
         context.counters.enter(.syncing)
         syncing.join()
         if let error = outcome.read({ $0 }) { throw MigrationFailure.stage("error writing entry: ", error) }

@@ -15,7 +15,7 @@ package protocol BulkLoader: AnyObject, Sendable {
     func sync() throws(StorageError)
     /// The store as it lies on disk or server now, opened for the comparison.
     func written() throws(StorageError) -> any StorageSource
-    /// Has every copy that the store keeps prove what it holds, once all is written, durable and compared.
+    /// Has every copy that the store keeps prove what it holds durably, once all is written.
     ///
     /// - Parameter keyspaceDigest: What the source gave, 64 hexadecimal digits; `nil` if the store may hold more than that.
     /// - Returns: What each copy says; empty for a store that is one copy.

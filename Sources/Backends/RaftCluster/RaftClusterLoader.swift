@@ -124,7 +124,7 @@ final class RaftClusterLoader: BulkLoader {
                 index = try store.client.prove(isCancelled: isCancelled)
                 asked = .now
             }
-            usleep(100_000)
+            usleep(20_000)
         }
     }
 

@@ -1,3 +1,4 @@
+import CSystem
 import Files
 import Flags
 import Glibc
@@ -57,6 +58,8 @@ struct RaftServerRun {
 
     func run() -> Int32 {
         let requests = Monitor<[Request]>([])
+        // A heap for each of many threads would keep what they are done with.
+        cs_share_one_heap()
         do {
             // Watched before anything else, so that every thread leaves the signals to the watch.
             _ = try SignalWatch { signal, _ in
