@@ -83,7 +83,7 @@ struct MigrationCopy {
                 var counts = ComparisonCounts()
                 counts.same = summary.totals.entries
                 proven.append(!copies.isEmpty && copies.allSatisfy(\.isEqual) ? counts : nil)
-            } catch where error.code == .cancelled {
+            } catch  where error.code == .cancelled {
                 throw error
             } catch {
                 // Named entry by entry, before the run fails.

@@ -16,6 +16,7 @@ struct Readme {
 
     static let commandsPage = "Sources/sealift/sealift.docc/Commands.md"
     static let backendsPage = "Sources/sealift/sealift.docc/Backends.md"
+    static let threeMachinesPage = "Sources/RaftCluster/RaftCluster.docc/ThreeMachines.md"
     static let rehearsalPage = "Sources/Practice/Practice.docc/Rehearsal.md"
 
     /// Whether a line shows a form, with options in brackets and arguments in capitals, and not a command.

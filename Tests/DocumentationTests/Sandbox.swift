@@ -13,6 +13,7 @@ final class Sandbox {
     let root: URL
     private let port: Int
     private var table: (process: Process, endpoint: String)?
+    private var servers = 0
 
     init() throws {
         root = FileManager.default.temporaryDirectory.appending(path: "sealift-docs-\(UUID().uuidString)")
@@ -108,6 +109,18 @@ final class Sandbox {
             while kill -0 $server 2> /dev/null && ! grep -q 'listening on' ../served.txt; do sleep 0.1; done
             kill -TERM $server; wait $server; code=$?
             cat ../served.txt; exit $code
+            """)
+    }
+
+    /// Runs the command line of a server and leaves it there, once it listens; its process id goes to `serverN.pid`.
+    func background(_ line: String) throws -> Outcome {
+        servers += 1
+        let name = "server\(servers)"
+        return try run(
+            """
+            \(line) > \(name).txt 2>&1 & echo $! > \(name).pid
+            while kill -0 $(cat \(name).pid) 2> /dev/null && ! grep -q 'listening on' \(name).txt; do sleep 0.1; done
+            sleep 3; grep 'listening on' \(name).txt || { cat \(name).txt; exit 1; }
             """)
     }
 

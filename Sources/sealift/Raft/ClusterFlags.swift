@@ -36,7 +36,7 @@ enum ClusterFlags {
             addresses.allSatisfy({ ($0.hasPrefix("http://") || $0.hasPrefix("https://")) && !$0.contains("@") })
         else {
             throw MigrationFailure(
-                .configuration, "-address is http:// or https://, host and port, such as https://10.0.0.1:8200.")
+                .configuration, "-address is http:// or https://, host and port, such as https://10.0.0.11:8200.")
         }
         var settings = ClusterClient.Settings(addresses: addresses)
         func file(_ name: String) -> String? { flags.string(name).isEmpty ? nil : flags.string(name) }

@@ -182,7 +182,7 @@ struct NodeConfiguration {
                 found.allSatisfy({ $0.address.hasPrefix("http://") || $0.address.hasPrefix("https://") })
             else {
                 throw StorageError(
-                    .configuration, "retry_join needs leader_api_addr, such as https://10.0.0.1:8200.",
+                    .configuration, "retry_join needs leader_api_addr, such as https://10.0.0.11:8200.",
                     place: settings.place(of: retryJoin))
             }
             return found

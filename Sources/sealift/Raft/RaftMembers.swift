@@ -15,7 +15,7 @@ let raftJoinCommand = CommandSpec(
     examples: [
         .init(
             "Let the node on this machine join:",
-            "sealift raft join -address https://127.0.0.1:8200 https://10.0.0.1:8200")
+            "sealift raft join -address https://127.0.0.1:8200 https://10.0.0.11:8200")
     ],
     flags: ClusterFlags.all + [
         .boolean(
@@ -28,7 +28,7 @@ let raftJoinCommand = CommandSpec(
 let raftListPeersCommand = CommandSpec(
     path: ["sealift", "raft", "list-peers"], summary: "List the nodes of a cluster",
     description: "Prints the members of the cluster with their addresses, in the stock command's table.",
-    examples: [.init("List:", "sealift raft list-peers -address https://10.0.0.1:8200")],
+    examples: [.init("List:", "sealift raft list-peers -address https://10.0.0.11:8200")],
     flags: ClusterFlags.all + [CommonFlags.format])
 
 /// `sealift raft remove-peer`.
@@ -36,14 +36,14 @@ let raftRemovePeerCommand = CommandSpec(
     path: ["sealift", "raft", "remove-peer"], summary: "Take a node out of a cluster",
     description:
         "Removes a member. It keeps its folder and is not asked; stop it, and remove the folder when nobody needs it.",
-    examples: [.init("Remove:", "sealift raft remove-peer -address https://10.0.0.1:8200 node3")],
+    examples: [.init("Remove:", "sealift raft remove-peer -address https://10.0.0.11:8200 node3")],
     flags: ClusterFlags.all + [CommonFlags.format], positional: [.init("NODE", help: "The node's id.")])
 
 /// `sealift raft transfer-leadership`.
 let raftTransferCommand = CommandSpec(
     path: ["sealift", "raft", "transfer-leadership"], summary: "Hand the leadership to another node",
     description: "Hands over to the node that is named, or else to the one that holds most; writes wait meanwhile.",
-    examples: [.init("Hand over:", "sealift raft transfer-leadership -address https://10.0.0.1:8200 node2")],
+    examples: [.init("Hand over:", "sealift raft transfer-leadership -address https://10.0.0.11:8200 node2")],
     flags: ClusterFlags.all + [CommonFlags.format],
     positional: [.init("NODE", help: "The node's id; may be left out.")])
 
@@ -122,7 +122,7 @@ struct RaftMembers {
 
     func join() -> Int32 {
         perform { client in
-            let leader = try one("the address of a node of the cluster, such as https://10.0.0.1:8200")
+            let leader = try one("the address of a node of the cluster, such as https://10.0.0.11:8200")
             let body = JSONText.object([
                 ("leader_api_addr", .string(leader)), ("non_voter", .boolean(flags.boolean("non-voter"))),
             ])

@@ -16,9 +16,9 @@ let raftStatusCommand = CommandSpec(
         Exit codes: 0 all nodes take part (and agree), 1 flags, 2 no leader, 3 a node is away, behind or holds something else.
         """,
     examples: [
-        .init("Look:", "sealift raft status -address https://10.0.0.1:8200"),
-        .init("Have every node compute its digest:", "sealift raft status -address https://10.0.0.1:8200 -prove"),
-        .init("Keep looking:", "sealift raft status -address https://10.0.0.1:8200 -watch"),
+        .init("Look:", "sealift raft status -address https://10.0.0.11:8200"),
+        .init("Have every node compute its digest:", "sealift raft status -address https://10.0.0.11:8200 -prove"),
+        .init("Keep looking:", "sealift raft status -address https://10.0.0.11:8200 -watch"),
     ],
     flags: ClusterFlags.all + [
         .boolean("prove", help: "Have every node compute the digest of what it holds, and compare."),
