@@ -38,6 +38,14 @@ package final class BoltBuilder {
         writer = try PageWriter(path: path, pageSize: pageSize)
     }
 
+    /// Counts what a file would take, and makes none: ``complete()`` ends it, ``bytesWritten`` is then the file's size.
+    ///
+    /// - Parameter pageSize: As of a file that was read.
+    package init(measuring pageSize: Int, fill: Double = 0.9) throws(BoltError) {
+        limit = Int(Double(pageSize) * fill)
+        writer = try PageWriter(measuring: pageSize)
+    }
+
     /// Bytes produced so far, those still in memory included.
     package var bytesWritten: Int { writer.bytesWritten }
 

@@ -13,6 +13,8 @@ final class PageWriter {
     private var used = 0
     private var flushed = 0
     private var handedToDisk = 0
+    /// Whether pages are only counted.
+    private let isMeasuring: Bool
 
     private static let capacity = 256 << 10
     /// Larger pieces go to the kernel from where they are.
@@ -24,12 +26,23 @@ final class PageWriter {
     init(path: String, pageSize: Int) throws(BoltError) {
         self.path = path
         self.pageSize = pageSize
+        isMeasuring = false
         descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let number = errno
             let advice = number == EEXIST ? " Remove it or choose another name." : ""
             throw BoltError(.io, path, "the file cannot be created: \(systemText(number)).\(advice)", errno: number)
         }
+        buffer = .allocate(byteCount: Self.capacity, alignment: 4_096)
+        try appendZeros(2 * pageSize)
+    }
+
+    /// Counts the pages that a file would have, and writes nothing.
+    init(measuring pageSize: Int) throws(BoltError) {
+        path = ""
+        self.pageSize = pageSize
+        isMeasuring = true
+        descriptor = -1
         buffer = .allocate(byteCount: Self.capacity, alignment: 4_096)
         try appendZeros(2 * pageSize)
     }
@@ -104,6 +117,7 @@ final class PageWriter {
     }
 
     private func writeMetaPages(root: PageID, freeList: PageID) throws(BoltError) {
+        if isMeasuring { return }
         // The next commit has number 3 and overwrites page 1, the older of the two.
         for (number, txID) in [(UInt64(0), UInt64(2)), (1, 1)] {
             let meta = MetaPage(
@@ -144,6 +158,10 @@ final class PageWriter {
     }
 
     private func write(_ start: UnsafeRawPointer, _ count: Int) throws(BoltError) {
+        if isMeasuring {
+            flushed += count
+            return
+        }
         var done = 0
         while done < count {
             let written = Glibc.write(descriptor, start + done, min(count - done, Self.writeBehind))
