@@ -74,8 +74,14 @@ let package = Package(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
             ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),
 
-        // Floor 4: the migration itself.
+        // Floor 4: the migration itself, and what is done to a stopped node.
         room("Migration", ["Storage", "Files", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),
+        room(
+            "RaftMaintenance",
+            [
+                "Storage", "Files", "Bolt", "RaftFormat", "RaftDirectoryBackend", "Digest", "JSON", "Telemetry",
+                "CSystem", "Wording",
+            ]),
         room(
             "Practice",
             [
@@ -89,8 +95,9 @@ let package = Package(
             name: "sealift",
             dependencies: [
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration", "HTTPServer", "Practice",
-                "CSystem", "Wording",
+                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "Migration", "RaftMaintenance",
+                "RaftFormat", "Bolt", "HTTPServer",
+                "Practice", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck) are built by the tests that run them.
@@ -123,6 +130,9 @@ let package = Package(
                 "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
                 "StorageTestKit", "TestSupport", "Telemetry", "Workers",
             ]),
+        tests(
+            "RaftMaintenance",
+            ["RaftMaintenance", "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "TestSupport"]),
         tests(
             "DynamoDBBackend",
             [

@@ -16,8 +16,8 @@ let rootCommand = CommandSpec(
         CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
-        checkCommand, checksumCommand, planCommand, inspectCommand, practiceTableCommand, completionCommand,
-        helpCommand, referenceCommand,
+        checkCommand, checksumCommand, planCommand, inspectCommand, raftCommand, practiceTableCommand,
+        completionCommand, helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
 
@@ -25,6 +25,7 @@ let rootCommand = CommandSpec(
 ///
 /// - Returns: The exit code.
 func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> Int32 {
+    if let found = raftCommands.first(where: { $0.spec.path == command.path }) { return found.run(flags, console) }
     switch command.path.dropFirst().joined(separator: " ") {
     case "operator migrate": return OperatorMigrate(flags, console).run()
     case "check": return Check(flags, console).run()
