@@ -118,7 +118,10 @@ extension PeersLook {
             add("peers_json_unusable", "raft/peers.json \(reason): the node will not unseal with it.")
         }
         if case .none = pending { addOfRecords(&found) }
-        if let next { found += Self.findings(of: next.servers, nodeID: nodeID) }
+        // Where it is not known which membership counts, the one that is known may be it.
+        if let servers = next?.servers ?? recorded?.servers {
+            found += Self.findings(of: servers, nodeID: nodeID)
+        }
         return found
     }
 

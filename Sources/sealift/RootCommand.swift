@@ -34,6 +34,7 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "inspect ls": return Inspect(flags, console).list()
     case "inspect du": return Inspect(flags, console).usage()
     case "inspect stat": return Inspect(flags, console).stat()
+    case "inspect pages": return InspectPages(flags, console).run()
     case "practice-table": return PracticeTableRun(flags, console).run()
     case "completion": return printCompletion(flags, console)
     case "reference":

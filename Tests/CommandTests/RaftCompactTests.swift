@@ -85,9 +85,9 @@ import Testing
         #expect(try footprint("\(store.path)/raft") == before)
     }
 
-    /// A server that waits for the lock of the file that it has opened, a second as servers do, never gets that of one
-    /// that was put aside.
-    @Test func aServerThatIsStartedMeanwhileGetsTheFileThatStandsThere() throws {
+    /// Servers that wait for the lock of the file that they have opened, a second each, never get that of one that was put
+    /// aside.
+    @Test func serversThatAreStartedMeanwhileGetTheFileThatStandsThere() throws {
         let sandbox = try Sandbox()
         let store = try sandbox.unpack(.raftOpenBao)
         let run = try sandbox.start(
@@ -97,18 +97,21 @@ import Testing
             "server.py",
             """
             fcntl, os, sys, time = map(__import__, ["fcntl", "os", "sys", "time"])
-            while True:
-                file = os.open(sys.argv[1], os.O_RDWR)
-                end = time.monotonic() + 1
-                while time.monotonic() < end:
+            waiting, served = [], False
+            while waiting or not served:
+                waiting = [(f, t) for f, t in waiting if time.monotonic() < t + 1 or os.close(f)]
+                if not served:
+                    waiting.append((os.open(sys.argv[1], os.O_RDWR), time.monotonic()))
+                for file, _ in waiting:
                     try:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
-                        time.sleep(0.05)
                         continue
-                    same = os.fstat(file).st_ino == os.stat(sys.argv[1]).st_ino
-                    sys.exit(0 if same else 3)
-                os.close(file)
+                    if os.fstat(file).st_ino != os.stat(sys.argv[1]).st_ino:
+                        sys.exit(3)
+                    fcntl.flock(file, fcntl.LOCK_UN)
+                    served = True
+                time.sleep(0.02)
             """)
         let server = try sandbox.startShell("exec python3 '\(script)' '\(store.path)/vault.db'")
         run.program.send(SIGCONT)

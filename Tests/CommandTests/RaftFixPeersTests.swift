@@ -113,9 +113,9 @@ import Testing
         [
             ("nmc", ["not_a_member"], ["node2 10.0.0.2:8201 voter"], "raft.db", "a newer membership, at index 753"),
             ("ncb", ["loopback_address"], ["node1 127.0.0.1:8211 voter"], "vault.db", ""),
-            ("nmx", ["log_unreadable"], [], nil, "cannot be read: if it is a membership"),
+            ("nmx", ["log_unreadable", "loopback_address"], [], nil, "cannot be read: if it is a membership"),
             ("nxm", ["not_a_member"], ["node2 10.0.0.2:8201 voter"], "raft.db", "a newer membership, at index 754"),
-            ("nf", ["log_unreadable"], [], nil, "cannot be read: if it is a membership"),
+            ("nf", ["log_unreadable", "loopback_address"], [], nil, "cannot be read: if it is a membership"),
         ]
 
     @Test(arguments: logs)

@@ -39,11 +39,29 @@ import Testing
         try migrated.run("sealift operator migrate -config migrate.hcl")
         for line in lines {
             let isChange = ["operator migrate", "plan", "practice-table"].contains { line.contains($0) }
-            let sandbox = isChange ? try prepared() : migrated
+            let isOnNode = line.hasPrefix("sealift raft ")
+            let sandbox = isChange || isOnNode ? try prepared() : migrated
+            if isOnNode { try sandbox.run("sealift operator migrate -config migrate.hcl") }
             let isServer = line.hasPrefix("sealift practice-table")
             let outcome = try isServer ? sandbox.serve(line) : sandbox.run(line)
             #expect(outcome.code == 0, "\(line): \(outcome.output)\(outcome.errors)")
             #expect(!isServer || outcome.output.contains("listening on http://127.0.0.1:"))
+        }
+    }
+
+    /// A node that was set up with the wrong address, mended and shrunk as the page tells.
+    @Test func everyCommandForStoppedNodesWorksInOrder() throws {
+        let migrate = try #require(try Readme().files.first { $0.name == "migrate.hcl" })
+        let sandbox = try Sandbox()
+        try sandbox.write("migrate.hcl", migrate.text.replacing("10.0.0.11", with: "127.0.0.1"))
+        let made = try sandbox.run("sealift operator migrate -practice -config migrate.hcl")
+        #expect(made.code == 0, "\(made.errors)")
+        let commands = try Readme(Readme.stoppedNodesPage).commands
+        #expect(commands.count >= 6)
+        for (place, command) in commands.enumerated() {
+            let outcome = try sandbox.run(command)
+            // The first look finds what the others mend.
+            #expect(outcome.code == (place == 0 ? 3 : 0), "\(command): \(outcome.output)\(outcome.errors)")
         }
     }
 

@@ -34,9 +34,8 @@ let fixPeersCommand = CommandSpec(
             "Give a node the address that the others can dial:",
             "sealift raft fix-peers -set-address node1=10.0.0.11:8201 /opt/vault/raft"),
         .init(
-            "A whole new set, in vault.db itself:",
-            "sealift raft fix-peers -method=vault-db -peer node1=10.0.0.11:8201 -peer node2=10.0.0.12:8201 /opt/vault/raft"
-        ),
+            "The same in vault.db itself, the whole set given:",
+            "sealift raft fix-peers -method=vault-db -peer node1=10.0.0.11:8202 /opt/vault/raft"),
     ],
     flags: [
         .list(
@@ -53,7 +52,8 @@ let fixPeersCommand = CommandSpec(
         .boolean(
             "force",
             help:
-                "Replace a peers.json that is there already, keeping it under another name; write a set without this node."
+                "Replace a peers.json that is there already, keeping it under another name; write a set even if this node is "
+                + "not in it."
         ),
         .boolean("dry-run", help: "Say what would be written, and write nothing."),
         .boolean(

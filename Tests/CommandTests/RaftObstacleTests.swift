@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What stands in the way of the commands for stopped nodes: nothing is changed, and the reason is said.
-@Suite struct RaftHostileTests {
+@Suite struct RaftObstacleTests {
     static let compact = ["raft", "compact"]
     static let record = ["raft", "fix-peers", "-method=vault-db", "-peer", "node1=10.0.0.11:8201"]
     static let peersFile = ["raft", "fix-peers", "-peer", "node1=10.0.0.11:8201"]
