@@ -13,6 +13,7 @@ final class PageWriter {
     private var used = 0
     private var flushed = 0
     private var handedToDisk = 0
+    private let ownsName: Bool
     /// Whether pages are only counted.
     private let isMeasuring: Bool
 
@@ -23,16 +24,28 @@ final class PageWriter {
     private static let writeBehind = 8 << 20
 
     /// Creates the file, which must not exist, for the owner only, and leaves room for the meta pages.
-    init(path: String, pageSize: Int) throws(BoltError) {
-        self.path = path
-        self.pageSize = pageSize
-        isMeasuring = false
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    convenience init(path: String, pageSize: Int) throws(BoltError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let number = errno
             let advice = number == EEXIST ? " Remove it or choose another name." : ""
             throw BoltError(.io, path, "the file cannot be created: \(systemText(number)).\(advice)", errno: number)
         }
+        try self.init(descriptor: descriptor, path: path, pageSize: pageSize, ownsName: true)
+    }
+
+    /// Writes into an empty file that is open for writing, and leaves room for the meta pages.
+    ///
+    /// - Parameters:
+    ///   - descriptor: The writer's to close, whatever happens.
+    ///   - path: What to call the file in messages.
+    ///   - ownsName: Whether ``discard()`` removes what stands at the path.
+    init(descriptor: Int32, path: String, pageSize: Int, ownsName: Bool = false) throws(BoltError) {
+        self.path = path
+        self.pageSize = pageSize
+        self.ownsName = ownsName
+        self.descriptor = descriptor
+        isMeasuring = false
         buffer = .allocate(byteCount: Self.capacity, alignment: 4_096)
         try appendZeros(2 * pageSize)
     }
@@ -41,6 +54,7 @@ final class PageWriter {
     init(measuring pageSize: Int) throws(BoltError) {
         path = ""
         self.pageSize = pageSize
+        ownsName = false
         isMeasuring = true
         descriptor = -1
         buffer = .allocate(byteCount: Self.capacity, alignment: 4_096)
@@ -138,7 +152,7 @@ final class PageWriter {
         guard descriptor >= 0 else { return }
         _ = Glibc.close(descriptor)
         descriptor = -1
-        _ = unlink(path)
+        if ownsName { _ = unlink(path) }
     }
 
     private func appendZeros(_ count: Int) throws(BoltError) {

@@ -40,10 +40,17 @@ package struct Compaction {
 
     private let node: StoppedNode
     private let isCancelled: @Sendable () -> Bool
+    private let stage: (MaintenanceStage) -> Void
 
-    package init(_ node: StoppedNode, isCancelled: @escaping @Sendable () -> Bool) {
+    /// - Parameters:
+    ///   - isCancelled: Asked now and then; `true` ends what goes on, with `.cancelled`.
+    ///   - stage: Told of what begins.
+    package init(
+        _ node: StoppedNode, isCancelled: @escaping @Sendable () -> Bool, stage: @escaping (MaintenanceStage) -> Void
+    ) {
         self.node = node
         self.isCancelled = isCancelled
+        self.stage = stage
     }
 
     /// What is to be said of the directory.
@@ -67,6 +74,7 @@ package struct Compaction {
     package func plan() throws(StorageError) -> [File] {
         var files: [File] = []
         for file in nodeFiles {
+            stage(.measuring(file.path))
             let shape = try storageErrors { [isCancelled] in try file.reader.shape(isCancelled: isCancelled) }
             guard let shape else { throw StorageError.cancelled }
             files.append(File(name: name(of: file), shape: shape))
@@ -134,7 +142,7 @@ package struct Compaction {
         let new: NewFile
         let kept: String
         do throws(StorageError) {
-            new = try NewFile(of: file, in: work, isCancelled: isCancelled)
+            new = try NewFile(of: file, in: work, isCancelled: isCancelled, stage: stage)
             kept = try new.takePlace(keepingOldAs: "compact-\(time)")
         } catch {
             // What is left behind is the next run's to look at.

@@ -17,19 +17,23 @@ struct NewFile {
 
     /// Writes a file anew, dense and in key order, and compares it by content with the old one.
     ///
-    /// - Parameter exception: An entry that is to have another value in the new file.
+    /// - Parameters:
+    ///   - exception: An entry that is to have another value in the new file.
+    ///   - stage: Told of what begins.
     /// - Throws: `.cancelled`, `.noSpace`, `.damagedStore` if the old one contradicts its format, `.io`. What was written
     ///   is gone then.
     init(
         of file: NodeFile, in work: WorkFolder, exception: ContentPass.Exception? = nil,
-        isCancelled: @escaping @Sendable () -> Bool
+        isCancelled: @escaping @Sendable () -> Bool, stage: (MaintenanceStage) -> Void
     ) throws(StorageError) {
         self.file = file
         self.work = work
         let path = "\(work.folder.path)/\(file.name)"
         do throws(StorageError) {
-            let (read, digest) = try Self.write(file, to: path, exception, isCancelled)
+            stage(.writing(file.path))
+            let (read, digest) = try Self.write(file, in: work, path, exception, isCancelled)
             status = try Self.adoptOwner(of: file, in: work)
+            stage(.comparing(file.path))
             try Self.prove(file, path, status, read, digest, exception, isCancelled)
             entries = read.entries
             self.digest = digest
@@ -42,11 +46,13 @@ struct NewFile {
 
     /// - Returns: The pass over the old file, and the digest of what it holds.
     private static func write(
-        _ file: NodeFile, to path: String, _ exception: ContentPass.Exception?,
+        _ file: NodeFile, in work: WorkFolder, _ path: String, _ exception: ContentPass.Exception?,
         _ isCancelled: @escaping @Sendable () -> Bool
     ) throws(StorageError) -> (ContentPass, SHA256Digest) {
-        try passErrors {
-            let builder = try BoltBuilder(path: path, pageSize: file.reader.pageSize)
+        // In the open folder, wherever its path leads by now.
+        let descriptor = try work.create(file.name)
+        return try passErrors {
+            let builder = try BoltBuilder(descriptor: descriptor, path: path, pageSize: file.reader.pageSize)
             do {
                 let pass = try ContentPass(builder, exception: exception, isCancelled: isCancelled)
                 try file.reader.visitEverything(pass)
@@ -110,6 +116,13 @@ struct NewFile {
                     + "memory may be failing; \(file.path) is as it was.")
         }
     }
+}
+
+/// What a run begins, by the path of the file.
+package enum MaintenanceStage: Sendable {
+    case measuring(String)
+    case writing(String)
+    case comparing(String)
 }
 
 /// Runs a pass over a file and turns what it throws into errors of the storage model.

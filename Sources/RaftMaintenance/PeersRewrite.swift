@@ -47,7 +47,7 @@ package struct PeersRewrite {
 
     /// What would be done, having seen that it can be.
     ///
-    /// - Throws: As ``run(_:time:isCancelled:report:)``.
+    /// - Throws: As ``run(_:time:isCancelled:stage:report:)``.
     package func plan(_ method: Method) throws(StorageError) -> Result {
         switch method {
         case .peersFile: try planPeersFile()
@@ -57,11 +57,15 @@ package struct PeersRewrite {
 
     /// Does it. The old file is kept beside the new one.
     ///
-    /// - Parameter time: What the name of the old file ends in.
+    /// - Parameters:
+    ///   - time: What the name of the old file ends in.
+    ///   - stage: Told of what begins.
+    ///   - report: Told of what an earlier run left and was put right.
     /// - Throws: `.unsupported` if the server would not take it; `.notEmpty` if a `peers.json` is there already; `.noSpace`,
     ///   `.io`. What stood there is in place then.
     package func run(
-        _ method: Method, time: String, isCancelled: @escaping @Sendable () -> Bool, report: (String) -> Void
+        _ method: Method, time: String, isCancelled: @escaping @Sendable () -> Bool,
+        stage: (MaintenanceStage) -> Void, report: (String) -> Void
     ) throws(StorageError) -> Result {
         let work = try WorkFolder(in: node.folder)
         defer { work.release() }
@@ -71,7 +75,7 @@ package struct PeersRewrite {
         do throws(StorageError) {
             switch method {
             case .peersFile: return try writePeersFile(result, work, time)
-            case .record: return try writeRecord(result, work, time, isCancelled)
+            case .record: return try writeRecord(result, work, time, isCancelled, stage)
             }
         } catch {
             // What is left behind is the next run's to look at.
@@ -131,9 +135,7 @@ extension PeersRewrite {
     private func writePeersFile(_ planned: Result, _ work: WorkFolder, _ time: String) throws(StorageError) -> Result {
         guard let folder = node.raftFolder else { return planned }
         var result = planned
-        let made = "\(work.folder.path)/\(PeersFile.name)"
-        try createFile(made, PeersFile.bytes(for: servers))
-        let status = try adoptOwner(made, work)
+        let status = try make(work)
         if let old = try folder.status(of: PeersFile.name) {
             try refuseOther(in: folder)
             let kept = try exchange(
@@ -147,14 +149,16 @@ extension PeersRewrite {
         return result
     }
 
-    /// Gives the new file the owner of the store, so that the server can read and delete it.
-    private func adoptOwner(_ path: String, _ work: WorkFolder) throws(StorageError) -> FileStatus {
-        let file = cs_open_own_file(work.folder.descriptor, PeersFile.name, O_RDWR, 0)
-        guard file >= 0 else { throw StorageError.system("open", path, errno: errno) }
+    /// Makes the file in the work folder, with the owner of the store, so that the server can read and delete it.
+    private func make(_ work: WorkFolder) throws(StorageError) -> FileStatus {
+        let path = "\(work.folder.path)/\(PeersFile.name)"
+        let file = try work.create(PeersFile.name)
         defer { Glibc.close(file) }
+        try writeAll(PeersFile.bytes(for: servers), to: file, path)
         try NewFile.adoptOwner(of: node.vault.status, file, path)
-        guard fsync(file) == 0, let status = try work.folder.status(of: PeersFile.name) else {
-            throw StorageError.system("sync", path, errno: errno)
+        guard fsync(file) == 0 else { throw StorageError.system("sync", path, errno: errno) }
+        guard let status = try work.folder.status(of: PeersFile.name) else {
+            throw StorageError(.io, "\(path) was removed by another process. See who writes there, and run again.")
         }
         return status
     }
@@ -216,13 +220,15 @@ extension PeersRewrite {
     }
 
     private func writeRecord(
-        _ planned: Result, _ work: WorkFolder, _ time: String, _ isCancelled: @escaping @Sendable () -> Bool
+        _ planned: Result, _ work: WorkFolder, _ time: String, _ isCancelled: @escaping @Sendable () -> Bool,
+        _ stage: (MaintenanceStage) -> Void
     ) throws(StorageError) -> Result {
+        stage(.measuring(node.vault.path))
         try refuseLackOfRoom(isCancelled)
         let exception = ContentPass.Exception(
             bucket: StateMachineNames.config, key: StateMachineNames.latestConfiguration,
             newValue: configuration.encoded)
-        let new = try NewFile(of: node.vault, in: work, exception: exception, isCancelled: isCancelled)
+        let new = try NewFile(of: node.vault, in: work, exception: exception, isCancelled: isCancelled, stage: stage)
         var result = planned
         result.oldPath = "\(node.path)/\(try new.takePlace(keepingOldAs: "fix-peers-\(time)"))"
         usleep(Compaction.graceMicroseconds)

@@ -121,6 +121,15 @@ final class WorkFolder: Sendable {
                 + "made in a folder of that name: move it away and run again.")
     }
 
+    /// Makes an empty file for its owner only, where nothing is.
+    ///
+    /// - Returns: Its descriptor, open for writing; the caller's to close.
+    func create(_ name: String) throws(StorageError) -> Int32 {
+        let file = cs_open_own_file(folder.descriptor, name, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        guard file >= 0 else { throw StorageError.system("create", "\(folder.path)/\(name)", errno: errno) }
+        return file
+    }
+
     /// Notes durably which file is about to change places with which; `nil` once that is done.
     func note(_ exchange: Exchange?) throws(StorageError) {
         try Self.write(Self.header + (exchange.map { "\($0.line)\n" } ?? ""), to: mark, folder)

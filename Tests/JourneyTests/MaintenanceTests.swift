@@ -66,6 +66,23 @@ import Testing
         }
     }
 
+    /// The directory of a Vault node whose address nobody can reach any more is made smaller, gets another address, and
+    /// becomes a cluster of three that survives the loss of the first.
+    @Test(arguments: ["vault-db", "peers-json"])
+    func aVaultsDirectoryBecomesAClusterElsewhere(_ method: String) async throws {
+        try await Journey.run { folder in
+            let fixture = Fixture("raft-vault-native")
+            let keys = try UnsealKeys(fileAt: fixture.served("init.json"))
+            let contents = try Contents(fileAt: fixture.served("expected.txt"))
+            let node = try Node(.newest, "node1", in: folder, .raft())
+            try fixture.unpack(into: "\(folder)/unpacked")
+            try FileManager.default.moveItem(atPath: "\(folder)/unpacked/data", toPath: node.data)
+            try Maintenance(node, folder).compact()
+            try Maintenance(node, folder).move([node], method)
+            try Cluster.grow(from: node, keys, contents, in: folder)
+        }
+    }
+
     /// How many entries of the log a node has not applied that the active one has.
     private static func lag(of node: Node, behind active: Node) throws -> Int {
         let servers = try active.api.ask("GET", "sys/storage/raft/autopilot/state")["data.servers"]

@@ -50,9 +50,9 @@ struct Compact {
     private var isJSON: Bool { flags.string("format") == "json" }
 
     func run() -> Int32 {
-        console.perform(flags) { _ in
+        console.perform(flags) { logger in
             do {
-                try work()
+                try work(logger)
                 return 0
             } catch {
                 throw nodeFailure(error)
@@ -60,13 +60,14 @@ struct Compact {
         }
     }
 
-    private func work() throws {
+    private func work(_ logger: Logger) throws {
         let directory = try NodeDirectory(flags, console)
         let cancellation = CancellationToken()
         try console.watchSignals(cancellation, announcement: nil)
         let node = try StoppedNode(path: directory.path)
         defer { node.close() }
-        let compaction = Compaction(node, isCancelled: { cancellation.isCancelled })
+        let compaction = Compaction(
+            node, isCancelled: { cancellation.isCancelled }, stage: logStages(logger.named("compact")))
         for remark in node.remarks + compaction.remarks { console.printError(remark) }
         let files = try compaction.plan()
         let removesOld = flags.boolean("remove-old")

@@ -76,16 +76,16 @@ struct FixPeers {
     private var isJSON: Bool { flags.string("format") == "json" }
 
     func run() -> Int32 {
-        console.perform(flags) { _ in
+        console.perform(flags) { logger in
             do {
-                return try work()
+                return try work(logger)
             } catch {
                 throw nodeFailure(error)
             }
         }
     }
 
-    private func work() throws -> Int32 {
+    private func work(_ logger: Logger) throws -> Int32 {
         guard let method = PeersRewrite.Method(rawValue: flags.string("method")) else {
             throw MigrationFailure(
                 .configuration, "-method takes peers-json or vault-db, not \"\(flags.string("method"))\".")
@@ -105,13 +105,13 @@ struct FixPeers {
                 : console.printResult(look.text(of: node.path))
             return look.findings.isEmpty ? 0 : MigrationFailure.Kind.differences.rawValue
         }
-        try rewrite(node, look, change, method, cancellation)
+        try rewrite(node, look, change, method, cancellation, logger)
         return 0
     }
 
     private func rewrite(
         _ node: StoppedNode, _ look: PeersLook, _ change: PeersChange, _ method: PeersRewrite.Method,
-        _ cancellation: CancellationToken
+        _ cancellation: CancellationToken, _ logger: Logger
     ) throws {
         let isForced = flags.boolean("force")
         let servers = try change.servers(changing: look, isPractice: flags.boolean("practice"), isForced: isForced)
@@ -126,7 +126,7 @@ struct FixPeers {
             ? try rewrite.plan(method)
             : try rewrite.run(
                 method, time: WallTime.now().compact, isCancelled: { cancellation.isCancelled },
-                report: { console.printError($0) })
+                stage: logStages(logger.named("fix-peers")), report: { console.printError($0) })
         isJSON
             ? EventWriter().emit("result", result.members(isDry: isDry))
             : console.printResult(result.text(isDry: isDry))

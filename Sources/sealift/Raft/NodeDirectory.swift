@@ -2,7 +2,9 @@ import Files
 import Flags
 import Migration
 import RaftDirectoryBackend
+import RaftMaintenance
 import Storage
+import Telemetry
 
 /// The directory of a stopped node, as a command line names it.
 struct NodeDirectory {
@@ -70,5 +72,16 @@ func nodeFailure(_ error: any Error) -> any Error {
         return MigrationFailure(.interrupted, "Interrupted. Nothing was changed but what was reported as done.")
     case .configuration: return MigrationFailure(.configuration, error.message, cause: error)
     default: return MigrationFailure(.failed, error.message, cause: error)
+    }
+}
+
+/// Says in the log what begins, for runs that take long.
+func logStages(_ logger: Logger) -> @Sendable (MaintenanceStage) -> Void {
+    { stage in
+        switch stage {
+        case .measuring(let path): logger.info("reading", ["file": .string(path)])
+        case .writing(let path): logger.info("writing anew", ["file": .string(path)])
+        case .comparing(let path): logger.info("comparing", ["file": .string(path)])
+        }
     }
 }
