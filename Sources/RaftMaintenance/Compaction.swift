@@ -4,6 +4,7 @@ import Glibc
 import RaftDirectoryBackend
 package import Storage
 import Telemetry
+import Wording
 
 /// Writes the files of a stopped node anew, dense and in key order, and puts them in place of the old ones once they are
 /// proven to hold the same.
@@ -152,7 +153,9 @@ package struct Compaction {
         var result = Result(
             file: measured, bytes: new.status.bytes, entries: new.entries, digest: new.digest.hexadecimal,
             oldPath: "\(file.folder.path)/\(kept)")
-        report("\(measured.name): the new file is in place, \(new.entries) entries read back and equal.")
+        report(
+            "\(measured.name): the new file is in place, \(formatCount(new.entries)) "
+                + "\(plural(new.entries, "entry", "entries")) read back and equal.")
         guard removesOld else { return result }
         guard try file.folder.status(of: kept)?.isSameFile(file.status) == true else {
             throw StorageError(

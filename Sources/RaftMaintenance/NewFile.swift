@@ -111,7 +111,7 @@ struct NewFile {
         guard found == digest, back.entries == read.entries, back.exceptionValue == exception?.newValue else {
             throw StorageError(
                 .io,
-                "\(path) does not read back as it was written (\(back.entries) entries of \(read.entries), digest "
+                "\(path) does not read back as it was written (entries: \(back.entries) of \(read.entries); digest "
                     + "\(found.hexadecimal.prefix(12)) in place of \(digest.hexadecimal.prefix(12))). The disk or the "
                     + "memory may be failing; \(file.path) is as it was.")
         }
