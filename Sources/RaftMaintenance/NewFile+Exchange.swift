@@ -50,7 +50,7 @@ func exchange(
     try folder.sync()
     do throws(StorageError) {
         guard try folder.status(of: kept)?.isSameFile(old) == true else { throw changed() }
-        try swap(name, in: folder, old: old, work: work, changed())
+        try swap(name, kept, in: folder, old: old, new: new, work: work)
     } catch {
         if try folder.status(of: kept)?.isSameFile(old) == true, try folder.status(of: name)?.isSameFile(old) == true {
             try folder.remove(kept)
@@ -59,18 +59,19 @@ func exchange(
     }
     try folder.sync()
     try work.folder.sync()
-    guard try folder.status(of: name)?.isSameFile(new) == true else { throw changed() }
     try work.note(nil)
     return kept
 }
 
-/// Lets the two names change places in one step, and removes the old file's name in the work folder.
+/// Lets the two names change places in one step; takes that back unless the old file came out and the new one, as it was
+/// compared, went in.
 private func swap(
-    _ name: String, in folder: NodeFolder, old: FileStatus, work: WorkFolder, _ changed: StorageError
+    _ name: String, _ kept: String, in folder: NodeFolder, old: FileStatus, new: FileStatus, work: WorkFolder
 ) throws(StorageError) {
     let path = "\(folder.path)/\(name)"
     let inner = work.folder.descriptor
-    guard cs_rename_exchange(inner, name, folder.descriptor, name) == 0 else {
+    let isExchange = cs_rename_exchange(inner, name, folder.descriptor, name) == 0
+    if !isExchange {
         guard [EINVAL, ENOSYS, EOPNOTSUPP].contains(errno) else {
             if errno == EXDEV {
                 throw StorageError(
@@ -84,13 +85,20 @@ private func swap(
         guard renameat(inner, name, folder.descriptor, name) == 0 else {
             throw StorageError.system("rename to", path, errno: errno)
         }
-        return
     }
-    guard try work.folder.status(of: name)?.isSameFile(old) == true else {
-        _ = cs_rename_exchange(inner, name, folder.descriptor, name)
-        throw changed
+    let cameOut = isExchange ? try work.folder.status(of: name) : try folder.status(of: kept)
+    guard try folder.status(of: name) == new, cameOut == old else {
+        if isExchange {
+            _ = cs_rename_exchange(inner, name, folder.descriptor, name)
+        } else {
+            renameat(folder.descriptor, kept, folder.descriptor, name)
+        }
+        throw StorageError(
+            .inUse,
+            "\(path), or the file that was to take its place, was written to by another process. The one that stood there "
+                + "was left; see who writes there, and run again.")
     }
-    try work.folder.remove(name)
+    if isExchange { try work.folder.remove(name) }
 }
 
 /// A name that nothing has.

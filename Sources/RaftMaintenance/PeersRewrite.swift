@@ -48,10 +48,15 @@ package struct PeersRewrite {
     /// What would be done, having seen that it can be.
     ///
     /// - Throws: As ``run(_:time:isCancelled:stage:report:)``.
-    package func plan(_ method: Method) throws(StorageError) -> Result {
+    package func plan(
+        _ method: Method, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(StorageError) -> Result {
         switch method {
-        case .peersFile: try planPeersFile()
-        case .record: try planRecord()
+        case .peersFile: return try planPeersFile()
+        case .record:
+            let result = try planRecord()
+            if result.isChanged { try refuseLackOfRoom(isCancelled) }
+            return result
         }
     }
 
@@ -70,7 +75,7 @@ package struct PeersRewrite {
         let work = try WorkFolder(in: node.folder)
         defer { work.release() }
         for repair in try work.clear() { report(repair) }
-        let result = try plan(method)
+        let result = try plan(method, isCancelled: isCancelled)
         guard result.isChanged else { return result }
         do throws(StorageError) {
             switch method {
@@ -223,8 +228,6 @@ extension PeersRewrite {
         _ planned: Result, _ work: WorkFolder, _ time: String, _ isCancelled: @escaping @Sendable () -> Bool,
         _ stage: (MaintenanceStage) -> Void
     ) throws(StorageError) -> Result {
-        stage(.measuring(node.vault.path))
-        try refuseLackOfRoom(isCancelled)
         let exception = ContentPass.Exception(
             bucket: StateMachineNames.config, key: StateMachineNames.latestConfiguration,
             newValue: configuration.encoded)

@@ -68,6 +68,59 @@ import Testing
         #expect(isDone && kills > 5, "\(kills) kills")
     }
 
+    /// Whatever somebody does to the new file before it is in place: it never gets there.
+    @Test func aNewFileThatIsNotTheSameIsNotPutInPlace() throws {
+        let sandbox = try Sandbox()
+        let store = try sandbox.unpack(.raftVault)
+        let original = try sandbox.dumps(of: store.path)
+        let spoil = try sandbox.write(
+            "spoil.py",
+            """
+            os, sys = map(__import__, ["os", "sys"])
+            data = bytearray(open(sys.argv[1], "rb").read()) if os.path.exists(sys.argv[1]) else b""
+            # Once both have changed places, the old file stands there, which has another name.
+            # A page that goes on with a long value does not begin with its own number.
+            rest = [p for p in range(2, len(data) // 4096) if data[p * 4096:p * 4096 + 8] != p.to_bytes(8, "little")]
+            if data[16:20] == b"\\xed\\xda\\x0c\\xed" and rest and os.stat(sys.argv[1]).st_nlink == 1:
+                with open(sys.argv[1], "r+b") as file:
+                    file.seek(rest[0] * 4096 + 2000)
+                    file.write(bytes([data[rest[0] * 4096 + 2000] ^ 1]))
+                print("spoiled")
+            """)
+        var spoiled = 0
+        for step in 9...30 {
+            let node = "\(sandbox.path)/node"
+            try sandbox.shell("rm -rf '\(node)'; cp -a '\(store.path)' '\(node)'")
+            let run = try sandbox.start(
+                Work.compact.words + [node],
+                adding: try Steps.variables(["STEPS_HASTE": "1", "STEPS_STOP": "\(step)"]))
+            try waitUntil("the run is halted") { run.program.isHalted }
+            let isSpoiled = try sandbox.shell("python3 '\(spoil)' '\(node)/.sealift-work/raft.db'") != ""
+            run.program.send(SIGCONT)
+            let outcome = try run.outcome()
+            #expect(try sandbox.dumps(of: node) == original, "step \(step)")
+            guard isSpoiled else { continue }
+            spoiled += 1
+            #expect(outcome.code == 2, "step \(step): \(outcome.errors)")
+            #expect(
+                ["does not read back", "written to", "another process"].contains { outcome.errors.contains($0) },
+                "step \(step): \(outcome.errors)")
+        }
+        #expect(spoiled >= 3)
+    }
+
+    @Test func aFileSystemWithoutHardLinksIsRefused() throws {
+        let sandbox = try Sandbox()
+        let store = try sandbox.unpack(.raftVault)
+        let before = try footprint(store.path).filter { !$0.key.isEmpty }
+        for work in [Work.compact, .record] {
+            let outcome = try sandbox.sealift(
+                work.words + [store.path], adding: try Steps.variables(["STEPS_HASTE": "1", "STEPS_LINKLESS": "1"]))
+            #expect(outcome.code == 2 && outcome.errors.contains("on a file system that knows hard links"))
+            #expect(try footprint(store.path).filter { !$0.key.isEmpty } == before)
+        }
+    }
+
     private func expectResult(
         _ work: Work, _ node: String, _ original: [String], _ sandbox: Sandbox, _ comment: Comment
     ) throws {

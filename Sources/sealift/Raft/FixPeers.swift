@@ -123,7 +123,7 @@ struct FixPeers {
         let isDry = flags.boolean("dry-run")
         let result =
             isDry
-            ? try rewrite.plan(method)
+            ? try rewrite.plan(method, isCancelled: { cancellation.isCancelled })
             : try rewrite.run(
                 method, time: WallTime.now().compact, isCancelled: { cancellation.isCancelled },
                 stage: logStages(logger.named("fix-peers")), report: { console.printError($0) })
