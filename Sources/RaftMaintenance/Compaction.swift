@@ -157,9 +157,11 @@ package struct Compaction {
             "\(measured.name): the new file is in place, \(formatCount(new.entries)) "
                 + "\(plural(new.entries, "entry", "entries")) read back and equal.")
         guard removesOld else { return result }
-        guard try file.folder.status(of: kept)?.isSameFile(file.status) == true else {
+        guard try file.folder.status(of: kept) == file.status else {
             throw StorageError(
-                .inUse, "\(file.folder.path)/\(kept) is not the old file any more. It was left; see who made it.")
+                .inUse,
+                "\(file.folder.path)/\(kept) is not the old file any more, or was written to. It was left; see who did that."
+            )
         }
         try file.folder.remove(kept)
         try file.folder.sync()
