@@ -79,8 +79,14 @@ let package = Package(
             "RaftClusterBackend", path: "Sources/Backends/RaftCluster",
             ["Storage", "Files", "Workers", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
 
-        // Floor 4: the migration itself.
+        // Floor 4: the migration itself, and what is done to a stopped node.
         room("Migration", ["Storage", "Files", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),
+        room(
+            "RaftMaintenance",
+            [
+                "Storage", "Files", "Bolt", "RaftFormat", "RaftDirectoryBackend", "Digest", "JSON", "Telemetry",
+                "CSystem", "Wording",
+            ]),
         room(
             "Practice",
             [
@@ -103,8 +109,8 @@ let package = Package(
             dependencies: [
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster",
-                "RaftCore",
-                "Sockets", "HTTPClient", "JSON", "Migration", "HTTPServer", "Practice", "CSystem", "Wording",
+                "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration", "RaftMaintenance",
+                "HTTPServer", "Practice", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck, raftpeer) are built by the tests that run them.
@@ -153,6 +159,9 @@ let package = Package(
                 "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
                 "StorageTestKit", "TestSupport", "Telemetry", "Workers",
             ]),
+        tests(
+            "RaftMaintenance",
+            ["RaftMaintenance", "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "TestSupport"]),
         tests(
             "DynamoDBBackend",
             [

@@ -94,7 +94,7 @@ package struct BoltBucket: Sendable {
         return names
     }
 
-    private func walk(_ pass: TreeWalk, lower: Bytes?, _ body: TreeWalk.Visitor) throws -> TreeWalk.Outcome {
+    func walk(_ pass: TreeWalk, lower: Bytes?, _ body: TreeWalk.Visitor) throws -> TreeWalk.Outcome {
         try file.image.requireOpen()
         var pass = pass
         defer { pass.finish() }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Writes a new bbolt file in one pass: buckets one after the other, each with ascending keys.
 ///
 /// Memory is bounded by one page and two branch pages per level of the tree, plus the names of the top-level buckets.
@@ -26,6 +28,26 @@ package final class BoltBuilder {
     ///   first update of any page splits it.
     /// - Throws: `.invalidInput` for the numbers; `.io`, with `errno` EEXIST if the file exists.
     package init(path: String, pageSize: Int = 4_096, fill: Double = 0.9) throws(BoltError) {
+        limit = try Self.limit(path, pageSize, fill)
+        writer = try PageWriter(path: path, pageSize: pageSize)
+    }
+
+    /// Builds in an empty file that is open for writing, wherever its path leads.
+    ///
+    /// - Parameters:
+    ///   - descriptor: The builder's to close, whatever happens.
+    ///   - path: What to call the file in messages; ``discard()`` removes no name.
+    package init(descriptor: Int32, path: String, pageSize: Int, fill: Double = 0.9) throws(BoltError) {
+        do throws(BoltError) {
+            limit = try Self.limit(path, pageSize, fill)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        writer = try PageWriter(descriptor: descriptor, path: path, pageSize: pageSize)
+    }
+
+    private static func limit(_ path: String, _ pageSize: Int, _ fill: Double) throws(BoltError) -> Int {
         guard Layout.isAllowedPageSize(pageSize) else {
             throw BoltError(
                 .invalidInput, path,
@@ -34,8 +56,15 @@ package final class BoltBuilder {
         guard fill >= 0.1, fill <= 1 else {
             throw BoltError(.invalidInput, path, "pages cannot be filled by the factor \(fill); take 0.1 to 1.0.")
         }
+        return Int(Double(pageSize) * fill)
+    }
+
+    /// Counts what a file would take, and makes none: ``complete()`` ends it, ``bytesWritten`` is then the file's size.
+    ///
+    /// - Parameter pageSize: As of a file that was read.
+    package init(measuring pageSize: Int, fill: Double = 0.9) throws(BoltError) {
         limit = Int(Double(pageSize) * fill)
-        writer = try PageWriter(path: path, pageSize: pageSize)
+        writer = try PageWriter(measuring: pageSize)
     }
 
     /// Bytes produced so far, those still in memory included.

@@ -1,3 +1,5 @@
+package import Glibc
+
 /// A bbolt file, opened for reading through a memory map and guarded by bbolt's own shared lock.
 ///
 /// The meta page, the root and every page met later are checked before they are believed: damaged or hostile bytes
@@ -12,14 +14,16 @@ package final class BoltReader: Sendable {
     /// The transaction that wrote the state being read.
     package let txID: UInt64
     /// False if the file was written with bbolt's option "no freelist sync", as Vault and OpenBao do.
-    package let freeListIsPersisted: Bool
+    package var freeListIsPersisted: Bool { freeList != nil }
     /// Bytes in the file when it was opened; may exceed `highWaterMark * pageSize`.
     package let fileSize: Int
     /// Sentences for the user about what was odd but harmless, such as the use of the older meta page.
     package let notes: [String]
 
-    private let file: PageFile
-    private let root: BoltBucket
+    let file: PageFile
+    let root: BoltBucket
+    /// The page of the persisted free list.
+    let freeList: PageID?
 
     /// Opens the file and takes the shared lock, which is held until `close` or until the last bucket is let go.
     ///
@@ -43,7 +47,7 @@ package final class BoltReader: Sendable {
         pageSize = live.meta.pageSize
         highWaterMark = live.meta.highWaterMark
         txID = live.meta.txID
-        freeListIsPersisted = live.meta.freeList != Layout.noFreeList
+        freeList = live.meta.freeList == Layout.noFreeList ? nil : live.meta.freeList
         fileSize = image.size
         notes = live.notes
         file = PageFile(image: image, pageSize: pageSize, highWaterMark: highWaterMark)
@@ -65,6 +69,9 @@ package final class BoltReader: Sendable {
     package func bucket(_ name: [UInt8]) throws(BoltError) -> BoltBucket? {
         try root.bucket(name)
     }
+
+    /// What the system says of the open file, wherever its name leads by now; `nil` after ``close()``.
+    package func currentStatus() -> stat? { file.image.currentStatus() }
 
     /// Gives back lock and resident pages; every later operation on the reader and its buckets throws
     /// `.invalidInput`. May be called repeatedly and from any thread, also while others read: those finish unharmed,

@@ -13,6 +13,9 @@ final class PageWriter {
     private var used = 0
     private var flushed = 0
     private var handedToDisk = 0
+    private let ownsName: Bool
+    /// Whether pages are only counted.
+    private let isMeasuring: Bool
 
     private static let capacity = 256 << 10
     /// Larger pieces go to the kernel from where they are.
@@ -21,15 +24,39 @@ final class PageWriter {
     private static let writeBehind = 8 << 20
 
     /// Creates the file, which must not exist, for the owner only, and leaves room for the meta pages.
-    init(path: String, pageSize: Int) throws(BoltError) {
-        self.path = path
-        self.pageSize = pageSize
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    convenience init(path: String, pageSize: Int) throws(BoltError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let number = errno
             let advice = number == EEXIST ? " Remove it or choose another name." : ""
             throw BoltError(.io, path, "the file cannot be created: \(systemText(number)).\(advice)", errno: number)
         }
+        try self.init(descriptor: descriptor, path: path, pageSize: pageSize, ownsName: true)
+    }
+
+    /// Writes into an empty file that is open for writing, and leaves room for the meta pages.
+    ///
+    /// - Parameters:
+    ///   - descriptor: The writer's to close, whatever happens.
+    ///   - path: What to call the file in messages.
+    ///   - ownsName: Whether ``discard()`` removes what stands at the path.
+    init(descriptor: Int32, path: String, pageSize: Int, ownsName: Bool = false) throws(BoltError) {
+        self.path = path
+        self.pageSize = pageSize
+        self.ownsName = ownsName
+        self.descriptor = descriptor
+        isMeasuring = false
+        buffer = .allocate(byteCount: Self.capacity, alignment: 4_096)
+        try appendZeros(2 * pageSize)
+    }
+
+    /// Counts the pages that a file would have, and writes nothing.
+    init(measuring pageSize: Int) throws(BoltError) {
+        path = ""
+        self.pageSize = pageSize
+        ownsName = false
+        isMeasuring = true
+        descriptor = -1
         buffer = .allocate(byteCount: Self.capacity, alignment: 4_096)
         try appendZeros(2 * pageSize)
     }
@@ -104,6 +131,7 @@ final class PageWriter {
     }
 
     private func writeMetaPages(root: PageID, freeList: PageID) throws(BoltError) {
+        if isMeasuring { return }
         // The next commit has number 3 and overwrites page 1, the older of the two.
         for (number, txID) in [(UInt64(0), UInt64(2)), (1, 1)] {
             let meta = MetaPage(
@@ -124,7 +152,7 @@ final class PageWriter {
         guard descriptor >= 0 else { return }
         _ = Glibc.close(descriptor)
         descriptor = -1
-        _ = unlink(path)
+        if ownsName { _ = unlink(path) }
     }
 
     private func appendZeros(_ count: Int) throws(BoltError) {
@@ -144,6 +172,10 @@ final class PageWriter {
     }
 
     private func write(_ start: UnsafeRawPointer, _ count: Int) throws(BoltError) {
+        if isMeasuring {
+            flushed += count
+            return
+        }
         var done = 0
         while done < count {
             let written = Glibc.write(descriptor, start + done, min(count - done, Self.writeBehind))

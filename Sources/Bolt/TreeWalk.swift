@@ -8,20 +8,29 @@ struct TreeWalk {
     let upper: Bytes?
     /// Nil if a bucket among the entries is an error.
     let onBucket: Visitor?
+    /// Told of every page with its level, counted from 1 at the tree's root; not of inline buckets.
+    let onPage: ((Page, Int) -> Void)?
     private var meter = TouchMeter()
 
-    init(_ file: PageFile, _ budget: ScanBudget, upper: Bytes?, onBucket: Visitor? = nil) {
+    init(
+        _ file: PageFile, _ budget: ScanBudget, upper: Bytes?, onBucket: Visitor? = nil,
+        onPage: ((Page, Int) -> Void)? = nil
+    ) {
         self.file = file
         self.budget = budget
         self.upper = upper
         self.onBucket = onBucket
+        self.onPage = onPage
     }
 
     /// Visits the tree whose top page has been paid for. `lower` matters for its first entries only.
     mutating func walk(
         _ page: Page, depth: Int, _ window: Window, lower: Bytes?, _ visitor: Visitor
     ) throws -> Outcome {
-        if !page.isInline { meter.touch(page, file) }
+        if !page.isInline {
+            meter.touch(page, file)
+            onPage?(page, depth)
+        }
         return page.isLeaf
             ? try visitLeaf(page, window, lower: lower, visitor)
             : try visitBranch(page, depth: depth, window, lower: lower, visitor)

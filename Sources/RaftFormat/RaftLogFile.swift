@@ -79,11 +79,11 @@ package enum RaftLogFile {
         }
     }
 
-    private static func bigEndian(_ value: UInt64) -> [UInt8] {
+    static func bigEndian(_ value: UInt64) -> [UInt8] {
         withUnsafeBytes(of: value.bigEndian) { Array($0) }
     }
 
-    private static func number(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
+    static func number(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
         guard bytes.count == 8 else { return nil }
         return UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
     }

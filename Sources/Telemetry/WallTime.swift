@@ -48,6 +48,11 @@ package struct WallTime: Sendable, Equatable {
         "\(dateAndTime).\(padded(nanosecond / 1000, 6))\(zone(separator: ":"))"
     }
 
+    /// `20261121T073300`: for names of files.
+    package var compact: String {
+        "\(padded(year, 4))\(padded(month, 2))\(padded(day, 2))T\(padded(hour, 2))\(padded(minute, 2))\(padded(second, 2))"
+    }
+
     private var dateAndTime: String {
         "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T"
             + "\(padded(hour, 2)):\(padded(minute, 2)):\(padded(second, 2))"

@@ -10,7 +10,8 @@ let checkCommand = CommandSpec(
     path: ["sealift", "check"], summary: "Compare source and destination by content",
     description: """
         Reads both stores of a migration's file, changing neither, and compares every entry by its SHA-256. Prints \
-        every difference: + only at the destination, - missing at the destination, * different, ! unreadable.
+        every difference: + only at the destination, - missing at the destination, * different, ! unreadable. Of \
+        integrated storage it also shows how the files use their pages, and what `raft compact` would give back.
 
         Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
         3 differences, 130 interrupted.
@@ -80,6 +81,7 @@ struct Check {
         let combined = combinedPath.isEmpty || (showsAll && isJSON) ? nil : try ResultWriter(path: combinedPath)
         var shown = 0
         let result: StoreCheck.Result
+        let files: CheckedFiles
         do {
             result = try check.run { verdict, key in
                 try combined?.writeLine("\(verdict.sign) \(escapedKey(key))")
@@ -95,6 +97,7 @@ struct Check {
                 }
             }
             try combined?.finish()
+            files = try CheckedFiles([("source", source), ("destination", destination)], console, cancellation)
         } catch let error as StorageError where error.code == .cancelled {
             throw MigrationFailure(.interrupted, "Interrupted. Nothing was changed.")
         }
@@ -113,7 +116,9 @@ struct Check {
                 if let problem { console.printError(problem) }
             }
         }
-        isJSON ? EventWriter().emit("result", members(result)) : console.printResult(text(result))
+        isJSON
+            ? EventWriter().emit("result", members(result) + [("files", files.json)])
+            : console.printResult(text(result) + files.text)
         return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
     }
 

@@ -17,8 +17,7 @@ let rootCommand = CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
         checkCommand, checksumCommand, planCommand, inspectCommand, raftCommand, practiceTableCommand,
-        completionCommand,
-        helpCommand, referenceCommand,
+        completionCommand, helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
 
@@ -26,6 +25,7 @@ let rootCommand = CommandSpec(
 ///
 /// - Returns: The exit code.
 func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> Int32 {
+    if let found = raftCommands.first(where: { $0.spec.path == command.path }) { return found.run(flags, console) }
     switch command.path.dropFirst().joined(separator: " ") {
     case "operator migrate": return OperatorMigrate(flags, console).run()
     case "check": return Check(flags, console).run()
@@ -34,6 +34,7 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "inspect ls": return Inspect(flags, console).list()
     case "inspect du": return Inspect(flags, console).usage()
     case "inspect stat": return Inspect(flags, console).stat()
+    case "inspect pages": return InspectPages(flags, console).run()
     case "practice-table": return PracticeTableRun(flags, console).run()
     case "completion": return printCompletion(flags, console)
     case "reference":

@@ -5,7 +5,8 @@ import Testing
 @Suite struct CommandWordTests {
     private static let commands: [[String]] = [
         [], ["operator"], ["operator", "migrate"], ["check"], ["checksum"], ["inspect"], ["inspect", "ls"],
-        ["inspect", "du"], ["inspect", "stat"], ["completion"], ["version"], ["help", "backends"], ["reference"],
+        ["inspect", "du"], ["inspect", "stat"], ["inspect", "pages"], ["raft"], ["raft", "fix-peers"],
+        ["raft", "compact"], ["completion"], ["version"], ["help", "backends"], ["reference"],
     ]
 
     @Test(arguments: commands, ["-h", "-help", "--help"])
@@ -71,7 +72,9 @@ import Testing
     /// Every word that begins a line of a page in roff is a request that man(7) has, and no text became one.
     @Test func manPagesAreRoff() throws {
         let sandbox = try Sandbox()
-        for command in [[], ["operator", "migrate"], ["check"], ["practice-table"], ["help", "backends"]] {
+        for command in [
+            [], ["operator", "migrate"], ["check"], ["practice-table"], ["help", "backends"], ["raft", "fix-peers"],
+        ] {
             let page = try sandbox.sealift(["reference", "man"] + command)
             #expect(page.code == 0 && page.output.hasPrefix(".TH \""))
             let requests: Set = [".TH", ".SH", ".PP", ".TP", ".B", ".I", ".RS", ".RE", ".nf", ".fi"]

@@ -19,6 +19,8 @@ struct Readme {
     static let threeMachinesPage = "Sources/RaftCluster/RaftCluster.docc/ThreeMachines.md"
     static let rehearsalPage = "Sources/Practice/Practice.docc/Rehearsal.md"
 
+    static let stoppedNodesPage = "Sources/RaftMaintenance/RaftMaintenance.docc/StoppedNodes.md"
+
     /// Whether a line shows a form, with options in brackets and arguments in capitals, and not a command.
     private static func isUsage(_ line: String) -> Bool {
         line.contains("[") || line.split(separator: " ").contains { $0.allSatisfy(\.isUppercase) }

@@ -38,8 +38,9 @@ package final class Node {
     package var clusterAddress: String { "https://127.0.0.1:\(clusterPort)" }
 
     private let folder: String
-    private let clusterPort: Int
-    private let configuration: String
+    private var clusterPort: Int
+    private let port: Int
+    private let stanzas: (storage: String, seal: String)
     private var process: ServerProcess?
 
     /// Prepares a server.
@@ -54,23 +55,33 @@ package final class Node {
         self.version = version
         self.name = name
         self.folder = "\(folder)/\(name)"
-        let port = try FreePort.take()
+        port = try FreePort.take()
         clusterPort = try FreePort.take()
         api = ServerAPI(url: "http://127.0.0.1:\(port)")
-        configuration =
-            Self.stanza(storage, name, "\(folder)/\(name)/data") + """
-                listener "tcp" {
-                  address         = "127.0.0.1:\(port)"
-                  cluster_address = "127.0.0.1:\(clusterPort)"
-                  tls_disable     = true
-                }
-                api_addr     = "http://127.0.0.1:\(port)"
-                cluster_addr = "https://127.0.0.1:\(clusterPort)"
-                \(seal)
-
-                """
+        stanzas = (Self.stanza(storage, name, "\(folder)/\(name)/data"), seal)
         try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
     }
+
+    /// The server's file.
+    private var configuration: String {
+        stanzas.storage + """
+            listener "tcp" {
+              address         = "127.0.0.1:\(port)"
+              cluster_address = "127.0.0.1:\(clusterPort)"
+              tls_disable     = true
+            }
+            api_addr     = "http://127.0.0.1:\(port)"
+            cluster_addr = "https://127.0.0.1:\(clusterPort)"
+            \(stanzas.seal)
+
+            """
+    }
+
+    /// `host:port` of its cluster listener.
+    package var clusterHostAndPort: String { "127.0.0.1:\(clusterPort)" }
+
+    /// Lets it listen for its cluster elsewhere from its next start on, as a machine that got another address does.
+    package func moveClusterListener() throws { clusterPort = try FreePort.take() }
 
     private static func stanza(_ storage: Storage, _ name: String, _ data: String) -> String {
         switch storage {

@@ -3,13 +3,17 @@
 //	address TEXT        what Go makes of a cluster address: "host HOST:PORT" or "error TEXT"
 //	log FILE INDEX KINDS
 //	                    a raft.db whose log starts at INDEX, one entry a letter: c command, n no-op, b barrier,
-//	                    f configuration, x bytes that are no entry
+//	                    f something in place of a configuration, m a configuration of one voter node2 at
+//	                    10.0.0.2:8201, x bytes that are no entry
+//	store FILE          opens a raft.db as a server's library does and prints term, first and last index, vote, and a
+//	                    digest of all its entries as the library decodes them
 //	boot DIR ID         starts a node on a directory as a server does, waits until it leads, commits an entry, and
 //	                    prints what it saw
 package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,10 +43,12 @@ func main() {
 		address(os.Args[2])
 	case len(os.Args) == 5 && os.Args[1] == "log":
 		writeLog(os.Args[2], os.Args[3], os.Args[4])
+	case len(os.Args) == 3 && os.Args[1] == "store":
+		store(os.Args[2])
 	case len(os.Args) == 4 && os.Args[1] == "boot":
 		boot(os.Args[2], os.Args[3])
 	default:
-		must(errors.New("usage: raftcheck address TEXT | log FILE INDEX KINDS | boot DIR ID"))
+		must(errors.New("usage: raftcheck address TEXT | log FILE INDEX KINDS | store FILE | boot DIR ID"))
 	}
 }
 
@@ -62,13 +68,19 @@ func writeLog(path, first, kinds string) {
 	must(store.SetUint64([]byte("CurrentTerm"), 3))
 	types := map[rune]raft.LogType{
 		'c': raft.LogCommand, 'n': raft.LogNoop, 'b': raft.LogBarrier, 'f': raft.LogConfiguration,
+		'm': raft.LogConfiguration,
 	}
+	membership := []byte("\x81\xa7Servers\x91\x83\xa7Address\xad10.0.0.2:8201\xa2ID\xa5node2\xa8Suffrage\x00")
 	damaged := []uint64{}
 	for _, kind := range kinds {
 		if kind == 'x' {
 			damaged = append(damaged, index)
 		} else {
-			must(store.StoreLog(&raft.Log{Index: index, Term: 3, Type: types[kind], Data: []byte("some data")}))
+			data := []byte("some data")
+			if kind == 'm' {
+				data = membership
+			}
+			must(store.StoreLog(&raft.Log{Index: index, Term: 3, Type: types[kind], Data: data}))
 		}
 		index++
 	}
@@ -84,6 +96,31 @@ func writeLog(path, first, kinds string) {
 		return nil
 	}))
 	must(db.Close())
+}
+
+func store(path string) {
+	logs, err := raftboltdb.NewBoltStore(path)
+	must(err)
+	term, err := logs.GetUint64([]byte("CurrentTerm"))
+	must(err)
+	candidate, err := logs.Get([]byte("LastVoteCand"))
+	if err != nil && err.Error() != "not found" {
+		must(err)
+	}
+	first, err := logs.FirstIndex()
+	must(err)
+	last, err := logs.LastIndex()
+	must(err)
+	digest := sha256.New()
+	count := 0
+	for index := first; index <= last && first > 0; index++ {
+		var entry raft.Log
+		must(logs.GetLog(index, &entry))
+		fmt.Fprintf(digest, "%d %d %d %x %x\n", entry.Index, entry.Term, entry.Type, entry.Data, entry.Extensions)
+		count++
+	}
+	fmt.Printf("term %d vote %s first %d last %d entries %d %x\n", term, candidate, first, last, count, digest.Sum(nil))
+	must(logs.Close())
 }
 
 // boltSnapshots presents vault.db as the node's only snapshot, as a server does.

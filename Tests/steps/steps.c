@@ -4,6 +4,8 @@
 //   STEPS_KILL=n  the process ends by SIGKILL before its n-th change
 //   STEPS_STOP=n  the process halts by SIGSTOP before its n-th change
 //   STEPS_DENY=x  nothing is renamed to a path that ends in x (EIO)
+//   STEPS_HASTE=1 nothing sleeps: a run that waits for others does not
+//   STEPS_LINKLESS=1 no file gets a second name (EPERM), as on some file systems
 //   STEPS_PLAIN=1 renameat2 knows no flags, as on some network file systems
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -46,6 +48,8 @@ CHANGE(int, ftruncate, (int file, off_t length), (file, length))
 CHANGE(int, ftruncate64, (int file, off_t length), (file, length))
 CHANGE(ssize_t, pwrite, (int file, const void *bytes, size_t count, off_t at), (file, bytes, count, at))
 CHANGE(ssize_t, pwrite64, (int file, const void *bytes, size_t count, off_t at), (file, bytes, count, at))
+CHANGE(int, fchown, (int file, uid_t user, gid_t group), (file, user, group))
+CHANGE(int, fchmod, (int file, mode_t mode), (file, mode))
 CHANGE(int, fsync, (int file), (file))
 CHANGE(int, fdatasync, (int file), (file))
 
@@ -71,4 +75,21 @@ int renameat2(int a, const char *from, int b, const char *to, unsigned flags) {
     return -1;
   }
   return original(a, from, b, to, flags);
+}
+
+int linkat(int a, const char *from, int b, const char *to, int flags) {
+  static int (*original)(int, const char *, int, const char *, int);
+  if (!original) original = (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
+  step();
+  if (getenv("STEPS_LINKLESS")) {
+    errno = EPERM;
+    return -1;
+  }
+  return original(a, from, b, to, flags);
+}
+
+int usleep(useconds_t time) {
+  static int (*original)(useconds_t);
+  if (!original) original = (int (*)(useconds_t))dlsym(RTLD_NEXT, "usleep");
+  return getenv("STEPS_HASTE") ? 0 : original(time);
 }

@@ -181,6 +181,9 @@ package struct ClusterAddress: Sendable, Equatable {
         return remarks
     }
 
+    /// Whether it leads back to the machine that dials it.
+    package var isLoopback: Bool { objection == HostForm.loopbackReason }
+
     /// Whether a practice run may use the address all the same: a single node boots with it.
     package var isExcusedInPractice: Bool { objection == HostForm.loopbackReason || objection == Reason.port }
 }

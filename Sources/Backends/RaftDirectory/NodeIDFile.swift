@@ -1,17 +1,17 @@
 import CSystem
 import Files
 import Glibc
-import Storage
+package import Storage
 
 /// The file `node-id`: the node's id as it is, without trimming (a server takes a line feed at its end for a part of it).
-enum NodeIDFile {
+package enum NodeIDFile {
     /// An id is a word.
     private static let maximumBytes = 4096
 
     /// What the file in a directory holds; `nil` if there is none, or nothing in it.
     ///
     /// - Throws: `.notEmpty` for a link, or anything else that is no regular file: it could not be kept as it is.
-    static func bytes(in path: String) throws(StorageError) -> [UInt8]? {
+    package static func bytes(in path: String) throws(StorageError) -> [UInt8]? {
         let file = "\(path)/\(RaftDirectoryPlacement.nodeIDFile)"
         var info = stat()
         if lstat(file, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
@@ -34,7 +34,7 @@ enum NodeIDFile {
     }
 
     /// The id that the bytes stand for.
-    static func id(_ bytes: [UInt8], in path: String) throws(StorageError) -> String {
+    package static func id(_ bytes: [UInt8], in path: String) throws(StorageError) -> String {
         guard let id = String(validating: bytes, as: UTF8.self) else {
             throw StorageError(
                 .notEmpty, "\(path)/\(RaftDirectoryPlacement.nodeIDFile) is no text, so no node's id. Move it away.")

@@ -1,4 +1,4 @@
-import Bolt
+package import Bolt
 import Files
 import Glibc
 import RaftFormat
@@ -164,7 +164,7 @@ extension EntryRules {
 
 extension StorageError {
     /// The same mishap in the words of the storage model.
-    init(_ error: BoltError) {
+    package init(_ error: BoltError) {
         let code: Code =
             switch error.code {
             case .damaged, .truncated, .unsupported: .damagedStore
@@ -178,7 +178,7 @@ extension StorageError {
 }
 
 /// Runs `body` and turns what it throws into errors of the storage model.
-func storageErrors<Result>(_ body: () throws -> Result) throws(StorageError) -> Result {
+package func storageErrors<Result>(_ body: () throws -> Result) throws(StorageError) -> Result {
     do {
         return try body()
     } catch let error as BoltError {

@@ -2,9 +2,11 @@ import Files
 package import Storage
 
 extension RaftDirectoryBackend {
-    private static let pathOption = BackendOption(
+    /// Where the directory is.
+    package static let pathOption = BackendOption(
         "path", .path, environment: ["BAO_RAFT_PATH", "VAULT_RAFT_PATH"], "The directory that holds vault.db.")
-    private static let nodeIDOption = BackendOption(
+    /// Whose it is.
+    package static let nodeIDOption = BackendOption(
         "node_id", .text, environment: ["BAO_RAFT_NODE_ID", "VAULT_RAFT_NODE_ID"],
         "The node's id; without it that of a node-id file in the directory, or a random one.")
 

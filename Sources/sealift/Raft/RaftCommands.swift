@@ -2,10 +2,13 @@ import Flags
 
 /// `sealift raft`: the Raft log store, and directories of integrated storage.
 let raftCommand = CommandSpec(
-    path: ["sealift", "raft"], summary: "Run and operate a Raft log store",
+    path: ["sealift", "raft"], summary: "Run a Raft log store; mend and shrink nodes of integrated storage",
     description: """
         The Raft log store keeps a store on several machines at once: every write is durable on most of them before it is \
         acknowledged, and each node can prove its copy. A migration fills it as storage_destination "raft_cluster".
+
+        fix-peers and compact are for nodes of integrated storage (Raft), Vault's and OpenBao's. Commands that take a \
+        directory work on a stopped node: a server's lock is respected.
         """,
     subcommands: raftCommands.map(\.spec))
 
@@ -24,4 +27,6 @@ let raftCommands: [RaftCommand] = [
     RaftCommand(spec: raftTransferCommand) { RaftMembers($0, $1).transfer() },
     RaftCommand(spec: raftStatusCommand) { RaftStatus($0, $1).run() },
     RaftCommand(spec: raftExportCommand) { RaftExport($0, $1).run() },
+    RaftCommand(spec: fixPeersCommand) { FixPeers($0, $1).run() },
+    RaftCommand(spec: compactCommand) { Compact($0, $1).run() },
 ]
