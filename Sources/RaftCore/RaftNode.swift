@@ -49,7 +49,9 @@ package struct RaftNode: Sendable {
         commitIndex = log.base.index
         persistedIndex = log.lastIndex
         draw = Draw(seed: seed)
-        deadline = draw.spread(timing.heartbeatTimeout)
+        // Whoever votes alone waits for nobody.
+        let isAlone = log.membership.isVoter(id) && log.membership.majority == 1
+        deadline = isAlone ? 1 : draw.spread(timing.heartbeatTimeout)
     }
 
     package var isCandidate: Bool {

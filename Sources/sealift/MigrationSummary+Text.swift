@@ -33,7 +33,8 @@ func summaryText(_ summary: MigrationSummary) -> String {
         let all = counted(totals.entries, "entry", "entries")
         for destination in summary.destinations {
             let place = summary.destinations.count > 1 ? " in \(destination.location)" : ""
-            let way = destination.copies.contains(where: \.isEqual) ? "by the digest of every node" : "read back and equal"
+            let way =
+                destination.copies.contains(where: \.isEqual) ? "by the digest of every node" : "read back and equal"
             row("Proven", "\(formatCount(destination.comparison.same)) of \(all) \(way)\(place)")
         }
     }

@@ -63,7 +63,8 @@ import Testing
             if command.contains("raft export") {
                 // Nobody else could dial the loopback addresses that stand for the machines'.
                 command += " -practice"
-                try sandbox.run("kill $(cat server*.pid); for i in $(seq 300); do pgrep -F server1.pid || break; sleep 0.1; done")
+                try sandbox.run(
+                    "kill $(cat server*.pid); for i in $(seq 300); do pgrep -F server1.pid || break; sleep 0.1; done")
             }
             let isServer = command.hasPrefix("sealift raft server")
             let outcome = try isServer ? sandbox.background(command) : sandbox.run(command)

@@ -29,6 +29,8 @@ let raftStatusCommand = CommandSpec(
 struct RaftStatus {
     /// How long digests are waited for.
     private static let patience = Duration.seconds(600)
+    /// How often nodes are asked again that have not answered.
+    private static let askAgain = Duration.seconds(10)
     /// Entries that a node may be behind and still be up to date.
     private static let lag = 64
 
@@ -78,12 +80,20 @@ struct RaftStatus {
     ) throws(StorageError) -> [ClusterNodeState] {
         let isCancelled: @Sendable () -> Bool = { cancellation.isCancelled }
         guard flags.boolean("prove") else { return try client.nodes(isCancelled: isCancelled) }
-        let index = try client.prove(isCancelled: isCancelled)
+        var index = try client.prove(isCancelled: isCancelled)
+        var asked = ContinuousClock.now
         let deadline = ContinuousClock.now + Self.patience
         while true {
             let nodes = try client.nodes(isCancelled: isCancelled)
             let isComplete = nodes.allSatisfy { $0.proofIndex >= index || !$0.isReachable || !$0.problem.isEmpty }
             if isComplete || ContinuousClock.now > deadline { return nodes }
+            // A node that has come by a snapshot since has not seen the question.
+            if ContinuousClock.now - asked > Self.askAgain,
+                nodes.contains(where: { $0.appliedIndex >= index && $0.proofIndex < index })
+            {
+                index = try client.prove(isCancelled: isCancelled)
+                asked = .now
+            }
             usleep(100_000)
         }
     }
