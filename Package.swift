@@ -199,4 +199,8 @@ if Context.environment["SEALIFT_BENCHMARKS"] != nil {
         .executableTarget(
             name: "PageBenchmark", dependencies: ["DynamoDBBackend", "JSON", "Migration", "Storage", "Zlib"],
             path: "Tests/Benchmarks/PageBenchmark", swiftSettings: house))
+    package.targets.append(
+        .executableTarget(
+            name: "RaftBenchmark", dependencies: ["HTTPClient", "RaftClusterBackend", "RaftFormat", "Storage", "Workers"],
+            path: "Tests/Benchmarks/RaftBenchmark", swiftSettings: house))
 }

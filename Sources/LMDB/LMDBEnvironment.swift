@@ -37,11 +37,14 @@ package final class LMDBEnvironment: @unchecked Sendable {
     /// - Parameters:
     ///   - maximumBytes: Address space reserved for the file, the limit of its growth.
     ///   - isDurable: Whether a commit waits for the disk. Scratch data needs no waiting.
+    ///   - mayLoseLast: Whether the last commit may be undone by a crash of the machine, which spares half of the waiting; the
+    ///     file stays whole.
     ///   - readsBesideWrites: Whether ``read(_:)`` runs beside a transaction and sees what was committed when it began. The
     ///     library then keeps a lock file, `path` with `-lock`, and pages that a long reading still needs are not used anew.
     ///   - names: Tables to open or make beside the unnamed one, which then holds their names and nothing of the caller's.
     package init(
-        path: String, maximumBytes: Int, isDurable: Bool, readsBesideWrites: Bool = false, tables names: [String] = []
+        path: String, maximumBytes: Int, isDurable: Bool, mayLoseLast: Bool = false, readsBesideWrites: Bool = false,
+        tables names: [String] = []
     ) throws(LMDBError) {
         var created: OpaquePointer?
         try check(mdb_env_create(&created), "mdb_env_create", path)
@@ -53,6 +56,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
             }
             var flags = UInt32(MDB_NOSUBDIR) | UInt32(readsBesideWrites ? MDB_NOTLS : MDB_NOLOCK)
             if !isDurable { flags |= UInt32(MDB_NOSYNC) }
+            if mayLoseLast { flags |= UInt32(MDB_NOMETASYNC) }
             try check(mdb_env_open(environment, path, flags, 0o600), "mdb_env_open", path)
             var descriptor: mdb_filehandle_t = -1
             try check(mdb_env_get_fd(environment, &descriptor), "mdb_env_get_fd", path)

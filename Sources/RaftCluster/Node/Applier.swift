@@ -15,11 +15,19 @@ final class Applier: Sendable {
         var isWorking = false
         var isStopped = false
         var applied: UInt64 = 0
+        /// Up to here somebody waits for it.
+        var urgent: UInt64 = 0
+        var lastAt = ContinuousClock.now
     }
+
+    /// How long entries are gathered that nobody waits for.
+    private static let gathering = Duration.milliseconds(10)
 
     /// A proposal that was taken.
     struct Waiting: Sendable {
         let term: UInt64
+        /// Whether the answer depends on what comes of the command; else it is given once the entry is committed.
+        let needsOutcome: Bool
         let completion: Completion<ProposalResult>
     }
 
@@ -71,9 +79,26 @@ final class Applier: Sendable {
     private static let lost = ClusterError(
         .unavailable, "The leadership was lost before the entry was committed; it was not.")
 
-    /// Answers once the entry at an index is applied.
+    /// Answers once the entry at an index is committed or applied.
     func expect(_ index: UInt64, _ entry: Waiting) {
         waiting.withLock { $0[index] = entry }
+        if entry.needsOutcome { state.change { $0.urgent = max($0.urgent, index) } }
+    }
+
+    /// Answers those whose answer is known with the commitment.
+    ///
+    /// - Parameter term: That of the entry at an index; one of another term is another entry.
+    func acknowledge(upTo index: UInt64, term: (UInt64) -> UInt64?) {
+        let known = waiting.withLock { waiting in
+            let known = waiting.filter { $0.key <= index && !$0.value.needsOutcome }
+            for key in known.keys { waiting[key] = nil }
+            return known
+        }
+        for (place, entry) in known {
+            entry.completion.complete(
+                term(place) == entry.term
+                    ? .success(ProposalResult(index: place, outcome: .applied)) : .failure(Self.lost))
+        }
     }
 
     /// Whoever waits is told that it is not known what becomes of the entry.
@@ -89,7 +114,9 @@ final class Applier: Sendable {
     ///
     /// - Returns: Whether it came to that in time.
     func wait(for index: UInt64, _ timeout: Duration) -> Bool {
-        state.wait(until: .now + timeout) { $0.applied >= index || $0.isStopped ? $0.applied >= index : nil } ?? false
+        state.change { $0.urgent = max($0.urgent, index) }
+        return state.wait(until: .now + timeout) { $0.applied >= index || $0.isStopped ? $0.applied >= index : nil }
+            ?? false
     }
 
     /// Lets the transaction under way end, and begins no further one until ``resume(with:)``.
@@ -122,14 +149,7 @@ final class Applier: Sendable {
     /// Runs until ``stop()``, or until something cannot be applied.
     func run() {
         while true {
-            let range: ClosedRange<UInt64>? = state.wait { state in
-                if state.isStopped { return (nil, wakes: nil) }
-                let end = min(state.committed, state.durable)
-                guard !state.isPaused, end > state.applied else { return nil }
-                state.isWorking = true
-                return (state.applied + 1...min(end, state.applied + Self.batchEntries), wakes: nil)
-            }
-            guard let range else { return }
+            guard let range = nextRange() else { return }
             do throws(ClusterError) {
                 try apply(range)
             } catch {
@@ -138,6 +158,39 @@ final class Applier: Sendable {
                     state.isStopped = true
                 }
                 return failed(error)
+            }
+        }
+    }
+
+    /// - Returns: What is to be applied next; `nil` once stopped.
+    private func nextRange() -> ClosedRange<UInt64>? {
+        while true {
+            // Nothing may be applied, or only what nobody waits for: then a little more of it may come.
+            var deadline: ContinuousClock.Instant?
+            let range: ClosedRange<UInt64>?? = state.read { state in
+                if state.isStopped { return .some(nil) }
+                let end = min(state.committed, state.durable)
+                guard !state.isPaused, end > state.applied else { return nil }
+                let due = state.lastAt + Self.gathering
+                guard state.urgent > state.applied || ContinuousClock.now >= due else {
+                    deadline = due
+                    return nil
+                }
+                state.isWorking = true
+                return .some(state.applied + 1...min(end, state.applied + Self.batchEntries))
+            }
+            if let range { return range }
+            let before = state.read { ($0.committed, $0.durable, $0.isPaused, $0.urgent) }
+            if let deadline {
+                _ = state.wait(until: deadline) { state in
+                    state.isStopped || state.isPaused || state.urgent != before.3 ? true : nil
+                }
+            } else {
+                state.wait { state in
+                    state.isStopped || (state.committed, state.durable, state.isPaused, state.urgent) != before
+                        || (!state.isPaused && min(state.committed, state.durable) > state.applied)
+                        ? ((), wakes: nil) : nil
+                }
             }
         }
     }
@@ -163,6 +216,7 @@ final class Applier: Sendable {
         state.change { state in
             state.isWorking = false
             state.applied = last
+            state.lastAt = .now
         }
         for (waiting, entry, outcome) in answers {
             waiting.completion.complete(

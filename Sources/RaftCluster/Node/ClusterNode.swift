@@ -81,7 +81,9 @@ package final class ClusterNode: Sendable {
         view.term = folder.found.hard.term
         return NodeParts(
             options: options, logger: logger, events: events, view: SharedView(view), cache: cache,
-            disk: DiskWriter(log, finished: { post(.persisted($0)) }, failed: { post(.failed($0)) }), applier: applier,
+            disk: DiskWriter(
+                log, syncState: { () throws(ClusterError) in try applier.current.sync() },
+                finished: { post(.persisted($0)) }, failed: { post(.failed($0)) }), applier: applier,
             proofs: proofs, quarantine: Quarantine(folder.path, logger), folder: folder, failed: failed)
     }
 
@@ -127,22 +129,57 @@ package final class ClusterNode: Sendable {
 
     // MARK: What a leader does
 
-    /// Has a command committed and applied.
+    /// Has a command committed; with a condition, also applied. Reads on the leader see it in any case.
     ///
     /// - Throws: `.notLeader`; `.unavailable` if it is not known what became of it.
     package func propose(_ command: [UInt8], timeout: Duration) throws(ClusterError) -> ProposalResult {
         let completion = Completion<ProposalResult>()
-        post(.propose(command, completion))
+        let needsOutcome = try Self.check(command)
+        post(.propose(command, needsOutcome: needsOutcome, completion))
         return try completion.wait(timeout)
     }
 
-    /// Has commands committed and applied in their order.
+    /// Looks at a command before it goes into the log.
+    ///
+    /// - Returns: Whether the answer depends on what comes of it.
+    /// - Throws: `.refused` for one that could take no effect.
+    private static func check(_ command: [UInt8]) throws(ClusterError) -> Bool {
+        var hasCondition = false
+        let failure = command.withUnsafeBytes { bytes -> ClusterError? in
+            do throws(ClusterError) {
+                try LogCommand.read(bytes, damage: { ClusterError(.refused, "The command is damaged: \($0).") }) {
+                    operation throws(ClusterError) in
+                    switch operation {
+                    case .put(let key, _), .delete(let key):
+                        guard !key.isEmpty, key.count <= StateKey.longest else {
+                            throw ClusterError(
+                                .refused,
+                                "A key of \(key.count) bytes cannot be kept (1 to \(StateKey.longest) can be).")
+                        }
+                    case .require: hasCondition = true
+                    case .prove: break
+                    }
+                }
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+        return hasCondition
+    }
+
+    /// Has commands committed in their order.
     ///
     /// - Throws: As ``propose(_:timeout:)``, for the first that is not known to be applied.
     package func propose(all commands: [[UInt8]], timeout: Duration) throws(ClusterError) -> [ProposalResult] {
         let completions = commands.map { _ in Completion<ProposalResult>() }
-        parts.events.change { events in
-            for (command, completion) in zip(commands, completions) { events.append(.propose(command, completion)) }
+        var outcomes: [Bool] = []
+        for command in commands { outcomes.append(try Self.check(command)) }
+        parts.events.change { [outcomes] events in
+            for ((command, needsOutcome), completion) in zip(zip(commands, outcomes), completions) {
+                events.append(.propose(command, needsOutcome: needsOutcome, completion))
+            }
         }
         var results: [ProposalResult] = []
         for completion in completions { results.append(try completion.wait(timeout)) }

@@ -26,14 +26,18 @@ final class DiskWriter: Sendable {
 
     private let state = Monitor(State(), conditions: 2)
     private let log: LogStore
+    private let syncState: @Sendable () throws(ClusterError) -> Void
     private let finished: @Sendable (EntryPosition) -> Void
     private let failed: @Sendable (ClusterError) -> Void
 
+    /// - Parameter syncState: Brings the state machine to the disk, before the log is cut.
     init(
-        _ log: LogStore, finished: @escaping @Sendable (EntryPosition) -> Void,
+        _ log: LogStore, syncState: @escaping @Sendable () throws(ClusterError) -> Void,
+        finished: @escaping @Sendable (EntryPosition) -> Void,
         failed: @escaping @Sendable (ClusterError) -> Void
     ) {
         self.log = log
+        self.syncState = syncState
         self.finished = finished
         self.failed = failed
     }
@@ -74,7 +78,12 @@ final class DiskWriter: Sendable {
             do throws(ClusterError) {
                 let writes = jobs.flatMap(\.writes)
                 if !writes.isEmpty { try log.write(writes) }
-                for job in jobs { if let outline = job.compaction { try log.compact(to: outline) } }
+                for job in jobs {
+                    guard let outline = job.compaction else { continue }
+                    // What the log gives up must not be undone by a crash of the machine.
+                    try syncState()
+                    try log.compact(to: outline)
+                }
             } catch {
                 stop()
                 return failed(error)

@@ -70,8 +70,9 @@ final class NodeCore {
         case .message(let message, let entries, let slot): receive(message, entries, slot)
         case .timeoutNow(let from):
             step(.message(RaftMessage(from: from, to: node.id, term: node.hard.term, .timeoutNow)))
-        case .propose(let command, let completion): propose([command], completion, .propose(count: 1))
-        case .change(let change, let completion): propose([], completion, .change(change))
+        case .propose(let command, let needsOutcome, let completion):
+            propose([command], completion, needsOutcome, .propose(count: 1))
+        case .change(let change, let completion): propose([], completion, true, .change(change))
         case .transfer(let target, let completion):
             var isRefused = false
             step(.transfer(to: target)) { if case .refused = $0 { isRefused = true } }
@@ -104,7 +105,7 @@ final class NodeCore {
             .unavailable, parts.quarantine.reason ?? parts.view.value.problem ?? "This node takes no part any more.")
         switch event {
         case .message(_, _, let slot): slot?.give(.none)
-        case .propose(_, let completion), .change(_, let completion): completion.complete(.failure(error))
+        case .propose(_, _, let completion), .change(_, let completion): completion.complete(.failure(error))
         case .transfer(_, let completion): completion.complete(.failure(error))
         case .read(let completion): completion.complete(.failure(error))
         case .received(_, _, let slot): slot.give(.none)
@@ -194,11 +195,15 @@ final class NodeCore {
         }
     }
 
-    private func propose(_ commands: [[UInt8]], _ completion: Completion<ProposalResult>, _ input: RaftInput) {
+    private func propose(
+        _ commands: [[UInt8]], _ completion: Completion<ProposalResult>, _ needsOutcome: Bool, _ input: RaftInput
+    ) {
         for output in node.step(input) {
             switch output {
             case .accepted(let range, let term):
-                parts.applier.expect(range.upperBound, Applier.Waiting(term: term, completion: completion))
+                parts.applier.expect(
+                    range.upperBound,
+                    Applier.Waiting(term: term, needsOutcome: needsOutcome, completion: completion))
             case .refused:
                 completion.complete(
                     .failure(
@@ -239,7 +244,9 @@ final class NodeCore {
                     entries.first { $0.index == head.index } ?? WireEntry(head, data: nil)
                 })
         case .send(let message): send(message)
-        case .commit(let index): parts.applier.setCommitted(index)
+        case .commit(let index):
+            parts.applier.acknowledge(upTo: index) { node.log.term(at: $0) }
+            parts.applier.setCommitted(index)
         case .readSafe(let token, let index): reads.removeValue(forKey: token)?.complete(.success(index))
         case .readRefused(let token):
             reads.removeValue(forKey: token)?.complete(.failure(notNow("The leadership is not confirmed.")))

@@ -7,7 +7,8 @@ enum NodeEvent: Sendable {
     case message(RaftMessage, [WireEntry], ReplySlot?)
     /// The leader hands over.
     case timeoutNow(NodeID)
-    case propose([UInt8], Completion<ProposalResult>)
+    /// A command, and whether the answer depends on what comes of it.
+    case propose([UInt8], needsOutcome: Bool, Completion<ProposalResult>)
     case change(Membership.Change, Completion<ProposalResult>)
     case transfer(NodeID, Completion<Void>)
     /// Answered with an index: what is applied up to it may be read.

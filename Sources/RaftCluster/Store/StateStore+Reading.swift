@@ -140,6 +140,8 @@ extension StateStore {
     ) throws(ClusterError) -> KeyspaceProof {
         let digester: KeyspaceDigester
         do throws(DigestError) { digester = try KeyspaceDigester() } catch { throw ClusterError(.io, "\(error)") }
+        // What is looked at is what this brings to the disk, or older than the next such wait.
+        try sync()
         var applied = AppliedState()
         var isStopped = false
         var window = 0

@@ -42,7 +42,8 @@ final class StateStore: @unchecked Sendable {
         if isChecked { try LogStore.check(path) }
         let environment = try lmdb { () throws(LMDBError) in
             try LMDBEnvironment(
-                path: path, maximumBytes: Self.maximumBytes, isDurable: isDurable, readsBesideWrites: true,
+                path: path, maximumBytes: Self.maximumBytes, isDurable: isDurable, mayLoseLast: true,
+                readsBesideWrites: true,
                 tables: ["data", "clients", "meta"])
         }
         let (data, clients, meta) = (environment.tables[0], environment.tables[1], environment.tables[2])
@@ -73,12 +74,18 @@ final class StateStore: @unchecked Sendable {
         environment.letPagesGo()
     }
 
-    /// What was applied, durably.
+    /// What was applied.
     var applied: AppliedState { state.withLock { $0 } }
 
     // MARK: Applying
 
-    /// Applies entries that follow what was applied, in one durable transaction.
+    /// Brings what was applied to the disk; the log may be cut behind that.
+    func sync() throws(ClusterError) {
+        try lmdb { () throws(LMDBError) in try environment.sync() }
+    }
+
+    /// Applies entries that follow what was applied, in one transaction. A crash of the machine may undo the last one, and then
+    /// the log has it still.
     ///
     /// - Returns: What became of each.
     func apply(_ entries: [WireEntry]) throws(ClusterError) -> [CommandOutcome] {
