@@ -132,7 +132,7 @@ let package = Package(
         tests(
             "RaftCluster",
             [
-                "RaftCluster", "RaftCore", "RaftFormat", "Sockets", "Storage", "Telemetry", "Workers", "StorageTestKit",
+                "RaftCluster", "RaftCore", "RaftFormat", "LMDB", "Sockets", "Storage", "Telemetry", "Workers", "StorageTestKit",
                 "TestSupport", "Digest",
             ]),
         tests("Zlib", ["Zlib"]),
