@@ -63,6 +63,10 @@ package struct LogOutline: Hashable, Sendable {
         memberships = [Placed(index: base.index, membership: membership)]
     }
 
+    /// What the log is after a majority was lost and somebody has said who belongs to the cluster now: everything that is held is
+    /// taken for committed, and stands behind the new membership.
+    package func recovered(_ membership: Membership) -> LogOutline { LogOutline(base: last, membership: membership) }
+
     package var last: EntryPosition { EntryPosition(index: lastIndex, term: runs.last?.term ?? base.term) }
 
     /// The membership in force: that of the newest entry, committed or not.

@@ -1,5 +1,5 @@
 import Digest
-import Glibc
+import Foundation
 import RaftCore
 import RaftFormat
 import Sockets
@@ -92,6 +92,36 @@ func command(_ puts: [(String, String)]) -> [UInt8] {
         let again = try cluster.leader()
         #expect(try again.parts.applier.current.get(Array("a/c".utf8)) == Array("2".utf8))
         #expect(again.description.entries == 2)
+    }
+
+    /// Two of three are gone for good; the last one is told that it is alone, and later two new ones join it.
+    @Test func aLostMajorityIsRecoveredByAPeerFile() throws {
+        let cluster = try TestCluster(3)
+        try cluster.form()
+        let leader = try cluster.leader()
+        for round in 0..<20 {
+            _ = try leader.propose(command([("k/\(round)", "v\(round)")]), timeout: .seconds(5))
+        }
+        try waitUntil("node 2 holds it") { try cluster[2].description.entries == 20 }
+        for number in 0..<3 { cluster.stop(number) }
+        let peers = "\(cluster.folder.path)/n2/peers.json"
+        for wrong in ["[]", "{", #"[{"id":"n1","address":"127.0.0.1:1"}]"#, #"[{"id":"n2","address":"nowhere"}]"#] {
+            try wrong.write(toFile: peers, atomically: false, encoding: .utf8)
+            #expect(throws: ClusterError.self) { try cluster.start(2) }
+        }
+        try #"[{"id":"n2","address":"127.0.0.1:\#(cluster.ports[2])","non_voter":false}]"#
+            .write(toFile: peers, atomically: false, encoding: .utf8)
+        try cluster.start(2)
+        let alone = try cluster.leader()
+        #expect(alone.id == "n2" && alone.membership.0.members.count == 1)
+        #expect(access(peers, F_OK) != 0)
+        #expect(try alone.parts.applier.current.get(Array("k/19".utf8)) == Array("v19".utf8))
+        _ = try alone.propose(command([("new", "1")]), timeout: .seconds(5))
+        // A member of old has entries of its own terms, and takes the snapshot all the same.
+        try cluster.start(1)
+        _ = try alone.change(
+            .addVoter("n1", address: Array("127.0.0.1:\(cluster.ports[1])".utf8)), timeout: .seconds(20))
+        try waitUntil("the old member holds the same") { try cluster[1].description.entries == 21 }
     }
 
     @Test func threeNodesHoldTheSameAndSurviveTheLossOfTheLeader() throws {

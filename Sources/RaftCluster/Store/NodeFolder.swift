@@ -37,8 +37,14 @@ final class NodeFolder: Sendable {
                 }
                 found = try Self.begin(path, self.id, address, bootstraps, log)
             }
+            let (state, stateName) = try Self.openState(path, found, log)
+            if let peers = try PeerFile(in: path, of: self.id) {
+                try Self.recover(peers.membership, found, state, log)
+                found = try log.load()
+                try PeerFile.remove(in: path)
+            }
             self.found = found
-            (state, stateName) = try Self.openState(path, found, log)
+            (self.state, self.stateName) = (state, stateName)
             try log.setClean(false)
             removeRemains(but: found.stateName ?? "")
         } catch {
@@ -88,6 +94,21 @@ final class NodeFolder: Sendable {
         return (state, StateName(name))
     }
 
+    /// Takes everything that is held for committed, and has other members from there on. May be done again after a kill.
+    private static func recover(
+        _ membership: Membership, _ found: LogStore.Found, _ state: StateStore, _ log: LogStore
+    ) throws(ClusterError) {
+        let last = found.outline.lastIndex
+        while state.applied.index < last {
+            let entries = try log.entries(from: state.applied.index + 1, to: last, bytes: 8 << 20)
+            guard !entries.isEmpty else { throw ClusterError.damaged(log.path, "entries are missing") }
+            _ = try state.apply(entries)
+        }
+        try state.setMembership(ClusterConfiguration(membership, index: max(last, 1)))
+        try state.sync()
+        try log.install(found.outline.recovered(membership), stateName: found.stateName ?? "")
+    }
+
     /// The name of the state machine's file that counts.
     private final class StateName: Sendable {
         private let name: Mutex<String>
@@ -117,7 +138,7 @@ final class NodeFolder: Sendable {
             throw ClusterError(error)
         }
         let foreign = names.filter {
-            $0 != "node-id" && $0 != "quarantined" && $0 != "lost+found" && number(of: $0) == nil
+            $0 != "node-id" && $0 != PeerFile.name && $0 != "quarantined" && $0 != "lost+found" && number(of: $0) == nil
         }
         guard foreign.isEmpty else {
             let what = foreign.contains("vault.db") ? "the directory of a server" : "something else"

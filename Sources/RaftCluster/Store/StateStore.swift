@@ -84,6 +84,19 @@ final class StateStore: @unchecked Sendable {
         try lmdb { () throws(LMDBError) in try environment.sync() }
     }
 
+    /// Sets the members that are in force.
+    func setMembership(_ configuration: ClusterConfiguration) throws(ClusterError) {
+        var next = applied
+        next.membershipIndex = configuration.index
+        try lmdb { () throws(LMDBError) in
+            try environment.write { transaction throws(LMDBError) in
+                try transaction.put(Array("membership".utf8), configuration.packedServers, in: meta)
+                try next.write(transaction, meta)
+            }
+        }
+        state.withLock { [next] in $0 = next }
+    }
+
     /// Applies entries that follow what was applied, in one transaction. A crash of the machine may undo the last one, and then
     /// the log has it still.
     ///
