@@ -53,12 +53,13 @@ package final class ClusterClient: Sendable {
     ///
     /// - Parameters:
     ///   - path: Behind `/v1/`, with its query.
+    ///   - timeout: For one attempt; a minute if `nil`.
     ///   - isRepeatable: Whether a request that may have been seen may be sent once more.
     /// - Returns: An answer of status 200 to 299, or 404.
     /// - Throws: ``StorageError``: `.configuration` if access is denied or the request is wrong, `.io` if no leader answers in
     ///   time.
     package func perform(
-        _ method: String, _ path: String, body: [UInt8] = [], isRepeatable: Bool = true,
+        _ method: String, _ path: String, body: [UInt8] = [], isRepeatable: Bool = true, timeout: Duration? = nil,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(StorageError) -> HTTPResponse {
         let deadline = ContinuousClock.now + settings.patience
@@ -67,7 +68,7 @@ package final class ClusterClient: Sendable {
         while true {
             if isCancelled() { throw StorageError.cancelled }
             let (address, number) = state.withLock { ($0.addresses[$0.current], $0.current) }
-            switch attempt(method, "\(address)/v1/\(path)", body, isCancelled) {
+            switch attempt(method, "\(address)/v1/\(path)", body, timeout, isCancelled) {
             case .success(let answer):
                 switch answer.status {
                 case 200..<300, 404: return answer
@@ -105,7 +106,7 @@ package final class ClusterClient: Sendable {
         _ method: String, _ path: String, body: [UInt8] = []
     ) throws(StorageError) -> HTTPResponse {
         let address = address
-        switch attempt(method, "\(address)/v1/\(path)", body, { false }) {
+        switch attempt(method, "\(address)/v1/\(path)", body, nil, { false }) {
         case .failure(let error): throw StorageError(.io, error.message)
         case .success(let answer):
             guard answer.status < 400 || [404, 429, 503].contains(answer.status) else { throw refusal(answer, address) }
@@ -114,9 +115,10 @@ package final class ClusterClient: Sendable {
     }
 
     private func attempt(
-        _ method: String, _ url: String, _ body: [UInt8], _ isCancelled: @escaping @Sendable () -> Bool
+        _ method: String, _ url: String, _ body: [UInt8], _ timeout: Duration?,
+        _ isCancelled: @escaping @Sendable () -> Bool
     ) -> Result<HTTPResponse, HTTPError> {
-        var request = HTTPRequest(method: method, url: url)
+        var request = HTTPRequest(method: method, url: url, timeout: timeout)
         if !settings.token.isEmpty { request.headers.append(("X-Vault-Token", settings.token)) }
         if !body.isEmpty { request.headers.append(("Content-Type", "application/octet-stream")) }
         do throws(HTTPError) {

@@ -16,6 +16,7 @@ package import Telemetry
 /// | `POST sys/storage/raft/join`, `remove-peer`, `transfer-leadership` | changes |
 /// | `POST sealift/entries`, `POST sealift/commands` | a command, protobuf `LogData`, or several |
 /// | `GET sealift/entries`, `entry`, `list` | entries as frames, or one value; keys in the query are hexadecimal |
+/// | `POST sealift/snapshot`, `GET sealift/snapshot` | an archive of a snapshot is made, then read piece by piece |
 /// | `GET sealift/nodes`, `POST sealift/prove`, `POST sealift/peers` | every node's state; digests; a newcomer |
 package final class ClusterAPI: Sendable {
     /// Bytes of a command.
@@ -29,6 +30,7 @@ package final class ClusterAPI: Sendable {
     let join: @Sendable (JoinRequest) throws(ClusterError) -> Void
     private let server = Mutex<HTTPServer?>(nil)
     let counters = Counters()
+    let snapshots = SnapshotShelf()
 
     /// A request to join, as `sys/storage/raft/join` has it.
     package struct JoinRequest: Sendable {
@@ -113,6 +115,8 @@ package final class ClusterAPI: Sendable {
             case ("GET", "sealift/list"): return try list(request)
             case ("GET", "sealift/nodes"): return .json(try nodes())
             case ("POST", "sealift/prove"): return try prove()
+            case ("POST", "sealift/snapshot"): return try makeSnapshot()
+            case ("GET", "sealift/snapshot"): return try readSnapshot(request)
             default: return .failure(404, "unsupported path")
             }
         } catch let error as ClusterError {

@@ -49,7 +49,8 @@ struct PeerFile {
         }
         guard membership.member(node) != nil else {
             throw ClusterError(
-                .configuration, "\(path) does not name this node, \(StorageKey(node.bytes)). Correct it, the same on every node.")
+                .configuration,
+                "\(path) does not name this node, \(StorageKey(node.bytes)). Correct it, the same on every node.")
         }
     }
 

@@ -20,10 +20,12 @@ extension StateStore {
     /// keys, then a record for each client.
     ///
     /// - Parameters:
+    ///   - withClients: Whether the records of clients follow the entries.
     ///   - begin: Called first, with what follows.
     ///   - write: Called with piece after piece.
     /// - Throws: What `begin` and `write` throw.
     func stream(
+        withClients: Bool = true,
         begin: (SnapshotHead) throws -> Void, write: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         var failure: (any Error)?
@@ -33,8 +35,8 @@ extension StateStore {
                 let servers = try snapshot.value(of: Array("membership".utf8), in: meta)
                 var trailer: [UInt8] = []
                 try snapshot.forEach(in: clients) { key, value in
-                    EntryFrame.append(record: Array(key) + Array(value), to: &trailer)
-                    return true
+                    if withClients { EntryFrame.append(record: Array(key) + Array(value), to: &trailer) }
+                    return withClients
                 }
                 var piece: [UInt8] = []
                 piece.reserveCapacity(Self.pieceBytes * 2)

@@ -10,7 +10,7 @@ let raftCommand = CommandSpec(
         fix-peers and compact are for nodes of integrated storage (Raft), Vault's and OpenBao's. Commands that take a \
         directory work on a stopped node: a server's lock is respected.
         """,
-    subcommands: raftCommands.map(\.spec))
+    subcommands: raftCommands.map(\.spec).filter { $0.path.count == 3 } + [raftSnapshotCommand])
 
 /// A command of the group, and how it is run.
 struct RaftCommand: Sendable {
@@ -26,6 +26,7 @@ let raftCommands: [RaftCommand] = [
     RaftCommand(spec: raftRemovePeerCommand) { RaftMembers($0, $1).remove() },
     RaftCommand(spec: raftTransferCommand) { RaftMembers($0, $1).transfer() },
     RaftCommand(spec: raftStatusCommand) { RaftStatus($0, $1).run() },
+    RaftCommand(spec: raftSnapshotSaveCommand) { RaftSnapshot($0, $1).save() },
     RaftCommand(spec: raftExportCommand) { RaftExport($0, $1).run() },
     RaftCommand(spec: fixPeersCommand) { FixPeers($0, $1).run() },
     RaftCommand(spec: compactCommand) { Compact($0, $1).run() },

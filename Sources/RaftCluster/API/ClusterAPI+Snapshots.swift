@@ -1,0 +1,68 @@
+import Digest
+import Glibc
+import HTTPServer
+import Synchronization
+import Telemetry
+
+/// Archives that clients read piece by piece; the newest ones only.
+final class SnapshotShelf: Sendable {
+    private static let most = 2
+
+    private struct Held {
+        let id: String
+        let descriptor: Int32
+        let bytes: Int
+    }
+
+    private let held = Mutex<[Held]>([])
+
+    deinit { held.withLock { for archive in $0 { close(archive.descriptor) } } }
+
+    func add(_ archive: SnapshotArchive) throws -> String {
+        let id = try randomUUID()
+        held.withLock { held in
+            while held.count >= Self.most { close(held.removeFirst().descriptor) }
+            held.append(Held(id: id, descriptor: archive.descriptor, bytes: archive.bytes))
+        }
+        return id
+    }
+
+    /// A piece; `nil` if the archive is gone.
+    func piece(_ id: String, at offset: Int, most: Int) -> [UInt8]? {
+        held.withLock { held in
+            guard let archive = held.first(where: { $0.id == id }), offset >= 0, offset <= archive.bytes else {
+                return nil
+            }
+            var bytes = [UInt8](repeating: 0, count: min(most, archive.bytes - offset))
+            let count = bytes.withUnsafeMutableBytes { pread(archive.descriptor, $0.baseAddress, $0.count, offset) }
+            guard count == bytes.count else { return nil }
+            return bytes
+        }
+    }
+}
+
+extension ClusterAPI {
+    private static let pieceBytes = 8 << 20
+
+    /// Makes the archive of what this node, the leader, holds now.
+    func makeSnapshot() throws -> HTTPServerResponse {
+        try node.confirm(timeout: Self.timeout)
+        let archive = try SnapshotArchive(of: node.parts.applier.current, in: node.parts.folder.path)
+        let id = try snapshots.add(archive)
+        return .json(
+            .object([
+                ("id", .string(id)), ("bytes", .integer(archive.bytes)), ("sha256", .string(archive.digest)),
+                ("index", .integer(Int(clamping: archive.index))),
+                ("entries", .integer(Int(clamping: archive.entries))),
+                ("has_key_ring", .boolean(archive.hasKeyRing)),
+            ]))
+    }
+
+    func readSnapshot(_ request: HTTPServerRequest) throws -> HTTPServerResponse {
+        guard let id = request.argument("id"), let offset = request.argument("offset").flatMap({ Int($0) }),
+            let piece = snapshots.piece(id, at: offset, most: Self.pieceBytes)
+        else { return .failure(404, "no such snapshot, or no such part of it") }
+        return HTTPServerResponse(
+            status: 200, headers: [("Content-Type", "application/gzip")], body: HTTPServerBody(copying: piece))
+    }
+}
