@@ -132,7 +132,8 @@ let package = Package(
         tests(
             "RaftCluster",
             [
-                "RaftCluster", "RaftCore", "RaftFormat", "LMDB", "Sockets", "Storage", "Telemetry", "Workers", "StorageTestKit",
+                "RaftCluster", "RaftCore", "RaftFormat", "LMDB", "Sockets", "Storage", "Telemetry", "Workers",
+                "StorageTestKit",
                 "TestSupport", "Digest",
             ]),
         tests("Zlib", ["Zlib"]),
@@ -201,6 +202,7 @@ if Context.environment["SEALIFT_BENCHMARKS"] != nil {
             path: "Tests/Benchmarks/PageBenchmark", swiftSettings: house))
     package.targets.append(
         .executableTarget(
-            name: "RaftBenchmark", dependencies: ["HTTPClient", "RaftClusterBackend", "RaftFormat", "Storage", "Workers"],
+            name: "RaftBenchmark",
+            dependencies: ["HTTPClient", "RaftClusterBackend", "RaftFormat", "Storage", "Workers"],
             path: "Tests/Benchmarks/RaftBenchmark", swiftSettings: house))
 }

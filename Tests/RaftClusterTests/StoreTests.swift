@@ -128,7 +128,9 @@ import Testing
     @Test func aSnapshotIsTheSameStore() throws {
         let state = try store()
         let long = [UInt8](repeating: 0x6c, count: 5000)
-        let pairs = (0..<3000).map { (Array("k/\($0 * 7919 % 3000)".utf8), [UInt8](repeating: UInt8($0 & 255), count: $0 % 900)) }
+        let pairs = (0..<3000).map {
+            (Array("k/\($0 * 7919 % 3000)".utf8), [UInt8](repeating: UInt8($0 & 255), count: $0 % 900))
+        }
         _ = try state.apply([
             entry(1, puts(pairs + [(long, [1, 2])], .init(client: [UInt8](repeating: 1, count: 16), sequence: 9)))
         ])
@@ -159,13 +161,17 @@ import Testing
     }
 
     @Test func aSnapshotThatIsNoneIsRefused() throws {
-        for bytes: [UInt8] in [[3, 0x0a, 1, 0x61, 5], [0xff, 0xff, 0xff, 0xff, 0xff, 1], [2, 0x12, 0], [4, 0x0a, 9, 1, 1]] {
+        for bytes: [UInt8] in [
+            [3, 0x0a, 1, 0x61, 5], [0xff, 0xff, 0xff, 0xff, 0xff, 1], [2, 0x12, 0], [4, 0x0a, 9, 1, 1],
+        ] {
             let receiver = try SnapshotReceiver(path: "\(folder.path)/bad-\(bytes.count)-\(bytes[0]).mdb")
             defer { receiver.close() }
             #expect(throws: ClusterError.self) {
                 try bytes.withUnsafeBytes { try receiver.append($0) }
                 try receiver.finish(
-                    SnapshotHead(position: EntryPosition(index: 1, term: 1), membership: Membership(), membershipIndex: 1, size: 4))
+                    SnapshotHead(
+                        position: EntryPosition(index: 1, term: 1), membership: Membership(), membershipIndex: 1,
+                        size: 4))
             }
         }
     }
