@@ -11,39 +11,80 @@ import Testing
 @Suite(.serialized) struct RaftClusterConformanceTests {
     @Test(arguments: Promise.all)
     func keeps(_ promise: Promise) throws {
-        let cluster = try KilledCluster.shared.get()
-        try promise.check(RaftClusterHarness(cluster))
+        defer { KilledCluster.noteDone(of: Promise.all.count) }
+        try promise.check(RaftClusterHarness(KilledCluster.shared()))
     }
 }
 
 /// A cluster for all promises, on which no node lives long.
 final class KilledCluster: Sendable {
-    static let shared = Result { try KilledCluster() }
+    private struct Shared {
+        var cluster: KilledCluster?
+        var done = 0
+    }
+
+    private static let common = Mutex(Shared())
+
+    static func shared() throws -> KilledCluster {
+        try common.withLock { common in
+            if let cluster = common.cluster { return cluster }
+            let made = try KilledCluster()
+            common.cluster = made
+            return made
+        }
+    }
+
+    /// Ends the cluster with the last promise.
+    static func noteDone(of count: Int) {
+        let last = common.withLock { common -> KilledCluster? in
+            common.done += 1
+            guard common.done == count else { return nil }
+            defer { common.cluster = nil }
+            return common.cluster
+        }
+        last?.end()
+    }
 
     let cluster: LogStoreCluster
     private let folder: TemporaryFolder
-    let kills = Mutex(0)
+    private let state = Mutex((isEnded: false, kills: 0))
 
     private init() throws {
         folder = try TemporaryFolder()
         cluster = try LogStoreCluster(3, in: folder.path)
         try cluster.form()
-        Thread.detachNewThread { [self] in
+        Thread.detachNewThread { [weak self] in
             var number = 0
-            while true {
-                usleep(1_500_000)
-                cluster.kill(number)
-                kills.withLock { $0 += 1 }
-                usleep(300_000)
-                do {
-                    try cluster.start(number)
-                } catch {
-                    Issue.record("a node that was killed does not start again: \(error)\n\(cluster.lastWords(number))")
-                    return
-                }
-                number = (number + 1) % cluster.places.count
-            }
+            while let self, killAndStart(number) { number = (number + 1) % 3 }
         }
+    }
+
+    /// - Returns: `false` once it is over.
+    private func killAndStart(_ number: Int) -> Bool {
+        usleep(1_500_000)
+        // Not between the end of one and the beginning of the other.
+        return state.withLock { state in
+            guard !state.isEnded else { return false }
+            cluster.kill(number)
+            usleep(300_000)
+            do {
+                try cluster.start(number)
+            } catch {
+                Issue.record("a node that was killed does not start again: \(error)\n\(cluster.lastWords(number))")
+                return false
+            }
+            state.kills += 1
+            return true
+        }
+    }
+
+    private func end() {
+        let kills = state.withLock { state in
+            state.isEnded = true
+            return state.kills
+        }
+        #expect(kills > 10, "nodes were killed \(kills) times only")
+        for number in 0..<3 { cluster.kill(number) }
     }
 }
 
