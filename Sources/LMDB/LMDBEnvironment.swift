@@ -274,6 +274,13 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
         self.reason = "\(call): \(mdb_strerror(code).map { String(cString: $0) } ?? "error \(code)")"
     }
 
+    /// The error by which a body gives up its own transaction.
+    package init(aborting path: String) {
+        self.code = ECANCELED
+        self.path = path
+        self.reason = "the transaction was given up"
+    }
+
     /// The error of a map that has a hole.
     init(unreadableAt offset: Int, path: String) {
         self.code = EIO

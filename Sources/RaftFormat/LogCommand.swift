@@ -55,10 +55,11 @@ package enum LogCommand {
             case nil:
                 guard let client, client.count == Origin.clientBytes, sequence > 0 else { return nil }
                 return Origin(client: client, sequence: sequence)
-            case .bytes(1, let operation)?:
-                let found: [Operation]
-                do throws(RaftFormatError) { found = try self.operations(operation) } catch { throw damage(error) }
-                for operation in found { try visit(operation) }
+            case .bytes(1, let bytes)?:
+                let found: (condition: Operation?, operation: Operation?)
+                do throws(RaftFormatError) { found = try operation(bytes) } catch { throw damage(error) }
+                if let condition = found.condition { try visit(condition) }
+                if let operation = found.operation { try visit(operation) }
             case .bytes(1000, let bytes)?: client = Array(bytes)
             case .number(1001, let number)?: sequence = number
             case .number(1002, 1)?: try visit(.prove)
@@ -67,7 +68,9 @@ package enum LogCommand {
         }
     }
 
-    private static func operations(_ bytes: UnsafeRawBufferPointer) throws(RaftFormatError) -> [Operation] {
+    private static func operation(
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(RaftFormatError) -> (condition: Operation?, operation: Operation?) {
         var kind: UInt64 = 0
         var key = UnsafeRawBufferPointer(start: nil, count: 0)
         var value = key
@@ -82,11 +85,11 @@ package enum LogCommand {
             default: break
             }
         }
-        let condition = expected.map { [Operation.require(key, expected: $0)] } ?? []
+        let condition = expected.map { Operation.require(key, expected: $0) }
         switch kind {
-        case 1: return condition + [.delete(key)]
-        case 2: return condition + [.put(key, value)]
-        default: return []
+        case 1: return (condition, .delete(key))
+        case 2: return (condition, .put(key, value))
+        default: return (nil, nil)
         }
     }
 }

@@ -28,7 +28,7 @@ final class StateStore: @unchecked Sendable {
     let path: String
     private let state: Mutex<AppliedState>
     /// The greatest key there is; only the applying thread uses it.
-    private var greatest: [UInt8]?
+    private var greatest: [UInt8]
     /// Bytes that were read or written since the memory of the pages was given back.
     private let touched = Atomic<Int>(0)
 
@@ -62,7 +62,7 @@ final class StateStore: @unchecked Sendable {
         }
         guard let found else { throw .damaged(path, "its record of what was applied is damaged") }
         state = Mutex(found)
-        greatest = last
+        greatest = last ?? []
     }
 
     func close() { environment.close() }
@@ -117,7 +117,7 @@ final class StateStore: @unchecked Sendable {
                             case .library(let failure): throw failure
                             case .other(let failure): problem = failure
                             }
-                            return
+                            throw LMDBError(aborting: path)
                         }
                         next.index = entry.index
                         next.term = entry.term
@@ -127,11 +127,7 @@ final class StateStore: @unchecked Sendable {
             }
         } catch {
             greatest = greatestBefore
-            throw error
-        }
-        if let problem {
-            // Entries before it were applied and are not acknowledged: the node stops here.
-            throw problem
+            throw problem ?? error
         }
         state.withLock { [next] in $0 = next }
         noteTouched(entries.reduce(0) { $0 + $1.weight })
@@ -259,14 +255,13 @@ final class StateStore: @unchecked Sendable {
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ transaction: LMDBTransaction,
         _ next: inout AppliedState
     ) throws(ApplyFailure) {
-        let isLast =
-            greatest.map { greatest in
-                greatest.withUnsafeBytes { compare($0, key) < 0 }
-            } ?? true
+        let isLast = greatest.withUnsafeBytes { compare($0, key) < 0 }
         if isLast, !StateKey.isLong(key) {
             next.add(key: key.count, value: value.count)
             try applyLMDB { () throws(LMDBError) in try transaction.put(key, value, isLast: true, in: data) }
-            greatest = Array(key)
+            // In the memory that it has: this is done for every entry of a migration.
+            greatest.removeAll(keepingCapacity: true)
+            greatest.append(contentsOf: key)
             return
         }
         if let before = try held(key, transaction)?.count { next.subtract(key: key.count, value: before) }
@@ -280,7 +275,7 @@ final class StateStore: @unchecked Sendable {
         try applyLMDB { () throws(LMDBError) in
             try transaction.put(stored, StateKey.value(value, of: key), in: data)
         }
-        if greatest?.lexicographicallyPrecedes(stored) ?? true { greatest = stored }
+        if greatest.lexicographicallyPrecedes(stored) { greatest = stored }
     }
 
     /// Writes an entry of a snapshot.
