@@ -295,6 +295,8 @@ final class NodeCore {
         parts.view.set(view)
         if node.isLeader != wasLeader {
             wasLeader = node.isLeader
+            // Whether the next leader commits what was proposed here is nothing to wait for.
+            if !wasLeader { parts.applier.abandonWaiting(Self.ledNoMore) }
             parts.logger.info(
                 node.isLeader ? "leads the cluster" : "leads no more",
                 [
@@ -306,6 +308,9 @@ final class NodeCore {
         for id in peers.keys where !members.contains(id) { peers.removeValue(forKey: id)?.stop() }
         settleTransfers()
     }
+
+    private static let ledNoMore = ClusterError(
+        .unavailable, "The leadership was lost before the entry was known to be committed; it may still take effect.")
 
     private func settleTransfers() {
         guard !transfers.isEmpty, !node.isLeader || !node.isTransferring else { return }
