@@ -76,8 +76,10 @@ package final class LogStoreCluster: Sendable {
 
     /// Starts a node, and waits until its API answers.
     ///
-    /// - Parameter wrapper: A program and its arguments that run what follows them.
-    package func start(_ number: Int, under wrapper: [String] = []) throws {
+    /// - Parameters:
+    ///   - wrapper: A program and its arguments that run what follows them.
+    ///   - waits: `false` for a node that may end at once.
+    package func start(_ number: Int, under wrapper: [String] = [], waits: Bool = true) throws {
         let place = places[number]
         let isNew = number == 0 && !FileManager.default.fileExists(atPath: "\(place.data)/log.mdb")
         let words =
@@ -86,6 +88,7 @@ package final class LogStoreCluster: Sendable {
             words[0], Array(words.dropFirst()),
             environment: ["PATH": "/usr/bin:/bin", "HOME": folder], log: logFile(number))
         processes.withLock { $0[number] = process }
+        guard waits else { return }
         let api = api(number)
         try eventually("\(place.id) answers") {
             guard process.isRunning else { throw ServerFailure("\(place.id) ended:\n\(process.lastWords)") }

@@ -24,26 +24,26 @@ extension RaftProcessTests {
         #expect((count > before) == takesSnapshot)
     }
 
-    @Test func aFollowerWithoutRoomStopsAndCatchesUpWhenThereIsRoom() throws {
+    @Test(arguments: ["snapshot", "log"])
+    func aFollowerWithoutRoomStopsAndCatchesUpWhenThereIsRoom(for what: String) throws {
         let cluster = try ProcessCluster.three.get()
         let follower = try cluster.follower()
         cluster.nodes.stop(follower)
-        // No file of its may grow by more than this.
-        let data = cluster.nodes.places[follower].data
-        let largest =
-            try FileManager.default.contentsOfDirectory(atPath: data).map { name in
-                try FileManager.default.attributesOfItem(atPath: "\(data)/\(name)")[.size] as? Int ?? 0
-            }.max() ?? 0
-        try cluster.nodes.start(
-            follower, under: ["/usr/bin/prlimit", "--fsize=\((largest + 4095) / 4096 * 4096 + 300_000)", "--"])
-        let load = ClientLoad("full")
+        let load = ClientLoad("full/\(what)")
         try load.begin(3, on: cluster.addresses)
         let store = try ClientLoad.store(cluster.others(follower).map { cluster.addresses[$0] })
         defer { store.close() }
         var number = 0
-        try waitUntil("the node stops") {
+        func putLarge() throws {
             number += 1
             try store.put(StorageKey("full/large/\(number)"), [UInt8](repeating: UInt8(number % 256), count: 50_000))
+        }
+        // No file of its may grow by more than a little.
+        let limit = try largestFile(in: cluster.nodes.places[follower].data) + 300_000
+        if what == "snapshot" { for _ in 0..<(limit / 50_000 + 100) { try putLarge() } }
+        try cluster.nodes.start(follower, under: ["/usr/bin/prlimit", "--fsize=\(limit)", "--"], waits: false)
+        try waitUntil("the node stops") {
+            if what == "log" { try putLarge() }
             return !cluster.nodes.isRunning(follower)
         }
         let words = cluster.nodes.lastWords(follower)
@@ -53,5 +53,11 @@ extension RaftProcessTests {
         try load.end(on: cluster.addresses)
         for old in 1...number { try store.delete(StorageKey("full/large/\(old)")) }
         try cluster.expectSame()
+    }
+
+    private func largestFile(in folder: String) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: folder).map { name in
+            try FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")[.size] as? Int ?? 0
+        }.max() ?? 0
     }
 }
