@@ -53,7 +53,8 @@ final class NodeCore {
         let passed = Int((now - lastTick) / NodeOptions.tick)
         guard passed > 0 else { return }
         lastTick += NodeOptions.tick * passed
-        for _ in 0..<min(passed, Self.mostTicks) where !isOut { step(.tick) }
+        guard !isOut, parts.quarantine.reason == nil else { return }
+        for _ in 0..<min(passed, Self.mostTicks) { step(.tick) }
     }
 
     private func end() {

@@ -25,7 +25,7 @@ final class Acceptor: Sendable {
         let post: @Sendable (NodeEvent) -> Void
         /// The id of the member at an address, for nodes that do not say theirs.
         let member: @Sendable (_ address: [UInt8]) -> NodeID?
-        let describe: @Sendable (_ quarantine: UInt64) -> NodeDescription
+        let describe: @Sendable (_ asking: NodeID, _ quarantine: UInt64) -> NodeDescription
         /// Makes a file for a snapshot that comes in.
         let newReceiver: @Sendable () throws(ClusterError) -> (SnapshotReceiver, name: String)
     }
@@ -202,7 +202,7 @@ final class Acceptor: Sendable {
             // The call has no term; it comes from the leader that is known.
             service.post(.timeoutNow(from))
             return .ready(.timeoutNow)
-        case .describe(_, let quarantine): return .ready(.description(service.describe(quarantine)))
+        case .describe(_, let quarantine): return .ready(.description(service.describe(from, quarantine)))
         case .snapshot(_, let term, let lastIndex, let lastTerm, let configuration, let configurationIndex, let size):
             let servers = try ClusterConfiguration(packedServers: configuration, index: configurationIndex)
             let head = SnapshotHead(
