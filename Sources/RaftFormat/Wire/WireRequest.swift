@@ -108,7 +108,8 @@ package enum WireRequest: Hashable, Sendable {
         var bytes: [UInt8] = []
         if case .append(_, _, _, _, let entries, _) = self {
             // Grown step by step it would be copied several times.
-            bytes.reserveCapacity(entries.reduce(1024) { $0 + 128 + ($1.data?.count ?? 0) + ($1.extensions?.count ?? 0) })
+            bytes.reserveCapacity(
+                entries.reduce(1024) { $0 + 128 + ($1.data?.count ?? 0) + ($1.extensions?.count ?? 0) })
         }
         bytes.append(type)
         MessagePack.map(fields).write(to: &bytes)
