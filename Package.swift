@@ -148,6 +148,12 @@ let package = Package(
             [
                 "sealift", "RaftClusterBackend", "Storage", "StorageTestKit", "OpenBaoTestKit", "Digest", "TestSupport",
             ]),
+        tests(
+            "RaftProcess",
+            [
+                "sealift", "RaftClusterBackend", "RaftFormat", "RaftHistory", "Sockets", "Storage", "StorageTestKit",
+                "OpenBaoTestKit", "TestSupport",
+            ]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Bolt", ["Bolt", "TestSupport"]),

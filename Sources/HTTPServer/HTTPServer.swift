@@ -41,6 +41,9 @@ package final class HTTPServer: Sendable {
     /// Answers one request, whole; called on the server's threads, several at a time.
     package typealias Handler = @Sendable (HTTPServerRequest) -> HTTPServerResponse
 
+    /// Looks at a request that has a body before that is read; what it gives is the answer, and nothing is kept of the body.
+    package typealias Admission = @Sendable (HTTPServerRequest) -> HTTPServerResponse?
+
     /// Memory of a connection for request line, headers and what is read at once.
     private static let connectionMemory = 160 << 10
 
@@ -55,17 +58,18 @@ package final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - tls: Versions 1.2 and newer; `nil` for none.
     ///   - allowsRemote: Whether an address that other machines can reach is accepted.
+    ///   - admits: Asked about requests with a body; `nil` lets all be read.
     ///   - handler: Called with every request once its body is there.
     /// - Throws: `HTTPServerError` with a remedy.
     package init(
         address: SocketAddress, threads: Threads = .perConnection, limits: Limits = Limits(),
-        tls: TLS? = nil, allowsRemote: Bool = false, _ handler: @escaping Handler
+        tls: TLS? = nil, allowsRemote: Bool = false, admits: Admission? = nil, _ handler: @escaping Handler
     ) throws(HTTPServerError) {
         guard allowsRemote || address.isLoopback else {
             throw HTTPServerError(
                 .notLoopback, "\(address.host) can be reached from other machines. Listen on 127.0.0.1.")
         }
-        let service = Service(handler, maximumBytes: limits.requestBytes, tls)
+        let service = Service(handler, admits, maximumBytes: limits.requestBytes, tls)
         let context = Unmanaged.passRetained(service).toOpaque()
         let poolSize: UInt32 =
             switch threads {

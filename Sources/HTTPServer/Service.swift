@@ -4,13 +4,18 @@ import Glibc
 /// What the library's callbacks need to know.
 final class Service: Sendable {
     let handler: HTTPServer.Handler
+    let admits: HTTPServer.Admission?
     let maximumBytes: Int
     let certificate: HeldText?
     let key: HeldText?
     let clientAuthority: HeldText?
 
-    init(_ handler: @escaping HTTPServer.Handler, maximumBytes: Int, _ tls: HTTPServer.TLS?) {
+    init(
+        _ handler: @escaping HTTPServer.Handler, _ admits: HTTPServer.Admission?, maximumBytes: Int,
+        _ tls: HTTPServer.TLS?
+    ) {
         self.handler = handler
+        self.admits = admits
         self.maximumBytes = maximumBytes
         certificate = tls.map { HeldText($0.certificate) }
         key = tls.map { HeldText($0.key) }
@@ -54,6 +59,10 @@ let serveRequest: MHD_AccessHandlerCallback = { context, connection, url, method
         state.pointee = Unmanaged.passRetained(pending).toOpaque()
         // Answered before the body is read, so that nothing is kept of it.
         if length > service.maximumBytes { return send(tooLarge(service), on: connection) }
+        let hasBody = length > 0 || MHD_lookup_connection_value(connection, .HEADER_KIND, "Transfer-Encoding") != nil
+        if hasBody, let admits = service.admits {
+            if let refusal = admits(read(connection, method, url)) { return send(refusal, on: connection) }
+        }
         pending.body.reserveCapacity(length)
         return .YES
     }
@@ -69,12 +78,18 @@ let serveRequest: MHD_AccessHandlerCallback = { context, connection, url, method
         return .YES
     }
     if pending.isTooLarge { return send(tooLarge(service), on: connection) }
-    let request = HTTPServerRequest(
-        method: String(cString: method), path: String(cString: url), query: query(of: connection),
-        headers: pairs(of: connection, .HEADER_KIND).map { ($0.name.lowercased(), $0.value ?? "") },
-        body: pending.body, isClientKnown: sealift_http_client_is_known(connection) == 1)
+    let request = read(connection, method, url, pending.body)
     pending.body = []
     return send(service.handler(request), on: connection)
+}
+
+private func read(
+    _ connection: OpaquePointer, _ method: UnsafePointer<CChar>, _ url: UnsafePointer<CChar>, _ body: [UInt8] = []
+) -> HTTPServerRequest {
+    HTTPServerRequest(
+        method: String(cString: method), path: String(cString: url), query: query(of: connection),
+        headers: pairs(of: connection, .HEADER_KIND).map { ($0.name.lowercased(), $0.value ?? "") },
+        body: body, isClientKnown: sealift_http_client_is_known(connection) == 1)
 }
 
 /// Called by the library when a request is done with, however it ended.

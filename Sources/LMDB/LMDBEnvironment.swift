@@ -136,7 +136,7 @@ package final class LMDBEnvironment: @unchecked Sendable {
             }
             let result = mdb_txn_commit(begun)
             try checkMap()
-            try check(result, "mdb_txn_commit", path)
+            try check(result == EIO ? reasonOfShortWrite() : result, "mdb_txn_commit", path)
         }
     }
 
@@ -234,6 +234,19 @@ package final class LMDBEnvironment: @unchecked Sendable {
         return (name.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { name in
             name.baseAddress.map { cs_guard_file($0) } ?? -1
         }
+    }
+
+    /// Why the library could write less than it wanted, which it calls `EIO` whatever the system would say next: tries to let the
+    /// file grow, and takes that back.
+    private func reasonOfShortWrite() -> Int32 {
+        var info = stat()
+        guard fstat(descriptor, &info) == 0 else { return EIO }
+        let room = [UInt8](repeating: 0, count: 64 << 10)
+        let count = pwrite(descriptor, room, room.count, info.st_size)
+        let number = count < 0 ? errno : ENOSPC
+        if count > 0 { ftruncate(descriptor, info.st_size) }
+        if count == room.count { return EIO }
+        return [ENOSPC, EDQUOT, EFBIG].contains(number) ? number : EIO
     }
 
     /// - Throws: An error of code `EIO` if the file was cut, or could not be read, while it was mapped.

@@ -119,7 +119,10 @@ package struct RaftNode: Sendable {
         case .heartbeatSeen(let sequence): countAnswer(message, sequence)
         case .snapshotTaken(let isTaken, let sequence): countSnapshot(message, isTaken, sequence)
         case .timeoutNow:
-            guard message.term == hard.term, log.membership.isVoter(id), !isLeader else { return }
+            // Only the leader hands over.
+            guard message.term == hard.term, log.membership.isVoter(id), !isLeader,
+                leader == nil || leader == message.from
+            else { return }
             stand(isTransfer: true)
         }
     }

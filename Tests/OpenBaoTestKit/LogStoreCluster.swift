@@ -9,12 +9,17 @@ package final class LogStoreCluster: Sendable {
         package let data: String
         package let file: String
         package let apiPort: Int
+        /// Where the others reach it.
         package let clusterPort: Int
+        /// Where it listens for them; another port than the one above if something stands between.
+        package let heardPort: Int
 
         package var api: String { "http://127.0.0.1:\(apiPort)" }
     }
 
     package let places: [Place]
+    /// What opens the API; empty if nothing is needed.
+    package let token: String
     private let folder: String
     private let processes = Mutex<[Int: ServerProcess]>([:])
 
@@ -23,13 +28,26 @@ package final class LogStoreCluster: Sendable {
     /// - Parameters:
     ///   - multiplier: Of all time-outs; of 1 s for elections.
     ///   - storage: Further lines for the storage stanza.
-    package init(_ count: Int, in folder: String, multiplier: Double = 0.5, storage: String = "") throws {
+    ///   - more: Further lines outside of the stanzas.
+    ///   - hasWay: Whether nodes reach one another through ports on which the test listens.
+    package init(
+        _ count: Int, in folder: String, multiplier: Double = 0.5, storage: String = "", more: String = "",
+        token: String = "", hasWay: Bool = false
+    ) throws {
         self.folder = folder
+        self.token = token
+        if !token.isEmpty {
+            let file = "\(folder)/token"
+            try token.write(toFile: file, atomically: false, encoding: .utf8)
+            chmod(file, 0o600)
+        }
+        let tokenLine = token.isEmpty ? "" : "  token_file      = \"\(folder)/token\"\n"
         var places: [Place] = []
         for number in 1...count {
+            let port = try FreePort.take()
             let place = Place(
                 id: "n\(number)", data: "\(folder)/n\(number)", file: "\(folder)/n\(number).hcl",
-                apiPort: try FreePort.take(), clusterPort: try FreePort.take())
+                apiPort: try FreePort.take(), clusterPort: port, heardPort: hasWay ? try FreePort.take() : port)
             let joining = places.first.map { "  retry_join {\n    leader_api_addr = \"\($0.api)\"\n  }\n" } ?? ""
             let text = """
                 storage "raft" {
@@ -39,10 +57,12 @@ package final class LogStoreCluster: Sendable {
                   \(storage)
                 \(joining)}
                 listener "tcp" {
-                  address     = "127.0.0.1:\(place.apiPort)"
-                  tls_disable = true
-                }
+                  address         = "127.0.0.1:\(place.apiPort)"
+                  cluster_address = "127.0.0.1:\(place.heardPort)"
+                  tls_disable     = true
+                \(tokenLine)}
                 cluster_addr = "http://127.0.0.1:\(place.clusterPort)"
+                \(more)
 
                 """
             try text.write(toFile: place.file, atomically: false, encoding: .utf8)
@@ -55,14 +75,21 @@ package final class LogStoreCluster: Sendable {
     package var addresses: String { places.map(\.api).joined(separator: ",") }
 
     /// Starts a node, and waits until its API answers.
-    package func start(_ number: Int) throws {
+    ///
+    /// - Parameters:
+    ///   - wrapper: A program and its arguments that run what follows them.
+    ///   - waits: `false` for a node that may end at once.
+    package func start(_ number: Int, under wrapper: [String] = [], waits: Bool = true) throws {
         let place = places[number]
         let isNew = number == 0 && !FileManager.default.fileExists(atPath: "\(place.data)/log.mdb")
+        let words =
+            wrapper + [BuiltProgram.path, "raft", "server", "-config", place.file] + (isNew ? ["-bootstrap"] : [])
         let process = try ServerProcess(
-            BuiltProgram.path, ["raft", "server", "-config", place.file] + (isNew ? ["-bootstrap"] : []),
-            environment: ["PATH": "/usr/bin:/bin", "HOME": folder], log: "\(folder)/\(place.id).log")
+            words[0], Array(words.dropFirst()),
+            environment: ["PATH": "/usr/bin:/bin", "HOME": folder], log: logFile(number))
         processes.withLock { $0[number] = process }
-        let api = ServerAPI(url: place.api)
+        guard waits else { return }
+        let api = api(number)
         try eventually("\(place.id) answers") {
             guard process.isRunning else { throw ServerFailure("\(place.id) ended:\n\(process.lastWords)") }
             return (try? api.send("GET", "sys/health", timeout: .seconds(2))) != nil
@@ -78,7 +105,8 @@ package final class LogStoreCluster: Sendable {
     package func waitForVoters(_ count: Int) throws {
         try eventually("\(count) nodes vote") {
             places.contains { place in
-                let answer = try? ServerAPI(url: place.api).ask("GET", "sys/storage/raft/configuration")
+                let api = ServerAPI(url: place.api, token: token)
+                let answer = try? api.ask("GET", "sys/storage/raft/configuration")
                 let servers = answer?["data"]?["config"]?["servers"]?.elements ?? []
                 return servers.count(where: { $0["voter"]?.boolean == true }) == count
             }
@@ -100,6 +128,14 @@ package final class LogStoreCluster: Sendable {
         return found
     }
 
+    /// The API of a node.
+    package func api(_ number: Int) -> ServerAPI { ServerAPI(url: places[number].api, token: token) }
+
+    /// The process of a node that runs; `setpriv` and wrappers give it theirs.
+    package func process(_ number: Int) -> Int32? {
+        processes.withLock { $0[number].flatMap { $0.isRunning ? $0.identifier : nil } }
+    }
+
     /// Sends a signal to a node.
     package func signal(_ number: Int, _ signal: Int32) { processes.withLock { $0[number] }?.send(signal) }
 
@@ -109,9 +145,12 @@ package final class LogStoreCluster: Sendable {
 
     package func isRunning(_ number: Int) -> Bool { processes.withLock { $0[number]?.isRunning ?? false } }
 
+    /// The file with everything that a node wrote.
+    package func logFile(_ number: Int) -> String { "\(folder)/\(places[number].id).log" }
+
     /// The last lines that a node wrote.
     package func lastWords(_ number: Int) -> String {
-        let text = (try? String(contentsOfFile: "\(folder)/\(places[number].id).log", encoding: .utf8)) ?? ""
+        let text = (try? String(contentsOfFile: logFile(number), encoding: .utf8)) ?? ""
         return text.split(separator: "\n").suffix(12).joined(separator: "\n")
     }
 

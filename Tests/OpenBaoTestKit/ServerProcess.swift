@@ -51,6 +51,8 @@ package final class ServerProcess: @unchecked Sendable {
 
     package var isRunning: Bool { process.isRunning }
 
+    package var identifier: Int32 { process.processIdentifier }
+
     /// The last lines it wrote.
     package var lastWords: String {
         let text = (try? String(decoding: Data(contentsOf: URL(filePath: log)), as: UTF8.self)) ?? ""

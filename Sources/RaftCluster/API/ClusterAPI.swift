@@ -70,7 +70,12 @@ package final class ClusterAPI: Sendable {
         limits.requestBytes = Self.mostCommandBytes
         limits.connections = 256
         let new = try HTTPServer(
-            address: address, limits: limits, tls: tls, allowsRemote: allowsRemote || tls != nil
+            address: address, limits: limits, tls: tls, allowsRemote: allowsRemote || tls != nil,
+            admits: { [self] request in
+                guard let refusal = refusal(of: request) else { return nil }
+                counters.requests.add(1, ordering: .relaxed)
+                return refusal
+            }
         ) { [self] request in answer(request) }
         server.withLock { $0 = new }
         return new.port
@@ -95,10 +100,7 @@ package final class ClusterAPI: Sendable {
             case ("GET", "sys/leader"): return .json(leaderState())
             default: break
             }
-            guard access.allows(request) else {
-                counters.refusals.add(1, ordering: .relaxed)
-                return .failure(403, "permission denied")
-            }
+            if let refusal = refusal(of: request) { return refusal }
             switch (request.method, path) {
             case ("GET", "sys/metrics"): return metrics()
             case ("GET", "sys/storage/raft/configuration"): return .json(configuration())
@@ -124,6 +126,13 @@ package final class ClusterAPI: Sendable {
         } catch {
             return .failure(400, "\(error)")
         }
+    }
+
+    /// The answer to whoever may not use the API.
+    private func refusal(of request: HTTPServerRequest) -> HTTPServerResponse? {
+        guard !access.allows(request) else { return nil }
+        counters.refusals.add(1, ordering: .relaxed)
+        return .failure(403, "permission denied")
     }
 
     /// Says what went wrong; where another node leads, where that is.

@@ -126,12 +126,15 @@ package final class ClusterSteward: Sendable {
                     ? (member, digest: answer.proofDigest + [0] + Array("\(answer.proofEntries)".utf8), answer) : nil
             }
         }
-        if proofs.count == members.count { state.change { $0.isCompared = true } }
         let voters = proofs.filter { $0.0.suffrage == .voter }
         let counts = Dictionary(grouping: voters, by: \.digest).mapValues(\.count)
         guard let (right, count) = counts.max(by: { $0.value < $1.value }),
             count >= node.membership.0.majority
-        else { return }
+        else {
+            if proofs.count == members.count { state.change { $0.isCompared = true } }
+            return
+        }
+        var isDelivered = proofs.count == members.count
         for (member, digest, answer) in proofs where digest != right && answer.problem.isEmpty {
             logger.error(
                 "the entries of a node differ from those of the majority",
@@ -139,8 +142,10 @@ package final class ClusterSteward: Sendable {
             if member.id == node.id {
                 node.parts.quarantine.impose(own.index)
             } else {
-                _ = try? node.describe(member, quarantine: own.index)
+                let told = try? node.describe(member, quarantine: own.index)
+                if told?.problem.isEmpty ?? true { isDelivered = false }
             }
         }
+        if isDelivered { state.change { $0.isCompared = true } }
     }
 }

@@ -52,8 +52,11 @@ package final class ClusterNode: Sendable {
                     member: { address in
                         parts.view.value.membership.members.first { $0.address == address }?.id
                     },
-                    describe: { index in
-                        if index > 0 { parts.quarantine.impose(index) }
+                    describe: { asking, index in
+                        // The leader compares what a node has told it; nobody else has a say.
+                        if index > 0, parts.proofs.proof?.index == index, parts.view.value.leader == asking {
+                            parts.quarantine.impose(index)
+                        }
                         return parts.description(header)
                     }, newReceiver: { () throws(ClusterError) in try folder.newReceiver() }))
         } catch {

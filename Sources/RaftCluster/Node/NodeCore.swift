@@ -53,7 +53,8 @@ final class NodeCore {
         let passed = Int((now - lastTick) / NodeOptions.tick)
         guard passed > 0 else { return }
         lastTick += NodeOptions.tick * passed
-        for _ in 0..<min(passed, Self.mostTicks) where !isOut { step(.tick) }
+        guard !isOut, parts.quarantine.reason == nil else { return }
+        for _ in 0..<min(passed, Self.mostTicks) { step(.tick) }
     }
 
     private func end() {
@@ -302,6 +303,8 @@ final class NodeCore {
         parts.view.set(view)
         if node.isLeader != wasLeader {
             wasLeader = node.isLeader
+            // Whether the next leader commits what was proposed here is nothing to wait for.
+            if !wasLeader { parts.applier.abandonWaiting(Self.ledNoMore) }
             parts.logger.info(
                 node.isLeader ? "leads the cluster" : "leads no more",
                 [
@@ -313,6 +316,9 @@ final class NodeCore {
         for id in peers.keys where !members.contains(id) { peers.removeValue(forKey: id)?.stop() }
         settleTransfers()
     }
+
+    private static let ledNoMore = ClusterError(
+        .unavailable, "The leadership was lost before the entry was known to be committed; it may still take effect.")
 
     private func settleTransfers() {
         guard !transfers.isEmpty, !node.isLeader || !node.isTransferring else { return }

@@ -25,7 +25,7 @@ final class Acceptor: Sendable {
         let post: @Sendable (NodeEvent) -> Void
         /// The id of the member at an address, for nodes that do not say theirs.
         let member: @Sendable (_ address: [UInt8]) -> NodeID?
-        let describe: @Sendable (_ quarantine: UInt64) -> NodeDescription
+        let describe: @Sendable (_ asking: NodeID, _ quarantine: UInt64) -> NodeDescription
         /// Makes a file for a snapshot that comes in.
         let newReceiver: @Sendable () throws(ClusterError) -> (SnapshotReceiver, name: String)
     }
@@ -136,7 +136,7 @@ final class Acceptor: Sendable {
         switch awaited {
         case .ready(let response): return response
         case .slot(let slot, let kind):
-            guard case .response(let reply)? = slot.wait(Self.patience) else { return nil }
+            guard case .response(let reply)? = answer(in: slot) else { return nil }
             let header = service.header
             switch kind {
             case .append:
@@ -149,6 +149,15 @@ final class Acceptor: Sendable {
             case .timeoutNow, .describe: return nil
             }
         }
+    }
+
+    /// Waits for the core's answer. A node that ends may owe answers that depend on what its disk has refused.
+    private func answer(in slot: ReplySlot) -> ReplySlot.Answer? {
+        let deadline = ContinuousClock.now + Self.patience
+        while ContinuousClock.now < deadline, !state.read({ $0.isStopped }) {
+            if let answer = slot.wait(.milliseconds(200)) { return answer }
+        }
+        return nil
     }
 
     private func handle(_ request: WireRequest, _ reader: FrameReader) throws -> Awaited {
@@ -193,7 +202,7 @@ final class Acceptor: Sendable {
             // The call has no term; it comes from the leader that is known.
             service.post(.timeoutNow(from))
             return .ready(.timeoutNow)
-        case .describe(_, let quarantine): return .ready(.description(service.describe(quarantine)))
+        case .describe(_, let quarantine): return .ready(.description(service.describe(from, quarantine)))
         case .snapshot(_, let term, let lastIndex, let lastTerm, let configuration, let configurationIndex, let size):
             let servers = try ClusterConfiguration(packedServers: configuration, index: configurationIndex)
             let head = SnapshotHead(
@@ -218,7 +227,7 @@ final class Acceptor: Sendable {
     private func receive(
         _ head: SnapshotHead, _ message: RaftMessage, _ slot: ReplySlot, _ reader: FrameReader
     ) throws {
-        let answer = slot.wait(Self.patience)
+        let answer = answer(in: slot)
         guard case .install? = answer else {
             try skip(Int64(head.size), reader)
             slot.give(answer ?? .none)
@@ -236,6 +245,8 @@ final class Acceptor: Sendable {
             service.post(.received(message, name: name, slot))
         } catch {
             service.post(.received(message, name: nil, slot))
+            // It would be sent again and again, and never fit.
+            if let error = error as? ClusterError, error.code == .noSpace { service.post(.failed(error)) }
             service.logger.warn("a snapshot was not received", ["error": .string("\(error)")])
             throw error
         }

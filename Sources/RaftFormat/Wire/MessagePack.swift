@@ -98,10 +98,13 @@ struct MessagePackDecoder {
         static let nameBytes = 32
         static let elements = 1024
         static let bytes = 64 << 20
+        /// Values of all levels together: 1024 entries of six fields with their names, twice over.
+        static let values = 1 << 15
     }
 
     private let input: ArraySlice<UInt8>
     private var offset: Int
+    private var values = 0
 
     init(_ input: ArraySlice<UInt8>) {
         self.input = input
@@ -117,6 +120,7 @@ struct MessagePackDecoder {
     /// - Throws: For what is no value of a message, and what is larger than any.
     mutating func next() throws(RaftFormatError) -> MessagePack? {
         let begin = offset
+        values = 0
         guard let value = try value(depth: 0) else {
             offset = begin
             return nil
@@ -127,6 +131,10 @@ struct MessagePackDecoder {
     private mutating func value(depth: Int) throws(RaftFormatError) -> MessagePack? {
         guard depth <= Limit.nesting else {
             throw RaftFormatError("a message nests deeper than \(Limit.nesting) levels")
+        }
+        values += 1
+        guard values <= Limit.values else {
+            throw RaftFormatError("a message holds more than \(Limit.values) values")
         }
         guard let tag = byte() else { return nil }
         switch tag {
