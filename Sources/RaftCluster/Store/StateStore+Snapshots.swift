@@ -1,7 +1,10 @@
+import CSystem
 import Digest
 import LMDB
 import RaftCore
 import RaftFormat
+import Synchronization
+import Workers
 
 /// What a snapshot stands for.
 struct SnapshotHead: Sendable {
@@ -87,25 +90,72 @@ extension StateStore {
     }
 }
 
-/// Builds a state machine's file from the bytes of a snapshot, on the disk and never in memory.
-final class SnapshotReceiver {
+/// Builds a state machine's file from the bytes of a snapshot, on the disk and never in memory: what came is written on a thread of
+/// its own while more comes.
+// Unchecked: one thread calls, and what the other one touches is its own until it has ended.
+final class SnapshotReceiver: @unchecked Sendable {
     /// Bytes of one frame: key, value and what is around them.
     static let mostFrameBytes = (64 << 20) + (64 << 10)
     private static let batchBytes = 8 << 20
+    /// Bytes after which the system is told to begin writing.
+    private static let flushBytes = 64 << 20
 
     private let store: StateStore
+    private let pieces = BoundedQueue<[UInt8]>(capacity: 2)
+    private var incoming: [UInt8] = []
+    private var writer: WorkerThread?
+    private let failure = Mutex<ClusterError?>(nil)
+
+    // The writing thread's own.
     private var held: [UInt8] = []
     private var applied = AppliedState()
+    private var unflushed = 0
 
     /// - Parameter path: A file that is not there yet.
     init(path: String) throws(ClusterError) {
         store = try StateStore(path: path, isChecked: false, isDurable: false)
+        incoming.reserveCapacity(Self.batchBytes + (1 << 20))
     }
 
     /// Takes the bytes that came.
     func append(_ bytes: UnsafeRawBufferPointer) throws(ClusterError) {
-        held.append(contentsOf: bytes)
-        if held.count >= Self.batchBytes { try load() }
+        incoming.append(contentsOf: bytes)
+        if incoming.count >= Self.batchBytes { try handOn() }
+    }
+
+    private func handOn() throws(ClusterError) {
+        if let error = failure.withLock({ $0 }) { throw error }
+        if writer == nil {
+            do throws(ThreadFailure) {
+                writer = try WorkerThread { [self] in write() }
+            } catch {
+                throw ClusterError(.io, "\(error)")
+            }
+        }
+        let piece = incoming
+        incoming = []
+        incoming.reserveCapacity(Self.batchBytes + (1 << 20))
+        pieces.push(piece)
+    }
+
+    private func write() {
+        while let piece = pieces.pop() {
+            guard failure.withLock({ $0 == nil }) else { continue }
+            if held.isEmpty { held = piece } else { held += piece }
+            do throws(ClusterError) {
+                try load()
+            } catch {
+                failure.withLock { $0 = error }
+            }
+        }
+    }
+
+    /// Waits until everything that came is written.
+    private func drain() throws(ClusterError) {
+        if !incoming.isEmpty { try handOn() }
+        pieces.close()
+        writer?.join()
+        if let error = failure.withLock({ $0 }) { throw error }
     }
 
     private func load() throws(ClusterError) {
@@ -130,13 +180,18 @@ final class SnapshotReceiver {
                 }
             }
         }
-        held.removeFirst(used)
+        unflushed += used
+        if used == held.count { held.removeAll(keepingCapacity: false) } else { held.removeFirst(used) }
         if let problem { throw problem }
+        guard unflushed > Self.flushBytes else { return }
+        // The disk works meanwhile, instead of all at the end.
+        unflushed = 0
+        _ = cs_sync_file_range(store.environment.descriptor, 0, 0)
     }
 
     /// Ends the file; durable on return.
     func finish(_ head: SnapshotHead) throws(ClusterError) {
-        try load()
+        try drain()
         guard held.isEmpty else { throw ClusterError(.refused, "The snapshot ends within an entry.") }
         applied.index = head.position.index
         applied.term = head.position.term
@@ -152,7 +207,11 @@ final class SnapshotReceiver {
         store.close()
     }
 
-    func close() { store.close() }
+    func close() {
+        pieces.close()
+        writer?.join()
+        store.close()
+    }
 }
 
 extension StateStore {
