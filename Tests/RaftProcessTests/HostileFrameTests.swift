@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import OpenBaoTestKit
 import RaftFormat
 import Synchronization
@@ -14,7 +13,7 @@ extension RaftProcessTests {
         let leader = try cluster.leader()
         let before = try standing(of: cluster)
         let rejected = try metric("sealift_raft_rejected_connections_total", target, cluster)
-        let port = UInt16(cluster.nodes.places[target].heardPort)
+        let port = cluster.nodes.places[target].heardPort
         let bad = Atomic<Int>(0)
         let messages = Effort.rounds(Effort.isThorough ? 200_000 : 20_000)
         DispatchQueue.concurrentPerform(iterations: 4) { worker in
@@ -24,11 +23,11 @@ extension RaftProcessTests {
             while sent < messages / 4 {
                 let (bytes, count, isRefused) = hostile.next()
                 sent += count
-                send(bytes, to: port)
+                exchange(bytes, on: port)
                 if isRefused { bad.add(1, ordering: .relaxed) }
             }
         }
-        for bomb in HostileCalls.bombs { send(bomb, to: port) }
+        for bomb in HostileCalls.bombs { exchange(bomb, on: port) }
         #expect(cluster.nodes.isRunning(target), "\(cluster.nodes.lastWords(target))")
         let expected = bad.load(ordering: .relaxed) + HostileCalls.bombs.count
         #expect(try metric("sealift_raft_rejected_connections_total", target, cluster) >= rejected + expected)
@@ -72,32 +71,6 @@ extension RaftProcessTests {
         let line = text.split(separator: "\n").first { $0.hasPrefix("\(name) ") }
         return try #require(line.flatMap { Int($0.dropFirst(name.count + 1)) })
     }
-}
-
-/// Sends bytes on a connection of their own and waits until the other side has closed it.
-func send(_ bytes: [UInt8], to port: UInt16) {
-    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard socket >= 0 else { return }
-    defer { close(socket) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let isConnected = withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-    }
-    guard isConnected else { return }
-    var done = 0
-    while done < bytes.count {
-        let count = bytes[done...].withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        guard count > 0 else { break }
-        done += count
-    }
-    shutdown(socket, Int32(SHUT_WR))
-    var room = [UInt8](repeating: 0, count: 65_536)
-    while recv(socket, &room, room.count, 0) > 0 {}
 }
 
 /// Calls that begin as valid ones of an older term and are changed at random. What is still a valid call that may rightly change

@@ -19,6 +19,9 @@ extension RaftProcessTests {
             let key = StorageKey("cut/kept/alone/\(round)")
             try alone.put(key, [1])
             cluster.network.cut(cluster.id(leader), from: others.map(cluster.id))
+            // Whoever waits there is told as soon as it leads no more.
+            let answer = try cluster.nodes.api(leader).send("POST", "sealift/prove")
+            #expect(answer.status == 503 && answer.errors.contains("The leadership was lost"), "\(answer)")
             #expect(throws: StorageError.self) { try alone.put(key, [2]) }
             #expect(throws: StorageError.self) { try alone.get(key) }
             _ = try cluster.leader(among: others)
