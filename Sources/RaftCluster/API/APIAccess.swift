@@ -6,16 +6,23 @@ package struct APIAccess: Sendable {
     package var token: [UInt8]?
     /// Whether a certificate that the authority for clients vouches for opens it.
     package var takesCertificates: Bool
+    /// Whether nothing is answered without such a certificate, not even how the node is.
+    package var requiresCertificates: Bool
     /// Whether anybody may, since only this machine's programs can reach it.
     package var isOpen: Bool
 
-    package init(token: [UInt8]?, takesCertificates: Bool, isOpen: Bool) {
+    package init(token: [UInt8]?, takesCertificates: Bool, requiresCertificates: Bool = false, isOpen: Bool) {
+        self.requiresCertificates = requiresCertificates
         self.token = token
         self.takesCertificates = takesCertificates
         self.isOpen = isOpen
     }
 
+    /// Whether a request is looked at at all.
+    func admits(_ request: HTTPServerRequest) -> Bool { !requiresCertificates || request.isClientKnown }
+
     func allows(_ request: HTTPServerRequest) -> Bool {
+        guard admits(request) else { return false }
         if takesCertificates, request.isClientKnown { return true }
         guard let token else { return isOpen }
         var given = request.header("x-vault-token")

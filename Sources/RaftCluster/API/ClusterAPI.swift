@@ -24,7 +24,7 @@ package final class ClusterAPI: Sendable {
     static let timeout = Duration.seconds(30)
 
     let node: ClusterNode
-    let access: APIAccess
+    private let access: Mutex<APIAccess>
     let logger: Logger
     /// Lets this node join the cluster that a request names.
     let join: @Sendable (JoinRequest) throws(ClusterError) -> Void
@@ -53,7 +53,7 @@ package final class ClusterAPI: Sendable {
         join: @escaping @Sendable (JoinRequest) throws(ClusterError) -> Void
     ) {
         self.node = node
-        self.access = access
+        self.access = Mutex(access)
         self.logger = logger
         self.join = join
     }
@@ -81,6 +81,9 @@ package final class ClusterAPI: Sendable {
         return new.port
     }
 
+    /// Says anew who may use the API.
+    package func setAccess(_ new: APIAccess) { access.withLock { $0 = new } }
+
     package func stop() {
         server.withLock { server in
             defer { server = nil }
@@ -95,6 +98,9 @@ package final class ClusterAPI: Sendable {
         guard request.path.hasPrefix("/v1/") else { return .failure(404, "unsupported path") }
         let path = request.path.dropFirst(4)
         do {
+            if !access.withLock({ $0.admits(request) }) {
+                return refusal(of: request) ?? .failure(403, "permission denied")
+            }
             switch (request.method, path) {
             case ("GET", "sys/health"), ("HEAD", "sys/health"): return health(request)
             case ("GET", "sys/leader"): return .json(leaderState())
@@ -130,7 +136,7 @@ package final class ClusterAPI: Sendable {
 
     /// The answer to whoever may not use the API.
     private func refusal(of request: HTTPServerRequest) -> HTTPServerResponse? {
-        guard !access.allows(request) else { return nil }
+        guard !access.withLock({ $0.allows(request) }) else { return nil }
         counters.refusals.add(1, ordering: .relaxed)
         return .failure(403, "permission denied")
     }

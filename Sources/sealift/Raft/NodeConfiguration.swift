@@ -28,6 +28,7 @@ struct NodeConfiguration {
     let authorityFile: String?
     let requiresClientCertificates: Bool
     let token: String?
+    private let tokenPath: String?
     let joinTargets: [JoinTarget]
     let logLevel: String?
     let remarks: [String]
@@ -98,7 +99,8 @@ struct NodeConfiguration {
         keyFile = isPlain ? nil : listening.text(Self.key)
         authorityFile = listening.text(Self.authority)
         requiresClientCertificates = try listening.boolean(Self.requires) ?? false
-        token = try listening.text(Self.tokenFile).map { try TokenFile.read($0) }
+        tokenPath = listening.text(Self.tokenFile)
+        token = try tokenPath.map { try TokenFile.read($0) }
         joinTargets = try Self.targets(settings)
         logLevel = try file.text("log_level")
         func variable(_ names: [String]) -> String? { names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty } }
@@ -121,6 +123,15 @@ struct NodeConfiguration {
         try check(path, isPlain: isPlain, allowsRemote: allowsRemote)
     }
 
+    /// Who may use the API, by the token file as it is now.
+    func access() throws -> APIAccess {
+        let token = try tokenPath.map { try TokenFile.read($0) }
+        return APIAccess(
+            token: token.map { Array($0.utf8) }, takesCertificates: usesTLS && authorityFile != nil,
+            requiresCertificates: requiresClientCertificates,
+            isOpen: token == nil && !requiresClientCertificates && listener.isLoopback)
+    }
+
     private func check(_ path: String, isPlain: Bool, allowsRemote: Bool) throws(MigrationFailure) {
         func refuse(_ text: String) -> MigrationFailure { MigrationFailure(.configuration, "\(path): \(text)") }
         guard isPlain || certificateFile != nil && keyFile != nil else {
@@ -132,6 +143,9 @@ struct NodeConfiguration {
                 "nodes prove themselves to one another: set tls_client_ca_file to the authority of their certificates.")
         }
         let isLocal = [SocketAddress(host: options.listenAddress.host, port: 0), listener].allSatisfy(\.isLoopback)
+        guard usesTLS || !requiresClientCertificates else {
+            throw refuse("tls_require_and_verify_client_cert needs TLS: set tls_cert_file and tls_key_file.")
+        }
         guard usesTLS || isLocal || allowsRemote else {
             throw refuse(
                 "without TLS a node listens on this machine only (127.0.0.1). Set tls_cert_file, tls_key_file and "
@@ -171,6 +185,15 @@ struct NodeConfiguration {
         let parser = try JSONParser()
         return try Array(text.utf8).withUnsafeBytes { bytes in
             let list = try parser.parse(bytes)
+            let inline: [StaticString] = ["leader_ca_cert", "leader_client_cert", "leader_client_key", "auto_join"]
+            for node in list.elements {
+                guard let name = inline.first(where: { node[$0] != nil }) else { continue }
+                throw StorageError(
+                    .configuration,
+                    "retry_join: \(name) is not taken here. Name files with leader_ca_cert_file, leader_client_cert_file and "
+                        + "leader_client_key_file, and nodes with leader_api_addr.",
+                    place: settings.place(of: retryJoin))
+            }
             let found = list.elements.map { node in
                 JoinTarget(
                     address: node["leader_api_addr"]?.text ?? "", authorityFile: node["leader_ca_cert_file"]?.text,

@@ -114,11 +114,7 @@ struct RaftServerRun {
         defer { joiner.stop() }
         let api = ClusterAPI(
             node,
-            APIAccess(
-                token: configuration.token.map { Array($0.utf8) },
-                takesCertificates: configuration.authorityFile != nil,
-                isOpen: configuration.token == nil && !configuration.requiresClientCertificates
-                    && configuration.listener.isLoopback), logger: logger.named("api")
+            try configuration.access(), logger: logger.named("api")
         ) { request throws(ClusterError) in try joiner.join(request) }
         try api.serve(
             configuration.listener, tls: try certificates.api(), allowsRemote: flags.boolean("allow-remote"))
@@ -148,12 +144,13 @@ struct RaftServerRun {
             case .reload:
                 do {
                     try certificates.reload()
+                    api.setAccess(try configuration.access())
                     try api.serve(
                         configuration.listener, tls: try certificates.api(), allowsRemote: flags.boolean("allow-remote")
                     )
-                    logger.info("certificates were read again")
+                    logger.info("certificates and token were read again")
                 } catch {
-                    logger.error("certificates were not read again", ["error": .string("\(error)")])
+                    logger.error("certificates and token were not read again", ["error": .string("\(error)")])
                 }
             }
         }

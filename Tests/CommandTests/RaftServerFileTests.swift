@@ -1,0 +1,121 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What is wrong with a node's file is said before anything is made or listened on.
+@Suite struct RaftServerFileTests {
+    private static let storage = "storage \"raft\" {\n  path = \"PATH/node\"\n  node_id = \"n1\"\n}\n"
+    private static let listener = "listener \"tcp\" {\n  address = \"127.0.0.1:1\"\n  tls_disable = true\n}\n"
+    private static let cluster = "cluster_addr = \"http://127.0.0.1:2\"\n"
+
+    private static let wrong: [(file: String, says: String)] = [
+        (storage + listener, "cluster_addr must be set"),
+        (storage + cluster, "a node has one listener"),
+        ("storage \"file\" {\n  path = \"PATH\"\n}\n" + listener + cluster, "a node's is storage \"raft\""),
+        (storage + listener + "cluster_addr = \"http://0.0.0.0:2\"\n", "by which others reach the node"),
+        (
+            storage + "listener \"tcp\" {\n  address = \"127.0.0.1:1\"\n}\n" + cluster,
+            "needs tls_cert_file and tls_key_file"
+        ),
+        (
+            storage + "listener \"tcp\" {\n  address = \"10.1.2.3:1\"\n  tls_disable = true\n}\n" + cluster,
+            "without TLS a node listens on this machine only"
+        ),
+        (
+            storage
+                + "listener \"tcp\" {\n  address = \"127.0.0.1:1\"\n  tls_cert_file = \"c\"\n  tls_key_file = \"k\"\n}\n"
+                + cluster, "set tls_client_ca_file"
+        ),
+        (
+            storage
+                + "listener \"tcp\" {\n  address = \"127.0.0.1:1\"\n  tls_disable = true\n"
+                + "  tls_require_and_verify_client_cert = true\n}\n" + cluster, "needs TLS"
+        ),
+        (
+            storage
+                + "listener \"tcp\" {\n  address = \"127.0.0.1:1\"\n  tls_disable = true\n  token_file = \"PATH/open\"\n}\n"
+                + cluster, "can be read by others than its owner"
+        ),
+        (
+            "storage \"raft\" {\n  path = \"PATH/node\"\n  retry_join {\n    leader_ca_cert = \"x\"\n  }\n}\n"
+                + listener + cluster,
+            "leader_ca_cert is not taken here"
+        ),
+        (
+            "storage \"raft\" {\n  path = \"PATH/foreign\"\n}\n" + listener + cluster,
+            "PATH/foreign holds the directory of a server (vault.db)"
+        ),
+    ]
+
+    @Test(arguments: 0..<wrong.count)
+    func aWrongFileIsRefused(_ number: Int) throws {
+        let (file, says) = Self.wrong[number]
+        let sandbox = try Sandbox()
+        try makeFolder("\(sandbox.path)/foreign")
+        _ = try sandbox.write("foreign/vault.db", "x")
+        _ = try sandbox.write("open", "word")
+        let path = try sandbox.write("node.hcl", file.replacing("PATH", with: sandbox.path))
+        let outcome = try sandbox.sealift(["raft", "server", "-config", path, "-bootstrap"])
+        #expect(outcome.code == 1 || outcome.code == 2, "\(outcome.errors)")
+        #expect(outcome.errors.contains(says.replacing("PATH", with: sandbox.path)), "\(outcome.errors)")
+        #expect(outcome.output == "" && !exists("\(sandbox.path)/node"))
+    }
+
+    /// TLS, clients with and without a certificate, and a token that changes while the node runs.
+    @Test func whoMayUseTheAPIIsWhatTheFileSays() throws {
+        let sandbox = try Sandbox()
+        let (api, cluster) = (try FreePort.take(), try FreePort.take())
+        _ = try sandbox.shell(
+            """
+            cd '\(sandbox.path)'
+            key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+            openssl req -x509 $key -days 2 -subj /CN=authority -keyout ca.key -out ca.pem 2>/dev/null
+            openssl req $key -subj /CN=node -keyout node.key -out node.csr 2>/dev/null
+            echo subjectAltName=IP:127.0.0.1 > names
+            openssl x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out node.pem 2>&1
+            echo one > token; chmod 600 token
+            """)
+        func file(_ access: String) throws -> String {
+            try sandbox.write(
+                "node.hcl",
+                """
+                storage "raft" {
+                  path = "\(sandbox.path)/node"
+                  performance_multiplier = 0.5
+                }
+                listener "tcp" {
+                  address            = "127.0.0.1:\(api)"
+                  tls_cert_file      = "\(sandbox.path)/node.pem"
+                  tls_key_file       = "\(sandbox.path)/node.key"
+                  tls_client_ca_file = "\(sandbox.path)/ca.pem"
+                  \(access)
+                }
+                cluster_addr = "https://127.0.0.1:\(cluster)"
+
+                """)
+        }
+        let said = try sandbox.shell(
+            """
+            cd '\(sandbox.path)'
+            ask() { curl -s -o /dev/null -w '%{http_code} ' --cacert ca.pem "$@" https://127.0.0.1:\(api)/v1/sys/metrics; }
+            wait_for() { for i in $(seq 300); do grep -q "$1" said && return; sleep 0.1; done; cat said; exit 1; }
+            "$0" raft server -config '\(try file("tls_require_and_verify_client_cert = true"))' -bootstrap > said 2>&1 &
+            wait_for listening; ask; ask --cert node.pem --key node.key
+            kill $!; wait $!; echo "code $?"
+            """)
+        #expect(said.contains("403 200 code 0"), "\(said)")
+        let path = try file("token_file = \"\(sandbox.path)/token\"")
+        let again = try sandbox.shell(
+            """
+            cd '\(sandbox.path)'
+            ask() { curl -s -o /dev/null -w '%{http_code} ' --cacert ca.pem "$@" https://127.0.0.1:\(api)/v1/sys/metrics; }
+            wait_for() { for i in $(seq 300); do grep -q "$1" said && return; sleep 0.1; done; cat said; exit 1; }
+            "$0" raft server -config '\(path)' > said 2>&1 &
+            wait_for listening; ask; ask -H 'X-Vault-Token: one'; ask -H 'Authorization: Bearer one'
+            echo two > token; kill -HUP $!; wait_for 'read again'
+            ask -H 'X-Vault-Token: one'; ask -H 'X-Vault-Token: two'
+            kill $!; wait $!; echo "code $?"; grep -c 'one\\|two' said || true
+            """)
+        #expect(again.contains("403 200 200 403 200 code 0\n0"), "\(again)")
+    }
+}
