@@ -1,3 +1,4 @@
+import Glibc
 import OpenBaoTestKit
 import RaftClusterBackend
 import Storage
@@ -83,6 +84,25 @@ extension RaftProcessTests {
             cluster.network.slow(by: 60)
         }
         cluster.network.heal()
+        try load.end(on: cluster.addresses)
+        try cluster.expectSame()
+    }
+
+    @Test func connectionsThatBreakAllTheTimeLeaveNothingBehind() throws {
+        let cluster = try ProcessCluster.three.get()
+        // The other follower must answer everything.
+        let away = try cluster.follower()
+        cluster.nodes.kill(away)
+        let load = ClientLoad("broken")
+        try load.begin(4, on: cluster.others(away).map { cluster.addresses[$0] })
+        for _ in 0..<(Effort.isThorough ? 60 : 4) {
+            for round in 0..<80 {
+                cluster.network.breakConnections()
+                usleep(UInt32(round % 20) * 1500)
+            }
+            try load.go(on: 20)
+        }
+        try cluster.nodes.start(away)
         try load.end(on: cluster.addresses)
         try cluster.expectSame()
     }

@@ -16,6 +16,7 @@ final class NodeNetwork: Sendable {
         var held: Set<Way> = []
         /// Milliseconds that everything takes, at most.
         var delay: UInt32 = 0
+        var connections: [Connection] = []
     }
 
     private let state = Mutex(State())
@@ -51,7 +52,21 @@ final class NodeNetwork: Sendable {
     }
 
     /// Lets everything pass, also what was held up.
-    func heal() { state.withLock { $0 = State() } }
+    func heal() {
+        state.withLock { state in
+            state.held = []
+            state.delay = 0
+        }
+    }
+
+    /// Breaks every connection there is, whatever is on its way.
+    func breakConnections() {
+        let broken = state.withLock { state in
+            defer { state.connections = [] }
+            return state.connections
+        }
+        for connection in broken { connection.shutDown() }
+    }
 
     func slow(by milliseconds: UInt32) { state.withLock { $0.delay = milliseconds } }
 
@@ -62,6 +77,8 @@ final class NodeNetwork: Sendable {
         guard let (first, id) = (try? beginning(of: dialler)) ?? nil,
             let target = try? Connection.connect(to: node, tls: nil, timeout: .seconds(5))
         else { return }
+        state.withLock { $0.connections += [dialler, target] }
+        defer { state.withLock { $0.connections.removeAll { $0 === dialler || $0 === target } } }
         Thread.detachNewThread { [self] in pump(target, dialler, Way(from: place.id, to: id)) }
         pump(dialler, target, Way(from: id, to: place.id), first)
     }

@@ -1,3 +1,4 @@
+import Glibc
 import RaftCore
 import RaftFormat
 import Sockets
@@ -6,14 +7,10 @@ import Workers
 
 /// Appends to one node, pipelined: one thread writes calls, another one reads the answers in their order.
 final class AppendLane: Sendable {
-    private struct Outstanding {
-        let sequence: UInt64
-        let connection: Int
-    }
-
     private struct State {
         var calls: [RaftMessage] = []
-        var outstanding: [Outstanding] = []
+        /// Sequence numbers of the calls that the connection owes answers to.
+        var outstanding: [UInt64] = []
         var connection: Connection?
         /// Numbers connections.
         var number = 0
@@ -77,8 +74,14 @@ final class AppendLane: Sendable {
 
     private func deliver(_ request: WireRequest, _ sequence: UInt64) {
         do {
-            let (connection, number) = try connected()
-            state.change { $0.outstanding.append(Outstanding(sequence: sequence, connection: number)) }
+            let (connection, number) = try connected(); usleep(3000)
+            // It may have failed meanwhile. An answer that nobody gives would stand before all others for ever.
+            let isCurrent = state.change { state in
+                guard state.number == number, state.connection != nil else { return false }
+                state.outstanding.append(sequence)
+                return true
+            }
+            guard isCurrent else { return context.post(.unanswered(peer, sequence: sequence)) }
             do {
                 try connection.write(request.encoded, timeout: Dialler.callTimeout)
             } catch {
@@ -112,13 +115,13 @@ final class AppendLane: Sendable {
             let sequence: UInt64? = state.wait { state in
                 if state.isStopped || state.number != number || state.connection == nil { return (nil, wakes: nil) }
                 guard let first = state.outstanding.first else { return nil }
-                return (first.sequence, wakes: nil)
+                return (first, wakes: nil)
             }
             guard let sequence else { return connection.shutDown() }
             do {
                 let answer = try reader.nextResponse(to: .append, timeout: Dialler.callTimeout)
                 state.change { state in
-                    if state.outstanding.first?.sequence == sequence { state.outstanding.removeFirst() }
+                    if state.outstanding.first == sequence { state.outstanding.removeFirst() }
                     state.backoff.note(success: true)
                 }
                 guard case .append(_, let term, let last, let isSuccess, _) = answer else {
@@ -143,7 +146,7 @@ final class AppendLane: Sendable {
             state.connection = nil
             state.backoff.note(success: false)
             defer { state.outstanding = [] }
-            return state.outstanding.map(\.sequence)
+            return state.outstanding
         }
         for sequence in lost { context.post(.unanswered(peer, sequence: sequence)) }
         context.logger.debug("a connection has failed", ["peer": .string("\(peer)"), "error": .string("\(error)")])
