@@ -1,4 +1,3 @@
-import Glibc
 import RaftCore
 import RaftFormat
 import Sockets
@@ -74,7 +73,7 @@ final class AppendLane: Sendable {
 
     private func deliver(_ request: WireRequest, _ sequence: UInt64) {
         do {
-            let (connection, number) = try connected(); usleep(3000)
+            let (connection, number) = try connected()
             // It may have failed meanwhile. An answer that nobody gives would stand before all others for ever.
             let isCurrent = state.change { state in
                 guard state.number == number, state.connection != nil else { return false }
