@@ -35,7 +35,8 @@ extension RaftProcessTests {
         let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
         let peak = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.split(separator: " ")
         #expect(try #require(peak.flatMap { Int($0[1]) }) < 256 << 10, "\(status)")
-        #expect(try standing(of: cluster) == before)
+        let after = try standing(of: cluster)
+        #expect(after == before, "\(before), then \(after)")
         try cluster.expectSame()
     }
 

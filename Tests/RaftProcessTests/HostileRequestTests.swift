@@ -16,6 +16,7 @@ import Testing
         let folder = try TemporaryFolder()
         let cluster = try LogStoreCluster(1, in: folder.path, more: "log_level = \"trace\"", token: token)
         try cluster.form()
+        _ = try cluster.leader()
         return (cluster, folder)
     }
 
