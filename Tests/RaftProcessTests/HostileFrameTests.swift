@@ -36,7 +36,9 @@ extension RaftProcessTests {
         let peak = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.split(separator: " ")
         #expect(try #require(peak.flatMap { Int($0[1]) }) < 256 << 10, "\(status)")
         let after = try standing(of: cluster)
-        #expect(after == before, "\(before), then \(after)")
+        #expect(after.entries == before.entries && after.digests == before.digests, "\(before), then \(after)")
+        // On a busy machine nodes elect by themselves now and then; what a call could have made them believe is far from there.
+        #expect((before.term...before.term + 8).contains(after.term), "\(before), then \(after)")
         try cluster.expectSame()
     }
 

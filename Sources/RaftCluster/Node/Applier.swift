@@ -6,7 +6,7 @@ import Workers
 final class Applier: Sendable {
     /// Entries and bytes of one transaction.
     private static let batchEntries: UInt64 = 512
-    private static let batchBytes = 8 << 20
+    private static let batchBytes = 4 << 20
 
     private struct State {
         var committed: UInt64 = 0

@@ -4,7 +4,7 @@ import Synchronization
 /// The newest entries of the log in memory: those that are not durable yet, and as many before them as there is room for, so
 /// that followers and the state machine need no disk.
 final class EntryCache: Sendable {
-    private static let mostBytes = 24 << 20
+    private static let mostBytes = 16 << 20
 
     private struct State {
         var first: UInt64 = 0

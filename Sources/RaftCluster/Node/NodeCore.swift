@@ -345,7 +345,7 @@ final class NodeCore {
         var kept = options.trailingLogs
         if isLarge {
             let average = max(1, parts.log.byteCount / Int(max(1, node.log.lastIndex - base)))
-            kept = min(kept, UInt64(options.mostLogBytes / 2 / average))
+            kept = min(kept, UInt64(options.mostLogBytes / 4 * 3 / average))
         }
         let last = node.log.lastIndex
         let target = min(applied, last > kept ? last - kept : 0)

@@ -19,7 +19,7 @@ final class StateStore: @unchecked Sendable {
     /// Clients whose last command is remembered; those that were silent longest are forgotten.
     static let mostClients = 4096
     /// Bytes read after which the memory of the pages is given back.
-    static let readWindow = 64 << 20
+    static let readWindow = 8 << 20
 
     let environment: LMDBEnvironment
     let data: LMDBTable
