@@ -86,8 +86,10 @@ struct MigrationCopy {
             } catch  where error.code == .cancelled {
                 throw error
             } catch {
+                // Nodes that have proven nothing hold nothing else for all that is known.
+                guard error.code == .damagedStore else { throw MigrationFailure(.failed, error.message, cause: error) }
                 // Named entry by entry, before the run fails.
-                if error.code == .damagedStore { _ = try? compare(loader, target.store, summary.totals) }
+                _ = try? compare(loader, target.store, summary.totals)
                 throw MigrationFailure(.differences, error.message, cause: error)
             }
         }
