@@ -128,7 +128,10 @@ let package = Package(
         tests("LMDB", ["LMDB", "TestSupport"]),
         tests(
             "RaftClusterBackend",
-            ["sealift", "RaftClusterBackend", "Storage", "StorageTestKit", "OpenBaoTestKit", "TestSupport"]),
+            [
+                "sealift", "RaftClusterBackend", "HTTPServer", "Storage", "StorageTestKit", "OpenBaoTestKit",
+                "TestSupport",
+            ]),
         tests(
             "RaftCluster",
             [

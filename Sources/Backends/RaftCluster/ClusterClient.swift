@@ -55,9 +55,9 @@ package final class ClusterClient: Sendable {
     ///   - path: Behind `/v1/`, with its query.
     ///   - timeout: For one attempt; a minute if `nil`.
     ///   - isRepeatable: Whether a request that may have been seen may be sent once more.
-    /// - Returns: An answer of status 200 to 299, or 404.
-    /// - Throws: ``StorageError``: `.configuration` if access is denied or the request is wrong, `.io` if no leader answers in
-    ///   time.
+    /// - Returns: A node's answer of status 200 to 299, or 410.
+    /// - Throws: ``StorageError``: `.configuration` if access is denied, the request is wrong or another server answers, `.io` if
+    ///   no leader answers in time.
     package func perform(
         _ method: String, _ path: String, body: [UInt8] = [], isRepeatable: Bool = true, timeout: Duration? = nil,
         isCancelled: @escaping @Sendable () -> Bool = { false }
@@ -70,8 +70,9 @@ package final class ClusterClient: Sendable {
             let (address, number) = state.withLock { ($0.addresses[$0.current], $0.current) }
             switch attempt(method, "\(address)/v1/\(path)", body, timeout, isCancelled) {
             case .success(let answer):
+                try checkNode(answer, address)
                 switch answer.status {
-                case 200..<300, 404: return answer
+                case 200..<300, 410: return answer
                 case 307:
                     last = "\(address) does not lead"
                     redirects += 1
@@ -109,7 +110,8 @@ package final class ClusterClient: Sendable {
         switch attempt(method, "\(address)/v1/\(path)", body, nil, { false }) {
         case .failure(let error): throw StorageError(.io, error.message)
         case .success(let answer):
-            guard answer.status < 400 || [404, 429, 503].contains(answer.status) else { throw refusal(answer, address) }
+            try checkNode(answer, address)
+            guard answer.status < 400 || answer.status == 503 else { throw refusal(answer, address) }
             return answer
         }
     }
@@ -151,6 +153,15 @@ package final class ClusterClient: Sendable {
             }
             return true
         }
+    }
+
+    /// Takes no answer of another server for a node's: a write would seem to be acknowledged. What stands between may fail.
+    private func checkNode(_ answer: HTTPResponse, _ address: String) throws(StorageError) {
+        guard answer.headers["x-sealift-api"] == nil, answer.status < 500 else { return }
+        throw StorageError(
+            .configuration,
+            "\(address) is no node of a Raft log store: its answer, of status \(answer.status), is another server's. Correct "
+                + "the address.")
     }
 
     private func refusal(_ answer: HTTPResponse, _ address: String) -> StorageError {

@@ -54,9 +54,13 @@ extension ClusterClient {
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(StorageError) -> [ClusterNodeState] {
         let answer = try perform("GET", "sealift/nodes", isCancelled: isCancelled)
-        return try RaftClusterBackend.read(answer) { body in
+        let nodes = try RaftClusterBackend.read(answer) { body in
             body["nodes"].map { $0.elements.map { ClusterNodeState($0) } } ?? []
         }
+        guard nodes.contains(where: \.isVoter) else {
+            throw StorageError(.io, "\(address) names no node of its cluster that votes.")
+        }
+        return nodes
     }
 
     /// Asks every node for the digest of what it holds.
@@ -64,7 +68,7 @@ extension ClusterClient {
     /// - Returns: The index behind which it is computed.
     package func prove(isCancelled: @escaping @Sendable () -> Bool = { false }) throws(StorageError) -> Int {
         let answer = try perform("POST", "sealift/prove", isCancelled: isCancelled)
-        return try RaftClusterBackend.read(answer) { $0["index"]?.integer ?? 0 }
+        return try RaftClusterBackend.index(answer)
     }
 }
 

@@ -50,7 +50,11 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
         try checkOpen()
         guard !key.bytes.isEmpty else { return nil }
         let answer = try client.perform("GET", "sealift/entry?key=\(Self.hexadecimal(key.bytes))")
-        return answer.status == 404 ? nil : answer.withBody { Array($0) }
+        switch answer.status {
+        case 200: return answer.withBody { Array($0) }
+        case 204: return nil
+        default: throw StorageError(.io, "\(client.address) answers with status \(answer.status) instead of an entry.")
+        }
     }
 
     package func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) {
@@ -113,7 +117,18 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
         command.setOrigin(session.next())
         let answer = try client.perform("POST", "sealift/entries", body: command.bytes)
         sessions.put(session)
-        return try Self.read(answer) { ($0["index"]?.integer ?? 0, $0["is_conflict"]?.boolean == true) }
+        return (try Self.index(answer), try Self.read(answer) { $0["is_conflict"]?.boolean == true })
+    }
+
+    /// The place in the log that an answer names.
+    ///
+    /// - Throws: `.io` if it names none: then nothing was acknowledged.
+    static func index(_ answer: HTTPResponse) throws(StorageError) -> Int {
+        let index = try read(answer) { $0["index"]?.integer ?? 0 }
+        guard index > 0 else {
+            throw StorageError(.io, "The cluster does not say where in its log the command stands.")
+        }
+        return index
     }
 
     static func read<Result>(

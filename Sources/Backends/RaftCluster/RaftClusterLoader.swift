@@ -59,6 +59,8 @@ final class RaftClusterLoader: BulkLoader {
         if let held = state.session { session = held } else { session = try store.sessions.take() }
         state.command.setOrigin(session.next())
         state.session = session
+        // A great entry goes alone, or the request would be larger than a node takes.
+        if state.request.count + state.command.bytes.count > Self.requestBytes { try send(&state) }
         let count = UInt32(state.command.bytes.count)
         withUnsafeBytes(of: count.bigEndian) { state.request += $0 }
         state.request += state.command.bytes
@@ -103,7 +105,7 @@ final class RaftClusterLoader: BulkLoader {
         var asked = ContinuousClock.now
         while true {
             let nodes = try store.nodes(isCancelled: isCancelled)
-            let wanted = store.replicas ?? nodes.count(where: \.isVoter)
+            let wanted = max(store.replicas ?? nodes.count(where: \.isVoter), 1)
             let proven = nodes.filter { $0.proofIndex >= index && $0.problem.isEmpty }
             let digest = keyspaceDigest ?? proven.first { $0.isLeader }?.proofDigest
             if let digest {

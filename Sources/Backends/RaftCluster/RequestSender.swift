@@ -34,8 +34,9 @@ final class RequestSender: Sendable {
             guard let request else { return }
             var failure: StorageError?
             do throws(StorageError) {
-                _ = try client.perform(
+                let answer = try client.perform(
                     "POST", "sealift/commands", body: request, isCancelled: { state.read { $0.isAbandoned } })
+                _ = try RaftClusterBackend.index(answer)
             } catch {
                 failure = error
             }

@@ -65,10 +65,13 @@ extension ClusterAPI {
         return Self.frames(page.frames, isEnd: page.isEnd)
     }
 
+    /// Status 204 if there is no such entry: 404 is what any server says of a path that it does not know.
     func entry(_ request: HTTPServerRequest) throws -> HTTPServerResponse {
         guard let key = try key(request, "key") else { throw ClusterError(.refused, "Name a key.") }
         try node.confirm(timeout: Self.timeout)
-        guard let value = try node.parts.applier.current.get(key) else { return .failure(404, "no such entry") }
+        guard let value = try node.parts.applier.current.get(key) else {
+            return HTTPServerResponse(status: 204, body: HTTPServerBody(capacity: 0))
+        }
         return HTTPServerResponse(
             status: 200, headers: [("Content-Type", "application/octet-stream")], body: HTTPServerBody(copying: value))
     }

@@ -61,7 +61,7 @@ extension ClusterAPI {
     func readSnapshot(_ request: HTTPServerRequest) throws -> HTTPServerResponse {
         guard let id = request.argument("id"), let offset = request.argument("offset").flatMap({ Int($0) }),
             let piece = snapshots.piece(id, at: offset, most: Self.pieceBytes)
-        else { return .failure(404, "no such snapshot, or no such part of it") }
+        else { return .failure(410, "no such snapshot, or no such part of it") }
         return HTTPServerResponse(
             status: 200, headers: [("Content-Type", "application/gzip")], body: HTTPServerBody(copying: piece))
     }

@@ -7,7 +7,8 @@ import Storage
 import Synchronization
 package import Telemetry
 
-/// A node's API over HTTP/1.1: Vault's paths where Vault has one, `/v1/sealift/…` for the entries and for proofs.
+/// A node's API over HTTP/1.1: Vault's paths where Vault has one, `/v1/sealift/…` for the entries and for proofs. Every answer has
+/// the header `X-Sealift-API`, so that nobody takes that of another server for a node's.
 ///
 /// | Path | |
 /// | --- | --- |
@@ -74,9 +75,9 @@ package final class ClusterAPI: Sendable {
             admits: { [self] request in
                 guard let refusal = refusal(of: request) else { return nil }
                 counters.requests.add(1, ordering: .relaxed)
-                return refusal
+                return Self.signed(refusal)
             }
-        ) { [self] request in answer(request) }
+        ) { [self] request in Self.signed(answer(request)) }
         server.withLock { $0 = new }
         return new.port
     }
@@ -92,6 +93,12 @@ package final class ClusterAPI: Sendable {
     }
 
     // MARK: Requests
+
+    private static func signed(_ answer: HTTPServerResponse) -> HTTPServerResponse {
+        var answer = answer
+        answer.headers.append(("X-Sealift-API", "1"))
+        return answer
+    }
 
     func answer(_ request: HTTPServerRequest) -> HTTPServerResponse {
         counters.requests.add(1, ordering: .relaxed)
