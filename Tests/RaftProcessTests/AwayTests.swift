@@ -24,6 +24,22 @@ extension RaftProcessTests {
         #expect((count > before) == takesSnapshot)
     }
 
+    /// Whether its last entry was committed is for the others to say.
+    @Test func aNodeWithEntriesThatNobodyElseHasIsNotExported() throws {
+        let cluster = try ProcessCluster.three.get()
+        try cluster.expectSame()
+        let leader = try cluster.leader()
+        for number in cluster.others(leader) { cluster.nodes.kill(number) }
+        // Nobody is there to commit it.
+        let status = try? cluster.nodes.api(leader).send("POST", "sealift/prove", timeout: .seconds(3)).status
+        #expect(status != 200)
+        cluster.nodes.stop(leader)
+        let refusal = try cluster.refusalOfExport(leader)
+        #expect(refusal.contains("whether they were committed"), "\(refusal)")
+        for number in cluster.nodes.places.indices { try cluster.nodes.start(number) }
+        try cluster.expectSame()
+    }
+
     @Test(arguments: ["snapshot", "log"])
     func aFollowerWithoutRoomStopsAndCatchesUpWhenThereIsRoom(for what: String) throws {
         let cluster = try ProcessCluster.three.get()

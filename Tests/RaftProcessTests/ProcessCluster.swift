@@ -98,6 +98,27 @@ final class ProcessCluster: Sendable {
             "one digest of all: \(last)")
     }
 
+    /// Exports a stopped node, which must be refused and leave nothing.
+    ///
+    /// - Returns: What is said of it.
+    func refusalOfExport(_ number: Int) throws -> String {
+        let path = "\(folder.path)/exported-\(number)"
+        var refusal: String?
+        do {
+            try BuiltProgram.run(
+                [
+                    "raft", "export", "-practice", "-allow-any-data", "-config", nodes.places[number].file, "-path",
+                    path,
+                ],
+                home: folder.path)
+        } catch {
+            refusal = "\(error)"
+        }
+        try demand(!FileManager.default.fileExists(atPath: path), "nothing is left at \(path)")
+        guard let refusal else { throw ServerFailure("\(id(number)) was exported") }
+        return refusal
+    }
+
     /// How often a node says something in its log.
     func count(_ text: String, inLogOf number: Int) throws -> Int {
         try String(contentsOfFile: nodes.logFile(number), encoding: .utf8).components(separatedBy: text).count - 1

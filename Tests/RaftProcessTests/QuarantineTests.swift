@@ -31,6 +31,8 @@ extension RaftProcessTests {
         #expect(last == 3)
         try expectQuarantined(follower, in: cluster)
         cluster.nodes.stop(follower)
+        let refusal = try cluster.refusalOfExport(follower)
+        #expect(refusal.contains("is quarantined"), "\(refusal)")
         try cluster.nodes.start(follower)
         try expectQuarantined(follower, in: cluster)
 

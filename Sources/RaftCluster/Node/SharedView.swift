@@ -50,17 +50,22 @@ final class Quarantine: Sendable {
     private let logger: Logger
     private let index: Mutex<UInt64?>
 
+    /// The file in a node's folder that says so.
+    static let fileName = "quarantined"
+
     init(_ folder: String, _ logger: Logger) {
-        path = "\(folder)/quarantined"
+        path = "\(folder)/\(Self.fileName)"
         self.logger = logger
-        var found: UInt64?
-        if let file = fopen(path, "re") {
-            var bytes = [UInt8](repeating: 0, count: 32)
-            let count = fread(&bytes, 1, bytes.count, file)
-            fclose(file)
-            found = UInt64(String(decoding: bytes.prefix(count).prefix { $0 > 0x20 }, as: UTF8.self)) ?? 0
-        }
-        index = Mutex(found)
+        index = Mutex(Self.noted(in: folder))
+    }
+
+    /// The entry at which the node in a folder was found to differ; 0 if the file does not tell, `nil` if there is none.
+    static func noted(in folder: String) -> UInt64? {
+        guard let file = fopen("\(folder)/\(fileName)", "re") else { return errno == ENOENT ? nil : 0 }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 32)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return UInt64(String(decoding: bytes.prefix(count).prefix { $0 > 0x20 }, as: UTF8.self)) ?? 0
     }
 
     /// Why the node takes no part; `nil` if it does.

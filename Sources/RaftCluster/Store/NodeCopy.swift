@@ -16,6 +16,8 @@ package final class NodeCopy: StorageSource {
     package let index: UInt64
     /// Entries of the log behind that, of which a stopped node does not know whether they were committed.
     package let missing: UInt64
+    /// The entry at which it was found to hold something else than the majority; `nil` if it was not.
+    package let quarantine: UInt64?
     private let folder: NodeFolder
     private let isClosed = Mutex(false)
 
@@ -47,6 +49,7 @@ package final class NodeCopy: StorageSource {
         let applied = folder.state.applied.index
         index = applied
         missing = folder.found.outline.lastIndex - applied
+        quarantine = Quarantine.noted(in: path)
     }
 
     package var identity: StoreIdentity { StoreIdentity("raft log store:\(location)", path: location) }

@@ -138,7 +138,8 @@ final class NodeFolder: Sendable {
             throw ClusterError(error)
         }
         let foreign = names.filter {
-            $0 != "node-id" && $0 != PeerFile.name && $0 != "quarantined" && $0 != "lost+found" && number(of: $0) == nil
+            $0 != "node-id" && $0 != PeerFile.name && $0 != Quarantine.fileName && $0 != "lost+found"
+                && number(of: $0) == nil
         }
         guard foreign.isEmpty else {
             let what = foreign.contains("vault.db") ? "the directory of a server" : "something else"

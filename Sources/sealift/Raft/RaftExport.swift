@@ -130,6 +130,12 @@ struct RaftExport {
 
     /// Refuses a copy that is not what it should be.
     private func check(_ source: NodeCopy, _ cancellation: CancellationToken) throws {
+        if let index = source.quarantine {
+            throw MigrationFailure(
+                .failed,
+                "node \(source.id) is quarantined: at entry \(index) it held something else than the majority. Export the other "
+                    + "nodes, remove this one's folder and let it join anew. Nothing was written.")
+        }
         guard try source.get(.migrationMarker) == nil else {
             throw MigrationFailure(
                 .failed,
@@ -139,7 +145,17 @@ struct RaftExport {
         }
         var wanted = flags.string("digest")
         if wanted.hasPrefix("sha256:") { wanted = String(wanted.dropFirst(7)) }
-        guard !wanted.isEmpty else { return }
+        guard !wanted.isEmpty else {
+            guard source.missing == 0 else {
+                throw MigrationFailure(
+                    .failed,
+                    "node \(source.id) has \(counted(Int(clamping: source.missing), "entry", "entries")) of the log behind index "
+                        + "\(source.index), of which it does not know whether they were committed. Say with -digest what it must "
+                        + "hold, or start all nodes until sealift raft status shows no lag and stop them again. Nothing was "
+                        + "written.")
+            }
+            return
+        }
         guard wanted.utf8.count == 64, wanted.utf8.allSatisfy({ hexDigitValue($0) != nil }) else {
             throw MigrationFailure(
                 .configuration, "-digest is sha256: and 64 hexadecimal digits, as a migration prints it.")
