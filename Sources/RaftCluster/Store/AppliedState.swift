@@ -31,8 +31,8 @@ package struct AppliedState: Hashable, Sendable {
     /// - Returns: `nil` if the record is damaged; that of nothing if there is none.
     init?(_ snapshot: LMDBSnapshot, _ meta: LMDBTable) throws(LMDBError) {
         self.init()
-        guard let bytes = try snapshot.value(of: Array("applied".utf8), in: meta) else { return }
-        guard bytes.count == 56 else { return nil }
+        guard let record = try snapshot.value(of: Array("applied".utf8), in: meta) else { return }
+        guard let bytes = CheckedRecord.open(record), bytes.count == 56 else { return nil }
         let numbers = stride(from: 0, to: 56, by: 8).map { bytes[$0..<($0 + 8)].reduce(0) { $0 << 8 | UInt64($1) } }
         (index, term, membershipIndex, entries) = (numbers[0], numbers[1], numbers[2], numbers[3])
         (keyBytes, valueBytes, frameBytes) = (numbers[4], numbers[5], numbers[6])
@@ -40,9 +40,8 @@ package struct AppliedState: Hashable, Sendable {
 
     func write(_ transaction: LMDBTransaction, _ meta: LMDBTable) throws(LMDBError) {
         let numbers = [index, term, membershipIndex, entries, keyBytes, valueBytes, frameBytes]
-        try transaction.put(
-            Array("applied".utf8), numbers.flatMap { number in withUnsafeBytes(of: number.bigEndian) { Array($0) } },
-            in: meta)
+        let bytes = numbers.flatMap { number in withUnsafeBytes(of: number.bigEndian) { Array($0) } }
+        try transaction.put(Array("applied".utf8), CheckedRecord.seal(bytes), in: meta)
     }
 }
 

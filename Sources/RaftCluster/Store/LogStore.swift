@@ -9,9 +9,9 @@ import Synchronization
 /// | Table | Key | Value |
 /// | --- | --- | --- |
 /// | `log` | index u64, big-endian | ``StoredEntry`` |
-/// | `stable` | `hard` | term u64, then the id voted for |
-/// | `stable` | `base` | index u64, term u64, then the membership in force there as msgpack |
-/// | `stable` | `state` | name of the state machine's file |
+/// | `stable` | `hard` | ``CheckedRecord``: term u64, then the id voted for |
+/// | `stable` | `base` | ``CheckedRecord``: index u64, term u64, then the membership in force there as msgpack |
+/// | `stable` | `state` | ``CheckedRecord``: name of the state machine's file |
 /// | `stable` | `clean` | there while the node is stopped in good order |
 final class LogStore: Sendable {
     static let maximumBytes = 256 << 30
@@ -67,16 +67,23 @@ final class LogStore: Sendable {
         var bytes = 0
         try lmdb { () throws(LMDBError) in
             try environment.read { snapshot throws(LMDBError) in
-                func stableValue(_ name: String) throws(LMDBError) -> [UInt8]? {
-                    try snapshot.value(of: Array(name.utf8), in: stable)
+                /// - Returns: `nil` if there is no such record, or a damaged one, which is noted.
+                func stable<Value>(
+                    _ name: String, _ what: String, _ decode: ([UInt8]) -> Value?
+                ) throws(LMDBError) -> Value? {
+                    guard let record = try snapshot.value(of: Array(name.utf8), in: self.stable) else { return nil }
+                    let value = CheckedRecord.open(record).flatMap(decode)
+                    if value == nil { problem = "\(what) is damaged" }
+                    return value
                 }
-                if let hard = try stableValue("hard") { found.hard = Self.hard(hard) }
-                if let base = try stableValue("base") {
-                    guard let outline = Self.outline(base) else { return problem = "the base of its log is damaged" }
-                    found.outline = outline
+                // Without its vote, a node would vote again.
+                found.hard = try stable("hard", "its record of term and vote", Self.hard) ?? found.hard
+                found.outline = try stable("base", "the base of its log", Self.outline) ?? found.outline
+                found.stateName = try stable("state", "the name of the state machine's file") { bytes in
+                    String(decoding: bytes, as: UTF8.self)
                 }
-                found.stateName = try stableValue("state").map { String(decoding: $0, as: UTF8.self) }
-                found.isClean = try stableValue("clean") != nil
+                guard problem == nil else { return }
+                found.isClean = try snapshot.value(of: Array("clean".utf8), in: self.stable) != nil
                 try snapshot.forEach(in: log) { key, value in
                     let index = Self.index(key)
                     guard index == found.outline.lastIndex + 1,
@@ -200,7 +207,8 @@ final class LogStore: Sendable {
             try environment.write { transaction throws(LMDBError) in
                 try transaction.delete(from: nil, to: nil, in: log)
                 try transaction.put(Array("base".utf8), Self.bytes(of: outline), in: stable)
-                try transaction.put(Array("state".utf8), Array(stateName.utf8), in: stable)
+                try transaction.put(
+                    Array("state".utf8), CheckedRecord.seal(Array(stateName.utf8)), in: stable)
                 if let hard { try transaction.put(Array("hard".utf8), Self.bytes(of: hard), in: stable) }
             }
         }
@@ -232,16 +240,18 @@ final class LogStore: Sendable {
         bytes[offset..<(offset + 8)].reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    private static func bytes(of hard: HardState) -> [UInt8] { key(hard.term) + (hard.vote?.bytes ?? []) }
+    private static func bytes(of hard: HardState) -> [UInt8] {
+        CheckedRecord.seal(key(hard.term) + (hard.vote?.bytes ?? []))
+    }
 
-    private static func hard(_ bytes: [UInt8]) -> HardState {
-        guard bytes.count >= 8 else { return HardState() }
+    private static func hard(_ bytes: [UInt8]) -> HardState? {
+        guard bytes.count >= 8 else { return nil }
         return HardState(term: number(bytes, 0), vote: bytes.count > 8 ? NodeID(Array(bytes[8...])) : nil)
     }
 
     private static func bytes(of outline: LogOutline) -> [UInt8] {
         let servers = ClusterConfiguration(outline.membership(at: outline.base.index), index: 0).packedServers
-        return key(outline.base.index) + key(outline.base.term) + servers
+        return CheckedRecord.seal(key(outline.base.index) + key(outline.base.term) + servers)
     }
 
     private static func outline(_ bytes: [UInt8]) -> LogOutline? {

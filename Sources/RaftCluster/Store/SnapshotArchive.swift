@@ -56,7 +56,7 @@ struct SnapshotArchive {
             try writer.pad(sums.count)
             (bytes, digest) = try writer.finish()
             index = head.position.index
-            entries = store.applied.entries
+            entries = head.entries
             hasKeyRing = try store.get(Array("core/raft/tls".utf8)) != nil
             self.descriptor = descriptor
         } catch {

@@ -13,6 +13,7 @@ struct SnapshotHead: Sendable {
     var membershipIndex: UInt64
     /// Bytes that follow.
     var size: Int
+    var entries: UInt64 = 0
 }
 
 extension StateStore {
@@ -35,7 +36,7 @@ extension StateStore {
         try lmdb { () throws(LMDBError) in
             try environment.read { [data, clients, meta] snapshot throws(LMDBError) in
                 guard let applied = try AppliedState(snapshot, meta) else { return }
-                let servers = try snapshot.value(of: Array("membership".utf8), in: meta)
+                let record = try snapshot.value(of: Array("membership".utf8), in: meta)
                 var trailer: [UInt8] = []
                 try snapshot.forEach(in: clients) { key, value in
                     if withClients { EntryFrame.append(record: Array(key) + Array(value), to: &trailer) }
@@ -55,14 +56,15 @@ extension StateStore {
                     return failure == nil
                 }
                 do {
-                    let membership = try ClusterConfiguration(
-                        packedServers: servers ?? ClusterConfiguration(index: 0, servers: []).packedServers,
-                        index: applied.membershipIndex)
+                    let servers =
+                        record.map(CheckedRecord.open) ?? ClusterConfiguration(index: 0, servers: []).packedServers
+                    guard let servers else { throw ClusterError.damaged(path, "its record of the members is damaged") }
+                    let membership = try ClusterConfiguration(packedServers: servers, index: applied.membershipIndex)
                     try begin(
                         SnapshotHead(
                             position: EntryPosition(index: applied.index, term: applied.term),
                             membership: Membership(membership), membershipIndex: applied.membershipIndex,
-                            size: Int(applied.frameBytes) + trailer.count))
+                            size: Int(applied.frameBytes) + trailer.count, entries: applied.entries))
                 } catch {
                     failure = error
                     return
@@ -199,7 +201,7 @@ final class SnapshotReceiver: @unchecked Sendable {
         let servers = ClusterConfiguration(head.membership, index: head.membershipIndex).packedServers
         try lmdb { () throws(LMDBError) in
             try store.environment.write { transaction throws(LMDBError) in
-                try transaction.put(Array("membership".utf8), servers, in: store.meta)
+                try transaction.put(Array("membership".utf8), CheckedRecord.seal(servers), in: store.meta)
                 try applied.write(transaction, store.meta)
             }
             try store.environment.sync()

@@ -11,8 +11,8 @@ import Synchronization
 /// | --- | --- | --- |
 /// | `data` | ``StateKey`` | the entry's value |
 /// | `clients` | a client's id | sequence u64, index u64, ``CommandOutcome`` u8 of its last command, big-endian |
-/// | `meta` | `applied` | index, term, index of the membership, entries, bytes of keys, of values, of frames: u64, big-endian |
-/// | `meta` | `membership` | servers as msgpack |
+/// | `meta` | `applied` | ``CheckedRecord``: index, term, index of the membership, entries, bytes of keys, of values, of frames: u64, big-endian |
+/// | `meta` | `membership` | ``CheckedRecord``: servers as msgpack |
 // Unchecked: what is mutable is behind a mutex, and only one thread applies.
 final class StateStore: @unchecked Sendable {
     static let maximumBytes = 1 << 40
@@ -90,7 +90,7 @@ final class StateStore: @unchecked Sendable {
         next.membershipIndex = configuration.index
         try lmdb { () throws(LMDBError) in
             try environment.write { transaction throws(LMDBError) in
-                try transaction.put(Array("membership".utf8), configuration.packedServers, in: meta)
+                try transaction.put(Array("membership".utf8), CheckedRecord.seal(configuration.packedServers), in: meta)
                 try next.write(transaction, meta)
             }
         }
@@ -151,7 +151,7 @@ final class StateStore: @unchecked Sendable {
             }
             next.membershipIndex = entry.index
             try applyLMDB { () throws(LMDBError) in
-                try transaction.put(Array("membership".utf8), servers.packedServers, in: meta)
+                try transaction.put(Array("membership".utf8), CheckedRecord.seal(servers.packedServers), in: meta)
             }
             return .applied
         default: return .applied
