@@ -318,6 +318,48 @@ import Testing
         let again = try NodeFolder(path: path, id: nil, address: "127.0.0.1:1", bootstraps: false)
         #expect(again.id == "n1" && again.found.outline.base == EntryPosition(index: 1, term: 1))
         again.close()
+        // Nor is another one made up when the file is gone.
+        try FileManager.default.removeItem(atPath: "\(path)/node-id")
+        #expect(throws: ClusterError.self) {
+            _ = try NodeFolder(path: path, id: nil, address: "127.0.0.1:1", bootstraps: false)
+        }
+        #expect(throws: ClusterError.self) { _ = try NodeFolder(reading: path) }
+        #expect(!FileManager.default.fileExists(atPath: "\(path)/node-id"))
+    }
+
+    /// Whoever removes the log alone, or loses it, has the entries still.
+    @Test(arguments: ["state-1.mdb", "state-4.mdb"], [true, false])
+    func entriesWithoutTheirLogAreKept(_ name: String, logIsThere: Bool) throws {
+        let path = "\(folder.path)/node"
+        let node = try NodeFolder(path: path, id: "n1", address: "127.0.0.1:1", bootstraps: true)
+        _ = try node.state.apply([entry(2, puts([(Array("a".utf8), [1])]))])
+        node.close()
+        try FileManager.default.removeItem(atPath: "\(path)/log.mdb")
+        if name != "state-1.mdb" {
+            try FileManager.default.moveItem(atPath: "\(path)/state-1.mdb", toPath: "\(path)/\(name)")
+        }
+        if logIsThere { try LogStore(path: "\(path)/log.mdb").close() }
+        for bootstraps in [true, false] {
+            let error = #expect(throws: ClusterError.self) {
+                _ = try NodeFolder(path: path, id: "n1", address: "127.0.0.1:1", bootstraps: bootstraps)
+            }
+            #expect(error?.description.contains("\(name) holds entries (1)") == true, "\(error?.description ?? "")")
+        }
+        let kept = try StateStore(path: "\(path)/\(name)", isChecked: true)
+        #expect(try kept.get(Array("a".utf8)) == [1])
+        kept.close()
+    }
+
+    /// A node that was killed while it made its files begins anew.
+    @Test func aBeginningThatWasCutOffIsDoneAgain() throws {
+        let path = "\(folder.path)/node"
+        try NodeFolder(path: path, id: "n1", address: "127.0.0.1:1", bootstraps: false).close()
+        try FileManager.default.removeItem(atPath: "\(path)/log.mdb")
+        for isEmpty in [false, true] {
+            if isEmpty { try Data().write(to: URL(filePath: "\(path)/state-1.mdb")) }
+            try NodeFolder(path: path, id: "n1", address: "127.0.0.1:1", bootstraps: false).close()
+            try FileManager.default.removeItem(atPath: "\(path)/log.mdb")
+        }
     }
 
     @Test func filesOfACrashAreRemovedAndOthersAreNot() throws {

@@ -27,7 +27,7 @@ final class NodeFolder: Sendable {
     init(path: String, id: String?, address: String, bootstraps: Bool) throws(ClusterError) {
         self.path = path
         let isNew = try Self.prepare(path)
-        self.id = try Self.nodeID(path, id)
+        self.id = try Self.nodeID(path, id, isNew: isNew)
         log = try LogStore(path: "\(path)/log.mdb")
         do throws(ClusterError) {
             var found = try log.load()
@@ -61,7 +61,7 @@ final class NodeFolder: Sendable {
         guard access("\(path)/log.mdb", F_OK) == 0 else {
             throw ClusterError(.configuration, "\(path) holds no node of a Raft log store. Correct the path.")
         }
-        id = try Self.nodeID(path, nil)
+        id = try Self.nodeID(path, nil, isNew: false)
         log = try LogStore(path: "\(path)/log.mdb")
         do throws(ClusterError) {
             found = try log.load()
@@ -128,19 +128,8 @@ final class NodeFolder: Sendable {
             throw ClusterError(.io, "mkdir \(path): \(String(cString: strerror(errno)))")
         }
         guard access("\(path)/log.mdb", F_OK) != 0 else { return false }
-        let names: [String]
-        do throws(StorageError) {
-            let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
-            defer { Glibc.close(descriptor) }
-            names = try Files.names(in: descriptor, ".", shown: path)
-        } catch {
-            throw ClusterError(error)
-        }
-        let foreign = names.filter {
-            $0 != "node-id" && $0 != PeerFile.name && $0 != Quarantine.fileName && $0 != "lost+found"
-                && number(of: $0) == nil
-        }
+        let own = ["node-id", "log.mdb-lock", PeerFile.name, Quarantine.fileName, "lost+found"]
+        let foreign = try names(in: path).filter { !own.contains($0) && number(of: $0) == nil }
         guard foreign.isEmpty else {
             let what = foreign.contains("vault.db") ? "the directory of a server" : "something else"
             throw ClusterError(
@@ -150,7 +139,42 @@ final class NodeFolder: Sendable {
         return true
     }
 
-    private static func nodeID(_ path: String, _ wanted: String?) throws(ClusterError) -> NodeID {
+    private static func names(in path: String) throws(ClusterError) -> [String] {
+        do throws(StorageError) {
+            let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
+            defer { Glibc.close(descriptor) }
+            return try Files.names(in: descriptor, ".", shown: path)
+        } catch {
+            throw ClusterError(error)
+        }
+    }
+
+    /// A crash before the log named one leaves empty state machines at most; one with entries has lost its log.
+    private static func refuseEntries(in path: String) throws(ClusterError) {
+        for name in try names(in: path).sorted() where number(of: name) != nil && !name.hasSuffix("-lock") {
+            let advice = "Put log.mdb back, or move \(name) away to begin with an empty node."
+            let entries: UInt64
+            do throws(ClusterError) {
+                let state = try StateStore(path: "\(path)/\(name)", isChecked: true)
+                defer { state.close() }
+                entries = state.applied.entries
+            } catch {
+                guard error.code == .damaged else { throw error }
+                throw ClusterError(
+                    .configuration,
+                    "\(path)/\(name) cannot be read, and the log.mdb that belongs to it is gone or empty. \(advice)")
+            }
+            guard entries == 0 else {
+                throw ClusterError(
+                    .configuration,
+                    "\(path)/\(name) holds entries (\(entries)), and the log.mdb that belongs to it is gone or empty. \(advice)"
+                )
+            }
+        }
+    }
+
+    private static func nodeID(_ path: String, _ wanted: String?, isNew: Bool) throws(ClusterError) -> NodeID {
         let file = "\(path)/node-id"
         var known: [UInt8]?
         if let handle = fopen(file, "re") {
@@ -158,6 +182,8 @@ final class NodeFolder: Sendable {
             let count = fread(&bytes, 1, bytes.count, handle)
             fclose(handle)
             known = Array(bytes.prefix(count))
+        } else if errno != ENOENT {
+            throw ClusterError(.io, "open \(file): \(String(cString: strerror(errno)))")
         }
         if let known, !known.isEmpty {
             if let wanted, !known.elementsEqual(wanted.utf8) {
@@ -167,6 +193,12 @@ final class NodeFolder: Sendable {
                         + "keeps its name: correct node_id, or give another path.")
             }
             return NodeID(known)
+        }
+        guard isNew || wanted != nil else {
+            throw ClusterError(
+                .configuration,
+                "\(path) is the folder of a node, and \(file), which has its name, is gone or empty. Write the name that "
+                    + "sealift raft list-peers shows for it into that file, or give it as node_id.")
         }
         do {
             let id = try wanted ?? randomUUID()
@@ -184,6 +216,7 @@ final class NodeFolder: Sendable {
         var outline = LogOutline()
         var hard = HardState()
         let name = stateName(1)
+        try refuseEntries(in: path)
         // What a crash before has left was never named by the log.
         for suffix in ["", "-lock"] { unlink("\(path)/\(name)\(suffix)") }
         let receiver = try SnapshotReceiver(path: "\(path)/\(name)")
