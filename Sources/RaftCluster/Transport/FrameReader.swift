@@ -12,6 +12,7 @@ final class FrameReader {
     private let budget: ByteBudget
     private var held: [UInt8] = []
     private var start = 0
+    /// Bytes taken from the budget: those that are held and not handed on.
     private var charged = 0
     /// Below this many bytes another attempt is not worth it unless nothing more comes.
     private var wanted = 0
@@ -74,11 +75,12 @@ final class FrameReader {
     private func take(_ count: Int) {
         start += count
         wanted = 0
+        // A busy connection has always the beginning of another call here.
+        budget.give(count)
+        charged -= count
         if start == held.count {
             held.removeAll(keepingCapacity: held.capacity <= 1 << 20)
             start = 0
-            budget.give(charged)
-            charged = 0
         } else if start > 1 << 20 {
             held.removeFirst(start)
             start = 0
