@@ -1,5 +1,6 @@
 import Digest
 import Foundation
+import LMDB
 import RaftCore
 import RaftFormat
 import Sockets
@@ -9,6 +10,7 @@ import Synchronization
 import Telemetry
 import TestSupport
 import Testing
+import Workers
 
 @testable import RaftCluster
 
@@ -27,6 +29,15 @@ final class TestCluster: Sendable {
     deinit { for number in ports.indices { stop(number) } }
 
     func start(_ number: Int, bootstraps: Bool = false, _ adjust: (inout NodeOptions) -> Void = { _ in }) throws {
+        let node = try open(number, bootstraps: bootstraps, adjust)
+        try node.start()
+        nodes.withLock { $0[number] = node }
+    }
+
+    /// A node that takes no part yet.
+    func open(
+        _ number: Int, bootstraps: Bool = false, _ adjust: (inout NodeOptions) -> Void = { _ in }
+    ) throws -> ClusterNode {
         let address = HostAddress(host: "127.0.0.1", port: ports[number])
         var options = NodeOptions(
             path: "\(folder.path)/n\(number)", address: address, listenAddress: address,
@@ -35,11 +46,9 @@ final class TestCluster: Sendable {
         options.multiplier = 0.3
         options.bootstraps = bootstraps
         adjust(&options)
-        let node = try ClusterNode(options, logger: Logger(level: .error)) { [self] error in
+        return try ClusterNode(options, logger: Logger(level: .error)) { [self] error in
             failures.withLock { $0.append("\(error)") }
         }
-        try node.start()
-        nodes.withLock { $0[number] = node }
     }
 
     func stop(_ number: Int) {
@@ -92,6 +101,69 @@ func command(_ puts: [(String, String)]) -> [UInt8] {
         let again = try cluster.leader()
         #expect(try again.parts.applier.current.get(Array("a/c".utf8)) == Array("2".utf8))
         #expect(again.description.entries == 2)
+    }
+
+    /// What a disk has written is no news of entries that were cut off since and came again from a third leader.
+    @Test func onlyWhatIsDurableIsApplied() throws {
+        let cluster = try TestCluster(1)
+        let node = try cluster.open(0)
+        let core = try WorkerThread {
+            let raft = RaftNode(
+                id: node.id, hard: HardState(), log: LogOutline(), timing: node.options.timing, seed: 1)
+            NodeCore(raft, node.parts, node.links).run()
+        }
+        // Of the disk's thread there is none.
+        let threads = [core, try WorkerThread { node.parts.applier.run() }]
+        func append(_ leader: NodeID, term: UInt64, _ entries: [(index: UInt64, term: UInt64)], commit: UInt64) throws {
+            let written = entries.map { index, term in
+                WireEntry(index: index, term: term, data: command([("k/\(index)", "\(term)")]))
+            }
+            let first = try #require(entries.first?.index)
+            let message = RaftMessage(
+                from: leader, to: node.id, term: term,
+                .append(
+                    previous: EntryPosition(index: first - 1, term: first == 1 ? 0 : 2),
+                    entries: try written.map { try $0.head() }, commit: commit, sequence: 1))
+            node.parts.events.change { $0.append(.message(message, written, nil)) }
+        }
+        func persisted(_ index: UInt64, _ term: UInt64, cuts: UInt64) {
+            let ending = DiskWriter.Ending(position: EntryPosition(index: index, term: term), cuts: cuts)
+            node.parts.events.change { $0.append(.persisted(ending)) }
+        }
+        try append("a", term: 2, [(1, 2), (2, 2), (3, 2), (4, 2)], commit: 0)
+        try append("b", term: 3, [(3, 3)], commit: 0)
+        try append("c", term: 4, [(3, 2), (4, 2), (5, 4)], commit: 5)
+        persisted(4, 2, cuts: 0)
+        try waitUntil("all of it is committed") { node.parts.view.value.commitIndex == 5 }
+        usleep(200_000)
+        #expect(node.parts.applier.current.applied.index == 0)
+        persisted(5, 4, cuts: 2)
+        try waitUntil("it is applied") { node.parts.applier.current.applied.index == 5 }
+        #expect(try node.parts.applier.current.get(Array("k/3".utf8)) == Array("2".utf8))
+        node.parts.disk.stop()
+        node.stop()
+        for thread in threads { thread.join() }
+    }
+
+    /// A node whose entries are not as many as it counted says so and is out of it.
+    @Test func aNodeThatCannotProveItselfStops() throws {
+        let cluster = try TestCluster(1)
+        try cluster.start(0, bootstraps: true)
+        let node = try cluster.leader()
+        _ = try node.propose(command([("a", "1")]), timeout: .seconds(5))
+        try node.confirm(timeout: .seconds(5))
+        let state = node.parts.applier.current
+        try state.environment.write { transaction throws(LMDBError) in
+            _ = try transaction.delete(Array("a".utf8), in: state.data)
+        }
+        var prove = LogCommandWriter()
+        prove.prove()
+        _ = try node.propose(prove.bytes, timeout: .seconds(5))
+        try waitUntil("the node is out") { cluster.failures.withLock { !$0.isEmpty } }
+        #expect(cluster.failures.withLock { $0 }.allSatisfy { $0.contains("it holds 0 entries and counts 1") })
+        #expect(throws: ClusterError.self) {
+            _ = try node.propose(command([("b", "1")]), timeout: .seconds(5))
+        }
     }
 
     /// Two of three are gone for good; the last one is told that it is alone, and later two new ones join it.

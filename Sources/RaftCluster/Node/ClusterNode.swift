@@ -70,7 +70,7 @@ package final class ClusterNode: Sendable {
         _ post: @escaping @Sendable (NodeEvent) -> Void, _ logger: Logger,
         _ failed: @escaping @Sendable (ClusterError) -> Void
     ) -> NodeParts {
-        let (cache, log, proofs) = (EntryCache(), folder.log, ProofKeeper(logger))
+        let (cache, log, proofs) = (EntryCache(), folder.log, ProofKeeper { post(.failed($0)) })
         let applier = Applier(
             folder.state,
             read: { (range, bytes) throws(ClusterError) in

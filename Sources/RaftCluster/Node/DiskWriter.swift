@@ -10,10 +10,17 @@ final class DiskWriter: Sendable {
         /// The log up to its new base is to go.
         var compaction: LogOutline?
         /// Where the log ends with it, if it has entries.
-        var last: EntryPosition?
+        var last: Ending?
         var isHard: Bool { writes.contains { $0.hard != nil } }
         var isEmpty: Bool { writes.isEmpty && compaction == nil }
         var then: [@Sendable () -> Void] = []
+    }
+
+    /// Where the log ends.
+    struct Ending: Sendable {
+        let position: EntryPosition
+        /// How often it had been cut at its end by then.
+        let cuts: UInt64
     }
 
     private struct State {
@@ -27,13 +34,13 @@ final class DiskWriter: Sendable {
     private let state = Monitor(State(), conditions: 2)
     private let log: LogStore
     private let syncState: @Sendable () throws(ClusterError) -> Void
-    private let finished: @Sendable (EntryPosition) -> Void
+    private let finished: @Sendable (Ending) -> Void
     private let failed: @Sendable (ClusterError) -> Void
 
     /// - Parameter syncState: Brings the state machine to the disk, before the log is cut.
     init(
         _ log: LogStore, syncState: @escaping @Sendable () throws(ClusterError) -> Void,
-        finished: @escaping @Sendable (EntryPosition) -> Void,
+        finished: @escaping @Sendable (Ending) -> Void,
         failed: @escaping @Sendable (ClusterError) -> Void
     ) {
         self.log = log

@@ -15,7 +15,8 @@ final class NodeCore {
     private var reads: [UInt64: Completion<UInt64>] = [:]
     private var readNumber: UInt64 = 0
     private var job = DiskWriter.Job()
-    /// Messages that may leave once the job is durable.
+    /// How often the log was cut at its end: what was written before is no news of what stands there now.
+    private var cuts: UInt64 = 0
     private var isInstalling = false
     private var transfers: [(target: NodeID, completion: Completion<Void>)] = []
     private var lastTick = ContinuousClock.now
@@ -57,12 +58,15 @@ final class NodeCore {
         for _ in 0..<min(passed, Self.mostTicks) { step(.tick) }
     }
 
-    private func end() {
+    private func end() { abandon(ClusterError(.unavailable, "The node is being stopped.")) }
+
+    /// Ends all connections to others, and tells everybody who waits.
+    private func abandon(_ error: ClusterError) {
         for peer in peers.values { peer.stop() }
-        let error = ClusterError(.unavailable, "The node is being stopped.")
         parts.applier.abandonWaiting(error)
         for read in reads.values { read.complete(.failure(error)) }
         for transfer in transfers { transfer.completion.complete(.failure(error)) }
+        (reads, transfers) = ([:], [])
     }
 
     private func handle(_ event: NodeEvent) {
@@ -86,10 +90,11 @@ final class NodeCore {
             readNumber += 1
             reads[readNumber] = completion
             step(.read(token: readNumber))
-        case .persisted(let position):
-            parts.cache.setDurable(position.index)
-            if node.log.term(at: position.index) == position.term { parts.applier.setDurable(position.index) }
-            step(.persisted(position))
+        case .persisted(let ending):
+            guard ending.cuts == cuts else { return }
+            parts.cache.setDurable(ending.position.index)
+            parts.applier.setDurable(ending.position.index)
+            step(.persisted(ending.position))
         case .unanswered(let peer, let sequence): step(.unanswered(peer, sequence: sequence))
         case .snapshotOpened(let peer, let sequence, let last):
             step(.snapshotOpened(peer, sequence: sequence, last: last))
@@ -115,18 +120,14 @@ final class NodeCore {
         guard !isOut else { return }
         // Found out just now.
         isOut = true
-        for peer in peers.values { peer.stop() }
-        parts.applier.abandonWaiting(error)
         parts.view.setProblem(error.description)
-        for read in reads.values { read.complete(.failure(error)) }
+        abandon(error)
     }
 
     private func fail(_ error: ClusterError) {
         parts.view.setProblem(error.description)
         isOut = true
-        for peer in peers.values { peer.stop() }
-        parts.applier.abandonWaiting(error)
-        for read in reads.values { read.complete(.failure(error)) }
+        abandon(error)
         parts.failed(error)
     }
 
@@ -223,7 +224,7 @@ final class NodeCore {
         parts.cache.append(entries)
         if job.writes.isEmpty { job.writes.append(LogStore.Write()) }
         job.writes[job.writes.count - 1].entries += entries
-        job.last = EntryPosition(index: last.index, term: last.term)
+        job.last = DiskWriter.Ending(position: EntryPosition(index: last.index, term: last.term), cuts: cuts)
     }
 
     private func perform(_ output: RaftOutput, entries: [WireEntry], answers slot: ReplySlot?) {
@@ -235,6 +236,8 @@ final class NodeCore {
         case .truncate(let index):
             parts.cache.truncate(from: index)
             parts.applier.truncate(from: index)
+            cuts += 1
+            job.last = nil
             var write = LogStore.Write()
             write.truncateFrom = index
             job.writes.append(write)
@@ -367,6 +370,7 @@ final class NodeCore {
         }
         flush()
         parts.disk.drain()
+        cuts += 1
         parts.applier.pause()
         do throws(ClusterError) {
             let store = try parts.folder.adopt(name, LogOutline(base: position, membership: membership))

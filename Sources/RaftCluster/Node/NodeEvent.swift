@@ -13,7 +13,7 @@ enum NodeEvent: Sendable {
     case transfer(NodeID, Completion<Void>)
     /// Answered with an index: what is applied up to it may be read.
     case read(Completion<UInt64>)
-    case persisted(EntryPosition)
+    case persisted(DiskWriter.Ending)
     case unanswered(NodeID, sequence: UInt64)
     case snapshotOpened(NodeID, sequence: UInt64, last: UInt64)
     /// A snapshot is in a file of the node's folder; without a name it did not come to that.

@@ -1,5 +1,4 @@
 import Synchronization
-import Telemetry
 import Workers
 
 /// Computes a node's digest on a thread of its own, of what there was at one command.
@@ -11,10 +10,11 @@ final class ProofKeeper: Sendable {
     }
 
     private let state = Mutex(State())
-    private let logger: Logger
+    private let failed: @Sendable (ClusterError) -> Void
 
-    init(_ logger: Logger) {
-        self.logger = logger
+    /// - Parameter failed: Called if what the node holds cannot be read, or is not what it counted.
+    init(failed: @escaping @Sendable (ClusterError) -> Void) {
+        self.failed = failed
     }
 
     /// The newest digest there is.
@@ -29,20 +29,21 @@ final class ProofKeeper: Sendable {
             return state.running
         }
         let isFixed = Monitor(false)
-        let thread = try? WorkerThread { [self] in
-            defer { isFixed.change { $0 = true } }
-            do throws(ClusterError) {
-                let proof = try store.digest(
-                    isCancelled: { state.withLock { $0.isStopped || $0.running != number } },
-                    begun: { isFixed.change { $0 = true } })
-                state.withLock { if $0.running == number { $0.proof = proof } }
-            } catch  where error.code != .unavailable {
-                logger.error("the digest of the entries cannot be computed", ["error": .string("\(error)")])
-            } catch {
-                return
+        do throws(ThreadFailure) {
+            _ = try WorkerThread { [self] in
+                defer { isFixed.change { $0 = true } }
+                do throws(ClusterError) {
+                    let proof = try store.digest(
+                        isCancelled: { state.withLock { $0.isStopped || $0.running != number } },
+                        begun: { isFixed.change { $0 = true } })
+                    state.withLock { if $0.running == number { $0.proof = proof } }
+                } catch {
+                    if error.code != .unavailable { failed(error) }
+                }
             }
+        } catch {
+            return failed(ClusterError(.io, "\(error)"))
         }
-        guard thread != nil else { return logger.error("no thread to compute the digest on") }
         isFixed.wait { $0 ? ((), wakes: nil) : nil }
     }
 
