@@ -44,6 +44,18 @@ package final class ClusterClient: Sendable {
         state = Mutex(State(addresses: settings.addresses))
     }
 
+    /// What a node's API address is given as, without a slash at its end: `http://` or `https://`, host and port. `nil` for
+    /// anything else; a name and password before the host would be shown in messages.
+    package static func address(_ text: String) -> String? {
+        let address = text.hasSuffix("/") ? text.dropLast() : text[...]
+        guard let scheme = ["http://", "https://"].first(where: { address.hasPrefix($0) }) else { return nil }
+        let authority = address.dropFirst(scheme.count)
+        guard !authority.isEmpty, authority.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
+            !authority.contains(where: { "@/?#".contains($0) })
+        else { return nil }
+        return String(address)
+    }
+
     /// The node that answered last, for messages.
     package var address: String { state.withLock { $0.addresses[$0.current] } }
 

@@ -50,10 +50,7 @@ extension RaftClusterBackend {
         }
         var addresses: [String] = []
         for word in words {
-            let address = word.hasSuffix("/") ? String(word.dropLast()) : word
-            guard address.hasPrefix("http://") || address.hasPrefix("https://"), !address.contains("@"),
-                !address.dropFirst(8).contains("/")
-            else {
+            guard let address = ClusterClient.address(word) else {
                 throw StorageError(
                     .configuration, "address is http:// or https://, host and port, such as https://10.0.0.1:8200.",
                     place: settings.place(of: addressOption))

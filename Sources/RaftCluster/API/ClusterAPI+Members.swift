@@ -22,6 +22,12 @@ extension ClusterAPI {
                 isNonVoter: body["non_voter"]?.boolean ?? false)
         }
         guard !wanted.address.isEmpty else { throw ClusterError(.refused, "Name the leader: leader_api_addr.") }
+        guard !wanted.isNonVoter || !node.options.wantsVote else {
+            throw ClusterError(
+                .refused,
+                "Whether a node gets a vote is said in its file: set retry_join_as_non_voter = true and start this one anew."
+            )
+        }
         if node.membership.0.member(node.id) != nil { return .json(.object([("joined", .boolean(true))])) }
         try join(wanted)
         return .json(.object([("joined", .boolean(true))]))

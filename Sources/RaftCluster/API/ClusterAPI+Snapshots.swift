@@ -4,14 +4,16 @@ import HTTPServer
 import Synchronization
 import Telemetry
 
-/// Archives that clients read piece by piece; the newest ones only.
+/// Archives that clients read piece by piece; the newest ones only, and none that nobody reads any more: they take up disk.
 final class SnapshotShelf: Sendable {
     private static let most = 2
+    private static let patience = Duration.seconds(600)
 
     private struct Held {
         let id: String
         let descriptor: Int32
         let bytes: Int
+        var read = ContinuousClock.now
     }
 
     private let held = Mutex<[Held]>([])
@@ -30,13 +32,28 @@ final class SnapshotShelf: Sendable {
     /// A piece; `nil` if the archive is gone.
     func piece(_ id: String, at offset: Int, most: Int) -> [UInt8]? {
         held.withLock { held in
-            guard let archive = held.first(where: { $0.id == id }), offset >= 0, offset <= archive.bytes else {
+            guard let place = held.firstIndex(where: { $0.id == id }), offset >= 0, offset <= held[place].bytes else {
                 return nil
             }
+            held[place].read = .now
+            let archive = held[place]
             var bytes = [UInt8](repeating: 0, count: min(most, archive.bytes - offset))
             let count = bytes.withUnsafeMutableBytes { pread(archive.descriptor, $0.baseAddress, $0.count, offset) }
             guard count == bytes.count else { return nil }
             return bytes
+        }
+    }
+
+    /// Gives back the disk's room that an archive takes.
+    func remove(_ id: String) { remove { $0.id == id } }
+
+    /// Removes what nobody has read for a while.
+    func expire(now: ContinuousClock.Instant) { remove { $0.read + Self.patience < now } }
+
+    private func remove(_ isMeant: (Held) -> Bool) {
+        held.withLock { held in
+            for archive in held where isMeant(archive) { close(archive.descriptor) }
+            held.removeAll(where: isMeant)
         }
     }
 }
@@ -57,6 +74,14 @@ extension ClusterAPI {
                 ("has_key_ring", .boolean(archive.hasKeyRing)),
             ]))
     }
+
+    func dropSnapshot(_ request: HTTPServerRequest) -> HTTPServerResponse {
+        snapshots.remove(request.argument("id") ?? "")
+        return HTTPServerResponse(status: 204, body: HTTPServerBody(capacity: 0))
+    }
+
+    /// Gives back what clients have left; to be called now and then.
+    package func tidy(now: ContinuousClock.Instant = .now) { snapshots.expire(now: now) }
 
     func readSnapshot(_ request: HTTPServerRequest) throws -> HTTPServerResponse {
         guard let id = request.argument("id"), let offset = request.argument("offset").flatMap({ Int($0) }),

@@ -17,7 +17,7 @@ package import Telemetry
 /// | `POST sys/storage/raft/join`, `remove-peer`, `transfer-leadership` | changes |
 /// | `POST sealift/entries`, `POST sealift/commands` | a command, protobuf `LogData`, or several |
 /// | `GET sealift/entries`, `entry`, `list` | entries as frames, or one value; keys in the query are hexadecimal |
-/// | `POST sealift/snapshot`, `GET sealift/snapshot` | an archive of a snapshot is made, then read piece by piece |
+/// | `POST`, `GET`, `DELETE sealift/snapshot` | an archive of a snapshot is made, read piece by piece, and given up |
 /// | `GET sealift/nodes`, `POST sealift/prove`, `POST sealift/peers` | every node's state; digests; a newcomer |
 package final class ClusterAPI: Sendable {
     /// Bytes of a command.
@@ -30,6 +30,8 @@ package final class ClusterAPI: Sendable {
     /// Lets this node join the cluster that a request names.
     let join: @Sendable (JoinRequest) throws(ClusterError) -> Void
     private let server = Mutex<HTTPServer?>(nil)
+    /// What it listens with, or did last.
+    private let standing = Mutex<(address: SocketAddress, tls: HTTPServer.TLS?, allowsRemote: Bool)?>(nil)
     let counters = Counters()
     let snapshots = SnapshotShelf()
 
@@ -59,14 +61,28 @@ package final class ClusterAPI: Sendable {
         self.join = join
     }
 
-    /// Listens; ends listening before with other certificates, if there are new ones.
+    /// Listens; ends listening before with other certificates, if there are new ones. If those are no good, it goes on with the old.
     ///
     /// - Returns: The port.
     @discardableResult
     package func serve(
         _ address: SocketAddress, tls: HTTPServer.TLS?, allowsRemote: Bool
     ) throws(HTTPServerError) -> UInt16 {
+        let old = standing.withLock { $0 }
         stop()
+        do {
+            let port = try listen(address, tls, allowsRemote)
+            standing.withLock { $0 = (address, tls, allowsRemote) }
+            return port
+        } catch {
+            if let old { _ = try listen(old.address, old.tls, old.allowsRemote) }
+            throw error
+        }
+    }
+
+    private func listen(
+        _ address: SocketAddress, _ tls: HTTPServer.TLS?, _ allowsRemote: Bool
+    ) throws(HTTPServerError) -> UInt16 {
         var limits = HTTPServer.Limits()
         limits.requestBytes = Self.mostCommandBytes
         limits.connections = 256
@@ -132,6 +148,7 @@ package final class ClusterAPI: Sendable {
             case ("POST", "sealift/prove"): return try prove()
             case ("POST", "sealift/snapshot"): return try makeSnapshot()
             case ("GET", "sealift/snapshot"): return try readSnapshot(request)
+            case ("DELETE", "sealift/snapshot"): return dropSnapshot(request)
             default: return .failure(404, "unsupported path")
             }
         } catch let error as ClusterError {

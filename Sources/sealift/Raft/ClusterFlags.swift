@@ -29,12 +29,9 @@ enum ClusterFlags {
     static func client(
         _ flags: ParsedFlags, _ console: Console, patience: Duration = .seconds(20)
     ) throws -> ClusterClient {
-        let addresses = flags.string("address").split { $0 == "," || $0 == " " }.map { word in
-            word.hasSuffix("/") ? String(word.dropLast()) : String(word)
-        }
-        guard !addresses.isEmpty,
-            addresses.allSatisfy({ ($0.hasPrefix("http://") || $0.hasPrefix("https://")) && !$0.contains("@") })
-        else {
+        let words = flags.string("address").split { $0 == "," || $0 == " " }
+        let addresses = words.compactMap { ClusterClient.address(String($0)) }
+        guard !addresses.isEmpty, addresses.count == words.count else {
             throw MigrationFailure(
                 .configuration, "-address is http:// or https://, host and port, such as https://10.0.0.11:8200.")
         }

@@ -108,6 +108,12 @@ struct NodeConfiguration {
         let api =
             try variable(["BAO_API_ADDR", "VAULT_API_ADDR"]) ?? file.text("api_addr")
             ?? "\(scheme)://\(listener.authority(port: listener.port))"
+        guard let api = ClusterClient.address(api) else {
+            throw MigrationFailure(
+                .configuration,
+                "api_addr is http:// or https://, host and port, such as https://10.0.0.11:8200: where others reach this node."
+            )
+        }
         let cluster = try variable(["BAO_CLUSTER_ADDR", "VAULT_CLUSTER_ADDR"]) ?? file.clusterAddress()
         let own = try Self.clusterAddress(cluster, path)
         let heard = try listening.text(Self.clusterListener).map { try Self.hostAddress($0, "cluster_address") }
@@ -194,21 +200,19 @@ struct NodeConfiguration {
                         + "leader_client_key_file, and nodes with leader_api_addr.",
                     place: settings.place(of: retryJoin))
             }
-            let found = list.elements.map { node in
-                JoinTarget(
-                    address: node["leader_api_addr"]?.text ?? "", authorityFile: node["leader_ca_cert_file"]?.text,
+            return try list.elements.map { node in
+                guard let address = ClusterClient.address(node["leader_api_addr"]?.text ?? "") else {
+                    throw StorageError(
+                        .configuration,
+                        "retry_join needs leader_api_addr: http:// or https://, host and port, such as https://10.0.0.11:8200.",
+                        place: settings.place(of: retryJoin))
+                }
+                return JoinTarget(
+                    address: address, authorityFile: node["leader_ca_cert_file"]?.text,
                     certificateFile: node["leader_client_cert_file"]?.text,
                     keyFile: node["leader_client_key_file"]?.text,
                     serverName: node["leader_tls_servername"]?.text)
             }
-            guard !found.isEmpty,
-                found.allSatisfy({ $0.address.hasPrefix("http://") || $0.address.hasPrefix("https://") })
-            else {
-                throw StorageError(
-                    .configuration, "retry_join needs leader_api_addr, such as https://10.0.0.11:8200.",
-                    place: settings.place(of: retryJoin))
-            }
-            return found
         }
     }
 }

@@ -20,7 +20,7 @@ let raftJoinCommand = CommandSpec(
     flags: ClusterFlags.all + [
         .boolean(
             "non-voter",
-            help: "Accepted as the stock command has it; a node's own file decides (retry_join_as_non_voter)."),
+            help: "Join without a vote, which the node's own file must say too: retry_join_as_non_voter."),
         CommonFlags.format,
     ], positional: [.init("LEADER", help: "The address of the API of a node of the cluster.")])
 

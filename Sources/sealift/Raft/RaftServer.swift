@@ -133,10 +133,12 @@ struct RaftServerRun {
         _ configuration: NodeConfiguration, _ logger: Logger
     ) -> Int32 {
         while true {
-            let request = requests.wait { requests in
-                requests.isEmpty ? nil : (requests.removeFirst(), wakes: nil)
+            let request = requests.wait(until: .now + .seconds(60)) { requests in
+                requests.isEmpty ? nil : requests.removeFirst()
             }
+            api.tidy()
             switch request {
+            case nil: continue
             case .stop: return 0
             case .failed(let message):
                 console.printError(console.screen.paint("Error: \(message)", .red))
@@ -252,16 +254,19 @@ final class NodeJoiner: Sendable {
             throw ClusterError(
                 .refused, "leader_ca_cert is not taken from requests: set tls_client_ca_file in the node's file.")
         }
+        guard let address = ClusterClient.address(request.address) else {
+            throw ClusterError(
+                .refused, "leader_api_addr is http:// or https://, host and port, such as https://10.0.0.11:8200.")
+        }
         do throws(StorageError) {
-            try ask(NodeConfiguration.JoinTarget(address: request.address))
+            try ask(NodeConfiguration.JoinTarget(address: address))
         } catch {
             throw ClusterError(.unavailable, error.message)
         }
     }
 
     private func ask(_ target: NodeConfiguration.JoinTarget) throws(StorageError) {
-        let address = target.address.hasSuffix("/") ? String(target.address.dropLast()) : target.address
-        var settings = ClusterClient.Settings(addresses: [address])
+        var settings = ClusterClient.Settings(addresses: [target.address])
         settings.token = configuration.token ?? ""
         settings.authorityFile = target.authorityFile ?? configuration.authorityFile
         settings.certificateFile = target.certificateFile ?? configuration.certificateFile

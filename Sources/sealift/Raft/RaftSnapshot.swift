@@ -73,6 +73,10 @@ struct RaftSnapshot {
                 made["index"]?.integer ?? 0, made["entries"]?.integer ?? 0, made["has_key_ring"]?.boolean ?? false
             )
         }
+        defer {
+            // As a courtesy: the node drops it by itself later.
+            _ = try? client.performOnce("DELETE", "sealift/snapshot?id=\(id)")
+        }
         try fetch(client, id, size, digest, to: path, isCancelled)
         let note =
             hasKeyRing
