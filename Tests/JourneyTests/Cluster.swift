@@ -29,7 +29,7 @@ enum Cluster {
             try node.start()
             try node.unseal(keys)
         }
-        try first.waitForVoters(3)
+        try first.waitForVotes(of: [first] + joined, keys)
         try first.api.ask("POST", "kv2/data/written-last", #"{"data":{"password":"new"}}"#)
         first.kill()
 

@@ -46,7 +46,7 @@ import Testing
             let nodes = try Cluster.make(in: folder)
             let keys = try nodes[0].initialise()
             for node in nodes { try node.unseal(keys) }
-            try nodes[0].waitForVoters(3)
+            try nodes[0].waitForVotes(of: nodes, keys)
             let contents = try Filling.fill(nodes[0].api, seed: 2)
             try nodes[0].stepDown()
             let active = try Node.active(of: nodes)

@@ -16,7 +16,7 @@ import Testing
             let nodes = try Cluster.make(in: folder)
             let keys = try nodes[0].initialise()
             for node in nodes { try node.unseal(keys) }
-            try nodes[0].waitForVoters(3)
+            try nodes[0].waitForVotes(of: nodes, keys)
             let contents = try Filling.fill(nodes[0].api, seed: 8)
             try Churn(nodes[0].api).run(Self.churn)
 
@@ -26,7 +26,7 @@ import Testing
                 try node.start()
                 try node.unseal(keys)
                 let active = try Node.active(of: nodes)
-                try active.waitForVoters(3)
+                try active.waitForVotes(of: nodes, keys)
                 try active.api.ask("POST", "kv2/data/after-\(node.name)", #"{"data":{"password":"new"}}"#)
                 try eventually("\(node.name) has caught up") {
                     try Self.lag(of: node, behind: active) == 0
@@ -41,7 +41,7 @@ import Testing
                 for node in nodes { try node.start() }
                 for node in nodes { try node.unseal(keys) }
                 let active = try Node.active(of: nodes)
-                try active.waitForVoters(3)
+                try active.waitForVotes(of: nodes, keys)
                 try active.api.ask("POST", "kv2/data/by-\(method)", #"{"data":{"password":"new"}}"#)
                 try contents.check(active.api)
                 let addresses = try active.api.ask("GET", "sys/storage/raft/configuration")["data.config.servers"]?

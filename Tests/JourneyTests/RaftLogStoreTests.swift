@@ -11,7 +11,7 @@ import Testing
             let old = try Cluster.make(in: "\(folder)/old")
             let keys = try old[0].initialise()
             for node in old { try node.unseal(keys) }
-            try old[0].waitForVoters(3)
+            try old[0].waitForVotes(of: old, keys)
             let contents = try Filling.fill(old[0].api, seed: 5)
             let active = try Node.active(of: old)
             for node in old { node.stop() }
@@ -27,7 +27,7 @@ import Testing
             for server in servers { try server.unseal(keys) }
             let first = try Node.active(of: servers)
             try contents.check(first.api)
-            try first.waitForVoters(3)
+            try first.waitForVotes(of: servers, keys)
             first.kill()
             let next = try Node.active(of: servers.filter { $0 !== first })
             try contents.check(next.api)
