@@ -129,11 +129,11 @@ final class LogStore: Sendable {
                         try transaction.delete(from: Self.key(index), to: nil, in: log)
                     }
                     for entry in write.entries {
-                        let bytes = StoredEntry.encoded(entry)
-                        try transaction.append(Self.key(entry.index), count: bytes.count, in: log) { room in
-                            bytes.withUnsafeBytes { room.copyMemory(from: $0) }
+                        let count = StoredEntry.byteCount(entry)
+                        try transaction.append(Self.key(entry.index), count: count, in: log) { room in
+                            StoredEntry.encode(entry, into: room)
                         }
-                        change += bytes.count
+                        change += count
                     }
                 }
             }

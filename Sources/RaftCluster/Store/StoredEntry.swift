@@ -7,28 +7,26 @@ import Zlib
 enum StoredEntry {
     private static let headBytes = 19
 
-    static func encoded(_ entry: WireEntry) -> [UInt8] {
-        let time = entry.appendedAt ?? []
-        let extensions = entry.extensions ?? []
-        let data = entry.data ?? []
-        var bytes = [UInt8]()
-        bytes.reserveCapacity(headBytes + time.count + extensions.count + data.count)
-        bytes += [0, 0, 0, 0]
-        append(entry.term, to: &bytes)
-        bytes.append(UInt8(truncatingIfNeeded: entry.type))
-        bytes.append((entry.data == nil ? 1 : 0) | (entry.extensions == nil ? 0 : 2))
-        bytes.append(UInt8(truncatingIfNeeded: time.count))
-        append(UInt32(truncatingIfNeeded: extensions.count), to: &bytes)
-        bytes += time
-        bytes += extensions
-        bytes += data
-        let sum = bytes.withUnsafeBytes { crc32(UnsafeRawBufferPointer(rebasing: $0[4...])) }
-        withUnsafeBytes(of: sum.littleEndian) { bytes.replaceSubrange(0..<4, with: $0) }
-        return bytes
+    static func byteCount(_ entry: WireEntry) -> Int {
+        headBytes + (entry.appendedAt?.count ?? 0) + (entry.extensions?.count ?? 0) + (entry.data?.count ?? 0)
     }
 
-    private static func append(_ number: some FixedWidthInteger, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
+    /// Writes it into room of ``byteCount(_:)`` bytes.
+    static func encode(_ entry: WireEntry, into room: UnsafeMutableRawBufferPointer) {
+        let (time, extensions) = (entry.appendedAt ?? [], entry.extensions ?? [])
+        room.storeBytes(of: entry.term.littleEndian, toByteOffset: 4, as: UInt64.self)
+        room[12] = UInt8(truncatingIfNeeded: entry.type)
+        room[13] = (entry.data == nil ? 1 : 0) | (entry.extensions == nil ? 0 : 2)
+        room[14] = UInt8(truncatingIfNeeded: time.count)
+        room.storeBytes(
+            of: UInt32(truncatingIfNeeded: extensions.count).littleEndian, toByteOffset: 15, as: UInt32.self)
+        var place = headBytes
+        for part in [time, extensions, entry.data ?? []] {
+            part.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: room[place...]).copyMemory(from: $0) }
+            place += part.count
+        }
+        let sum = crc32(UnsafeRawBufferPointer(rebasing: room[4...]))
+        room.storeBytes(of: sum.littleEndian, toByteOffset: 0, as: UInt32.self)
     }
 
     /// Reads an entry; `nil` if its bytes are not what was written.
