@@ -48,6 +48,9 @@ package struct ConfigurationFile: Sendable {
         }
     }
 
+    /// Whether there is a stanza of this name.
+    package func has(_ block: String) -> Bool { documents.contains { $0.placeOfBlock(named: block) != nil } }
+
     /// The store of a server: its `storage` stanza, or `backend`, as it was called before Vault 0.8, where a file has
     /// no `storage`.
     ///

@@ -69,7 +69,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
                 return queue.push(.success(digested))
             }
             if store.traits.isAscending, options.journal == nil {
-                if let start = options.filter.start { request.partition = StoragePartition(from: start, to: nil) }
+                if !options.filter.scope.isWhole { request.partition = options.filter.scope.range }
                 try store.scan(request) { batch throws(StorageError) in
                     options.filter.apply(to: batch, isOrdered: true)
                     return try deliver(batch)

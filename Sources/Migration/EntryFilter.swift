@@ -3,12 +3,16 @@ import Synchronization
 
 /// Leaves out what is not part of the data: the migration marker, the active node's lock, keys before `-start`.
 package final class EntryFilter: Sendable {
-    /// First key wanted.
-    package let start: StorageKey?
+    /// Which keys are wanted.
+    let scope: KeyScope
     private let left = Mutex<[String: Int]>([:])
 
     package init(start: StorageKey?) {
-        self.start = start
+        scope = KeyScope(start: start)
+    }
+
+    package init(scope: KeyScope) {
+        self.scope = scope
     }
 
     /// Entries left out so far, by reason.
@@ -27,8 +31,9 @@ package final class EntryFilter: Sendable {
         var reasons: [String] = []
         batch.removeEntries { index in
             let key = batch.key(index)
-            // The marker is the run's own and nothing to report.
+            // The marker is the run's own and nothing to report, and what has another prefix was not asked for.
             if key.elementsEqual(StorageKey.migrationMarker.bytes) { return true }
+            if scope.prefix != nil, !scope.contains(key) { return true }
             guard let reason = reason(for: key) else { return false }
             reasons.append(reason)
             return true
@@ -41,7 +46,7 @@ package final class EntryFilter: Sendable {
 
     /// Whether a batch in key order can hold anything unwanted.
     private func mayTouch(_ batch: EntryBatch) -> Bool {
-        if start != nil { return true }
+        if !scope.isWhole { return true }
         let last = StorageKey.migrationMarker.bytes.withUnsafeBytes { compareBytes(batch.key(0), $0) }
         let first = StorageKey.activeNodeLock.bytes.withUnsafeBytes { compareBytes(batch.key(batch.count - 1), $0) }
         return last <= 0 && first >= 0
@@ -49,7 +54,6 @@ package final class EntryFilter: Sendable {
 
     private func reason(for key: UnsafeRawBufferPointer) -> String? {
         if key.elementsEqual(StorageKey.activeNodeLock.bytes) { return "lock of the active node (core/lock)" }
-        if let start, start.bytes.withUnsafeBytes({ compareBytes(key, $0) }) < 0 { return "before -start" }
-        return nil
+        return scope.contains(key) ? nil : "before -start"
     }
 }

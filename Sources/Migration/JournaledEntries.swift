@@ -18,7 +18,7 @@ struct JournaledEntries {
         pool: BatchPool, isCancelled: () -> Bool, note: (ScanNote) -> Void,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
-        var walk = store.traits.keepsDirectoryMarkers ? ListingWalk(unlisted, start: filter.start) : nil
+        var walk = store.traits.keepsDirectoryMarkers ? ListingWalk(unlisted, start: filter.scope.start) : nil
         try journal.merge(pool: pool, isCancelled: isCancelled) { batch throws(StorageError) in
             walk?.apply(to: batch) { reason, key in note(ScanNote(reason, at: escapedKey(key))) }
             filter.apply(to: batch, isOrdered: true)

@@ -8,6 +8,7 @@ package final class ManifestReader: DigestSource {
     private static let maximumLineBytes = 4 * 65_536 + 128
 
     private let path: String
+    private let advice: String
     private let descriptor: Int32
     private let pool = BatchPool()
     private var buffer: [UInt8] = []
@@ -15,8 +16,10 @@ package final class ManifestReader: DigestSource {
     private var atEnd = false
     private var lineNumber = 0
 
-    package init(path: String) throws {
+    /// - Parameter advice: What to do with a file that is damaged.
+    package init(path: String, advice: String = "Delete the file and run again.") throws {
         self.path = path
+        self.advice = advice
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
     }
@@ -28,14 +31,36 @@ package final class ManifestReader: DigestSource {
     package func stop() {}
 
     package func next() throws -> (any DigestPage)? {
-        let page = ManifestPage(pool)
-        while !page.entries.isFull, let line = try nextLine() {
-            lineNumber += 1
-            if buffer[line.lowerBound] == UInt8(ascii: "#") { continue }
-            try parse(line, into: page)
-        }
+        guard let page = try nextPage() else { return nil }
         return page.count > 0 ? page : nil
     }
+
+    /// The next page, which may be empty; `nil` at the end of the file.
+    ///
+    /// - Parameters:
+    ///   - remark: Told of every line that begins with `#`.
+    ///   - line: Told of every other line with its line feed, and its key; `false` leaves it out.
+    func nextPage(
+        remark: (UnsafeRawBufferPointer) throws -> Void = { _ in },
+        line isWanted: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool = { _, _ in true }
+    ) throws -> (any DigestPage)? {
+        let page = ManifestPage(pool)
+        var lines = 0
+        while !page.entries.isFull, lines < Self.linesOfPage, let line = try nextLine() {
+            lineNumber += 1
+            lines += 1
+            if !line.isEmpty, buffer[line.lowerBound] == UInt8(ascii: "#") {
+                try buffer.withUnsafeBytes { try remark(UnsafeRawBufferPointer(rebasing: $0[line])) }
+            } else {
+                try parse(line, into: page, isWanted)
+            }
+        }
+        guard lines == 0 else { return page }
+        page.recycle()
+        return nil
+    }
+
+    private static let linesOfPage = 65_536
 
     /// Passes over the next lines if they are exactly these bytes.
     ///
@@ -61,7 +86,10 @@ package final class ManifestReader: DigestSource {
         }
     }
 
-    private func parse(_ line: Range<Int>, into page: ManifestPage) throws {
+    private func parse(
+        _ line: Range<Int>, into page: ManifestPage,
+        _ isWanted: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
         guard line.count > 65, buffer[line.lowerBound + 64] == UInt8(ascii: " "),
             buffer[line.lowerBound + 65] == UInt8(ascii: " ")
         else { throw damaged() }
@@ -69,10 +97,12 @@ package final class ManifestReader: DigestSource {
         let isKept = try buffer.withUnsafeBytes { buffer in
             let digits = UnsafeRawBufferPointer(rebasing: buffer[line.lowerBound..<(line.lowerBound + 64)])
             let text = UnsafeRawBufferPointer(rebasing: buffer[keyRange])
+            // The line feed follows: nextLine found it.
+            let whole = UnsafeRawBufferPointer(rebasing: buffer[line.lowerBound...line.upperBound])
             let isPlain = text.allSatisfy { $0 >= 0x20 && $0 <= 0x7e && $0 != UInt8(ascii: "\\") }
-            if isPlain { return append(text, digits, to: page) }
+            if isPlain { return try isWanted(whole, text) ? append(text, digits, to: page) : true }
             guard let key = StorageKey(escaped: text) else { throw damaged() }
-            return key.bytes.withBytes { append($0, digits, to: page) }
+            return try key.bytes.withBytes { try isWanted(whole, $0) ? append($0, digits, to: page) : true }
         }
         guard isKept else { throw damaged() }
     }
@@ -93,7 +123,7 @@ package final class ManifestReader: DigestSource {
     }
 
     private func damaged() -> StorageError {
-        StorageError(.damagedStore, "\(path):\(lineNumber): not a manifest line. Delete the file and run again.")
+        StorageError(.damagedStore, "\(path):\(lineNumber): not a manifest line. \(advice)")
     }
 
     /// The next line's place in the buffer, without its newline.
@@ -114,7 +144,7 @@ package final class ManifestReader: DigestSource {
                 guard start < buffer.count else { return nil }
                 throw StorageError(
                     .damagedStore,
-                    "\(path):\(lineNumber + 1): the file ends in the middle of a line. Delete it and run again.")
+                    "\(path):\(lineNumber + 1): the file ends in the middle of a line. \(advice)")
             }
             guard buffer.count - start <= Self.maximumLineBytes else {
                 lineNumber += 1

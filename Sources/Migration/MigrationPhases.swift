@@ -326,7 +326,7 @@ extension MigrationPhases {
         }
         defer { written.close() }
         let check = StoreCheck(
-            source: source, destination: written, start: options.start, context: context,
+            written, against: .store(source), scope: KeyScope(start: options.start), context: context,
             readers: options.maximumParallel, spillFolder: state.path,
             unlisted: options.listedOnly ? .leaveOut : .keep, allowsLostEntries: options.allowsLostEntries)
         let result = try check.run()

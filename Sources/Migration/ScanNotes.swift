@@ -13,16 +13,19 @@ package final class ScanNotes: Sendable {
     }
 
     private let state = Mutex(State())
-    /// First key that is any concern of the run.
-    private let start: StorageKey?
+    /// Keys that are any concern of the run.
+    private let scope: KeyScope
     /// Where every entry that listing cannot see is named, however many there are.
     private let list: LineFile?
     /// Where every lost entry is named.
     private let lostList: LineFile?
 
     /// - Parameter start: Lost entries before this key are none of the caller's concern.
-    package init(start: StorageKey?) {
-        self.start = start
+    package convenience init(start: StorageKey?) { self.init(scope: KeyScope(start: start)) }
+
+    /// - Parameter scope: Lost entries outside of it are none of the caller's concern.
+    package init(scope: KeyScope) {
+        self.scope = scope
         list = nil
         lostList = nil
     }
@@ -31,7 +34,7 @@ package final class ScanNotes: Sendable {
     ///   - path: A file to write, if there are entries that listing cannot see.
     ///   - lostPath: A file to write, if there are lost entries.
     init(namesIn path: String, lostIn lostPath: String, start: StorageKey?) {
-        self.start = start
+        scope = KeyScope(start: start)
         list = LineFile(path: path)
         lostList = LineFile(path: lostPath)
     }
@@ -58,7 +61,7 @@ package final class ScanNotes: Sendable {
 
     /// Whether an entry would be copied if it were there.
     package func isConcern(_ key: StorageKey) -> Bool {
-        key != .migrationMarker && key != .activeNodeLock && start.map { key >= $0 } ?? true
+        key != .migrationMarker && key != .activeNodeLock && scope.contains(key)
     }
 
     /// Writes what is left of the list.

@@ -3,11 +3,17 @@ import Synchronization
 import Telemetry
 import Workers
 
-/// Compares two stores by content, reading only.
+/// Compares a store by content with another one, or with a manifest, reading only.
 package struct StoreCheck {
-    private let source: any StorageSource
+    /// What a store is held against.
+    package enum Reference {
+        case store(any StorageSource)
+        case manifest(path: String)
+    }
+
+    private let reference: Reference
     private let destination: any StorageSource
-    private let start: StorageKey?
+    private let scope: KeyScope
     private let context: RunContext
     private let readers: Int
     private let spillFolder: String?
@@ -38,16 +44,16 @@ package struct StoreCheck {
 
     /// - Parameters:
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
-    ///   - unlisted: What becomes of entries that the source's own listing cannot see.
+    ///   - unlisted: What becomes of entries that the listing of the source, or of the one store, cannot see.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
-        source: any StorageSource, destination: any StorageSource, start: StorageKey?, context: RunContext,
+        _ destination: any StorageSource, against reference: Reference, scope: KeyScope, context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
         allowsLostEntries: Bool = false
     ) {
-        self.source = source
+        self.reference = reference
         self.destination = destination
-        self.start = start
+        self.scope = scope
         self.context = context
         self.readers = readers
         self.spillFolder = spillFolder
@@ -65,12 +71,19 @@ package struct StoreCheck {
         let begin = clock.now
         context.counters.restart(.comparing)
         let unreadable = UnreadableEntries()
-        let notes = ScanNotes(start: start)
-        let notesAtDestination = ScanNotes(start: start)
-        let filter = EntryFilter(start: start)
-        let left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
-        let right = try DigestingSource(
-            scan(destination, unreadable, EntryFilter(start: start), notesAtDestination, .keep), nil)
+        let notes = ScanNotes(scope: scope)
+        let notesAtDestination = ScanNotes(scope: scope)
+        let filter = EntryFilter(scope: scope)
+        let (left, right): (any SummedSource, any SummedSource)
+        switch reference {
+        case .store(let source):
+            left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
+            right = try DigestingSource(
+                scan(destination, unreadable, EntryFilter(scope: scope), notesAtDestination, .keep), nil)
+        case .manifest(let path):
+            left = try SavedManifest(path: path, scope: scope)
+            right = try DigestingSource(scan(destination, unreadable, filter, notes, unlisted), context.counters)
+        }
         defer {
             left.stop()
             right.stop()
@@ -83,9 +96,9 @@ package struct StoreCheck {
             result.counts.unreadable += 1
             try key.bytes.withUnsafeBytes { try report(.unreadable, $0) }
         }
-        result.totals = left.totals
         result.sourceDigest = try left.finish()
         result.destinationDigest = try right.finish()
+        if case .store = reference { result.totals = left.totals } else { result.totals = right.totals }
         result.seconds = (clock.now - begin) / .seconds(1)
         result.unreadable = unreadable.messages
         result.notes = notes.counts
@@ -103,7 +116,11 @@ package struct StoreCheck {
         var options = DigestedScan.Options()
         options.request.readers = readers
         options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
-        options.request.passesOver = { unreadable.add($0) }
+        options.request.passesOver = { [scope] error in
+            // What is out of it was perhaps read all the same.
+            if let key = error.key, !scope.contains(key) { return true }
+            return unreadable.add(error)
+        }
         options.request.note = { [allowsLostEntries] note in
             notes.add(note)
             guard note.reason == .zeroLengthFile, let key = note.key, notes.isConcern(key), !allowsLostEntries else {
@@ -165,8 +182,17 @@ private final class UnreadableEntries: Sendable {
     var messages: [String] { state.withLock { $0.messages } }
 }
 
+/// A side of a comparison that is added up on the way.
+private protocol SummedSource: DigestSource {
+    var totals: KeyspaceTotals { get }
+    /// The keyspace digest, once all was read.
+    func finish() throws -> String
+}
+
+extension SavedManifest: SummedSource {}
+
 /// Passes pages on while adding them up.
-private final class DigestingSource: DigestSource {
+private final class DigestingSource: SummedSource {
     private let scan: DigestedScan
     private let counters: ProgressCounters?
     private var digest: KeyspaceDigest

@@ -7,11 +7,14 @@ import Workers
 
 /// `sealift check`: compares both sides of a migration by content.
 let checkCommand = CommandSpec(
-    path: ["sealift", "check"], summary: "Compare source and destination by content",
+    path: ["sealift", "check"], summary: "Compare source and destination, or a store and a manifest, by content",
     description: """
         Reads both stores of a migration's file, changing neither, and compares every entry by its SHA-256. Prints \
         every difference: + only at the destination, - missing at the destination, * different, ! unreadable. Of \
         integrated storage it also shows how the files use their pages, and what `raft compact` would give back.
+
+        With -manifest one store is held against a manifest instead, the one that a migration left in its state folder or \
+        that `sealift checksum` printed: proof without the source. The manifest must give the keyspace digest that it states.
 
         Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
         3 differences, 130 interrupted.
@@ -21,17 +24,44 @@ let checkCommand = CommandSpec(
         .init(
             "Keep a line per entry, also of those that are the same:",
             "sealift check -config migrate.hcl -combined report.txt"),
+        .init(
+            "Prove the destination by the manifest that the migration has left, without the source:",
+            "sealift check -config migrate.hcl -manifest /opt/vault/raft.sealift/manifest.txt"
+        ),
+        .init(
+            "Only the system's own entries, and files of the keys that differ:",
+            "sealift check -config migrate.hcl -prefix sys/ -missing missing.txt -differ differ.txt"),
     ],
     flags: [
         CommonFlags.config,
+        .string(
+            "manifest", placeholder: "path",
+            help: "Hold one store against this manifest: the destination of a migration's file, or a server's storage.",
+            completion: .file),
+        CommonFlags.side,
         .bytes(
             "start", placeholder: "key",
             help:
                 "Compare only keys that sort at or behind this one, bytewise; \\xhh stands for any byte and \\\\ for a "
                 + "backslash, as in manifests."),
+        .bytes(
+            "prefix", placeholder: "prefix",
+            help:
+                "Compare only keys that begin with these bytes, written as for -start. The result says that it is a part."
+        ),
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
+        .string(
+            "missing", placeholder: "path",
+            help:
+                "Write the keys that are missing at the destination to this file, one a line, escaped as in manifests.",
+            completion: .file),
+        .string(
+            "extra", placeholder: "path", help: "Write the keys that are only at the destination to this file.",
+            completion: .file),
+        .string(
+            "differ", placeholder: "path", help: "Write the keys whose values differ to this file.", completion: .file),
         CommonFlags.listedOnly, CommonFlags.allowLostEntries, CommonFlags.maxParallel, CommonFlags.logLevel,
         CommonFlags.logFormat, CommonFlags.format,
     ])
@@ -53,38 +83,41 @@ struct Check {
     }
 
     private func compare(_ logger: Logger) throws -> Int32 {
-        let file = try ConfigurationFile(path: try CommonFlags.configPath(flags), environment: console.environment)
-        let sourceBlock = try file.store("storage_source")
-        let destinationBlock = try file.store("storage_destination")
         let cancellation = CancellationToken()
         try console.watchSignals(cancellation, announcement: nil)
         let counters = ProgressCounters()
-        let source = try openForReading(sourceBlock, console, cancellation)
-        defer { source.close() }
-        let destination = try openForReading(destinationBlock, console, cancellation)
-        defer { destination.close() }
+        let manifest = flags.string("manifest")
+        let sides = try sides(manifest, cancellation)
+        defer { for side in sides { side.store.close() } }
+        guard let destination = sides.last, let source = sides.first else { return 2 }
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
             version: sealiftVersion)
-        let start = try CommonFlags.start(flags)
+        let scope = KeyScope(start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"))
         let check = StoreCheck(
-            source: source, destination: destination, start: start, context: context,
-            readers: flags.integer("max-parallel"), unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
+            destination.store, against: manifest.isEmpty ? .store(source.store) : .manifest(path: manifest),
+            scope: scope,
+            context: context, readers: flags.integer("max-parallel"),
+            unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
             allowsLostEntries: flags.boolean("allow-lost-entries"))
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
         let combinedPath = flags.string("combined")
-        try refuseToOverwrite(combinedPath, [source, destination], file)
+        try refuseToOverwrite(sides.map(\.store), manifest)
         // Among events, entries are events as well.
         let showsAll = combinedPath == "-"
         let combined = combinedPath.isEmpty || (showsAll && isJSON) ? nil : try ResultWriter(path: combinedPath)
+        let lists = try Self.lists.compactMap { verdict, name in
+            flags.string(name).isEmpty ? nil : (verdict, try ResultWriter(path: flags.string(name)))
+        }
         var shown = 0
         let result: StoreCheck.Result
         let files: CheckedFiles
         do {
             result = try check.run { verdict, key in
                 try combined?.writeLine("\(verdict.sign) \(escapedKey(key))")
+                for (wanted, list) in lists where wanted == verdict { try list.writeLine(escapedKey(key)) }
                 guard isJSON ? verdict != .same || showsAll : verdict != .same && !showsAll else { return }
                 shown += 1
                 guard shown <= Self.maximumShown || isJSON else { return }
@@ -97,74 +130,130 @@ struct Check {
                 }
             }
             try combined?.finish()
-            files = try CheckedFiles([("source", source), ("destination", destination)], console, cancellation)
+            for (_, list) in lists { try list.finish() }
+            files = try CheckedFiles(sides, console, cancellation)
         } catch let error as StorageError where error.code == .cancelled {
             throw MigrationFailure(.interrupted, "Interrupted. Nothing was changed.")
         }
         display.finish(showingLast: false)
-        if result.counts == ComparisonCounts(), start == nil {
+        if result.counts == ComparisonCounts(), scope.start == nil {
             throw MigrationFailure(
-                .failed, "neither store holds an entry, so that nothing was compared. Check paths and options.")
+                .failed,
+                scope.prefix.map { "no entry begins with \($0), so that nothing was compared. Check -prefix." }
+                    ?? "neither \(manifest.isEmpty ? "store" : "manifest nor store") holds an entry, so that nothing was compared. Check paths and options."
+            )
         }
         if shown > Self.maximumShown, !isJSON {
             console.printResult("… and \(formatCount(shown - Self.maximumShown)) more; -combined FILE lists all")
         }
         for message in result.unreadable { console.printError(message) }
         if flags.boolean("allow-lost-entries") {
-            for (store, lost) in [(source, result.lost), (destination, result.lostAtDestination)] {
+            for (side, lost) in [(source, result.lost), (destination, result.lostAtDestination)] {
+                let store = side.store
                 let problem = lost.problem(of: "\(store.kind) \(store.location)", advice: "It was taken for absent.")
                 if let problem { console.printError(problem) }
             }
         }
         isJSON
-            ? EventWriter().emit("result", members(result) + [("files", files.json)])
-            : console.printResult(text(result) + files.text)
+            ? EventWriter().emit("result", members(result, scope) + [("files", files.json)])
+            : console.printResult(text(result, scope) + files.text)
         return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
     }
 
-    /// Refuses a file for the lines that is the configuration or lies in one of the stores: it would be emptied first.
-    private func refuseToOverwrite(
-        _ path: String, _ stores: [any StorageBackend], _ file: ConfigurationFile
-    ) throws(MigrationFailure) {
-        guard !path.isEmpty, path != "-" else { return }
-        let place = resolvedPath(path)
-        var kept = stores.compactMap { store in store.identity.path.map { ($0, "the \(store.kind) store \($0)") } }
-        kept.append((resolvedPath(file.path), "the configuration file"))
-        guard let (_, what) = kept.first(where: { liesWithin(place, $0.0) }) else { return }
-        throw MigrationFailure(
-            .configuration, "-combined \(path) would overwrite \(what), or a file in it. Name another file.")
+    private static let lists: [(Verdict, name: String)] = [
+        (.missing, "missing"), (.extra, "extra"), (.different, "differ"),
+    ]
+
+    /// The stores to be read, the destination last.
+    private func sides(
+        _ manifest: String, _ cancellation: CancellationToken
+    ) throws -> [(name: String, store: any StorageSource)] {
+        let path = try CommonFlags.configPath(flags)
+        guard manifest.isEmpty else {
+            let side = flags.string("side")
+            let file = try ConfigurationFile(path: path, environment: console.environment, allowsFolder: true)
+            // What a migration's manifest is to prove.
+            if side.isEmpty, file.has("storage_destination") {
+                let block = try file.store("storage_destination")
+                return [("destination", try openForReading(block, console, cancellation))]
+            }
+            return [(side.isEmpty ? "store" : side, try openSide(flags, console, cancellation))]
+        }
+        guard !flags.isSet("side") else {
+            throw MigrationFailure(.configuration, "-side goes with -manifest: without one both sides are compared.")
+        }
+        let file = try ConfigurationFile(path: path, environment: console.environment)
+        let blocks = (try file.store("storage_source"), try file.store("storage_destination"))
+        let source = try openForReading(blocks.0, console, cancellation)
+        do {
+            return [("source", source), ("destination", try openForReading(blocks.1, console, cancellation))]
+        } catch {
+            source.close()
+            throw error
+        }
     }
 
-    private func text(_ result: StoreCheck.Result) -> String {
+    /// Refuses a file for lines that is the configuration or the manifest, lies in one of the stores or is named twice: it would
+    /// be emptied first.
+    private func refuseToOverwrite(_ stores: [any StorageSource], _ manifest: String) throws(MigrationFailure) {
+        var kept = stores.compactMap { store in store.identity.path.map { ($0, "the \(store.kind) store \($0)") } }
+        kept.append((resolvedPath(try CommonFlags.configPath(flags)), "the configuration file"))
+        if !manifest.isEmpty { kept.append((resolvedPath(manifest), "the manifest")) }
+        for name in ["combined"] + Self.lists.map(\.name) {
+            let path = flags.string(name)
+            guard !path.isEmpty, path != "-" else { continue }
+            let place = resolvedPath(path)
+            if let (_, what) = kept.first(where: { liesWithin(place, $0.0) }) {
+                throw MigrationFailure(
+                    .configuration, "-\(name) \(path) would overwrite \(what), or a file in it. Name another file.")
+            }
+            kept.append((place, "what -\(name) writes"))
+        }
+    }
+
+    private func text(_ result: StoreCheck.Result, _ scope: KeyScope) -> String {
         let counts = result.counts
+        let isManifest = flags.isSet("manifest")
+        let (one, other) = isManifest ? ("Manifest", "store") : ("Source", "destination")
+        let place = isManifest ? "in store      " : "at destination"
         let verdict =
             counts.isAllSame
-            ? "Source and destination hold the same \(counted(counts.same, "entry", "entries"))."
-            : "Source and destination differ."
+            ? "\(one) and \(other) hold the same \(counted(counts.same, "entry", "entries"))."
+            : "\(one) and \(other) differ."
+        let parts = [
+            scope.start.map { "at or behind \($0)" }, scope.prefix.map { "that begin with \($0)" },
+        ].compactMap { $0 }
+        let part =
+            parts.isEmpty ? "" : "\nThis is a part: only keys \(parts.joined(separator: " and ")) were compared."
         let found = ScanNote.Reason.allCases.compactMap { reason in
             result.notes[reason].map {
                 "\n  \(reason.isLeftOut ? "not entries" : "look at"): \(formatCount($0)), \(reason.rawValue)"
             }
         }
         return """
-            \(verdict)
+            \(verdict)\(part)
               = same                    \(formatCount(counts.same))
-              + only at destination     \(formatCount(counts.extra))
-              - missing at destination  \(formatCount(counts.missing))
+              + only \(place)     \(formatCount(counts.extra))
+              - missing \(place)  \(formatCount(counts.missing))
               * different               \(formatCount(counts.different))
               ! unreadable              \(formatCount(counts.unreadable))
-              source       sha256:\(result.sourceDigest)
-              destination  sha256:\(result.destinationDigest)
+              \(isManifest ? "manifest   " : "source     ")  sha256:\(result.sourceDigest)
+              \(isManifest ? "store      " : "destination")  sha256:\(result.destinationDigest)
               \(formatBytes(result.totals.bytes)) in \(formatDuration(.seconds(result.seconds)))\(found.joined())
             """
     }
 
-    private func members(_ result: StoreCheck.Result) -> [(String, JSONText)] {
+    private func members(_ result: StoreCheck.Result, _ scope: KeyScope) -> [(String, JSONText)] {
         let counts = result.counts
-        return [
+        let (first, second) =
+            flags.isSet("manifest") ? ("manifest_digest", "store_digest") : ("source_digest", "destination_digest")
+        var part: [(String, JSONText)] = [("is_partial", .boolean(!scope.isWhole))]
+        if let start = scope.start { part.append(("start", .string("\(start)"))) }
+        if let prefix = scope.prefix { part.append(("prefix", .string("\(prefix)"))) }
+        return part + [
             ("same", .integer(counts.same)), ("extra", .integer(counts.extra)), ("missing", .integer(counts.missing)),
             ("different", .integer(counts.different)), ("unreadable", .integer(counts.unreadable)),
-            ("source_digest", .string(result.sourceDigest)), ("destination_digest", .string(result.destinationDigest)),
+            (first, .string(result.sourceDigest)), (second, .string(result.destinationDigest)),
             ("bytes", .integer(result.totals.bytes)), ("seconds", .double(result.seconds)),
             (
                 "found",

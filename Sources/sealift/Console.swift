@@ -253,13 +253,18 @@ enum CommonFlags {
     /// The key of `-start`; `nil` if none was given.
     ///
     /// - Throws: If a backslash in it begins no escape.
-    static func start(_ flags: ParsedFlags) throws(MigrationFailure) -> StorageKey? {
-        let text = flags.bytes("start")
+    static func start(_ flags: ParsedFlags) throws(MigrationFailure) -> StorageKey? { try key(flags, "start") }
+
+    /// The key that a flag names; `nil` if none was given.
+    ///
+    /// - Throws: If a backslash in it begins no escape.
+    static func key(_ flags: ParsedFlags, _ name: String) throws(MigrationFailure) -> StorageKey? {
+        let text = flags.bytes(name)
         guard !text.isEmpty else { return nil }
         guard let key = StorageKey(loosely: text) else {
             throw MigrationFailure(
                 .configuration,
-                "-start: a backslash begins an escape, \\xhh for any byte or \\\\ for a backslash, as in manifests.")
+                "-\(name): a backslash begins an escape, \\xhh for any byte or \\\\ for a backslash, as in manifests.")
         }
         return key
     }

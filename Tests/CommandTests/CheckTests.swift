@@ -41,6 +41,25 @@ import Testing
         #expect(events.last?["event"] as? String == "result")
         #expect(try snapshot("\(sandbox.path)/dst") == before)
 
+        let lists = ["missing", "extra", "differ"]
+        let flags = lists.flatMap { ["-\($0)", "\(sandbox.path)/\($0)"] }
+        #expect(try sandbox.sealift(["check", "-config", file] + flags).code == 3)
+        let listed = try lists.map { try lines(of: text(of: "\(sandbox.path)/\($0)")) }
+        #expect(listed == ["-", "+", "*"].map { $0 == sign ? [key] : [] })
+
+        // Without the source, by what the migration has left.
+        let kept = "\(sandbox.path)/kept.txt"
+        try sandbox.shell(
+            "\"$0\" checksum -config '\(file)' -side=source > '\(kept)' && mv '\(sandbox.path)/src' '\(sandbox.path)/gone'"
+        )
+        let proven = try sandbox.sealift(["check", "-config", file, "-manifest", kept, "-format=json"])
+        #expect(proven.code == 3)
+        let found = try proven.events().filter { $0["event"] as? String == "difference" }
+        #expect(found.count == 1 && found[0]["verdict"] as? String == sign && found[0]["key"] as? String == key)
+        try sandbox.shell("mv '\(sandbox.path)/gone' '\(sandbox.path)/src'")
+        let source = try sandbox.sealift(["check", "-config", file, "-manifest", kept, "-side=source"])
+        #expect(source.code == 0 && source.output.hasPrefix("Manifest and store hold the same 4 entries.\n"))
+
         let all = try sandbox.sealift(["check", "-config", file, "-format=json", "-combined=-"]).events()
         let named = all.filter { $0["key"] != nil }
         #expect(named.map { "\($0["verdict"] ?? "") \($0["key"] ?? "")" } == expected)
@@ -56,10 +75,42 @@ import Testing
             try ["src", "dst"].map { try snapshot("\(sandbox.path)/\($0)") }
         }
         let before = (try stores(), try text(of: file))
-        let outcome = try sandbox.sealift(["check", "-config", file, "-combined", "\(sandbox.path)/\(name)"])
-        #expect(outcome.code == 1)
-        #expect(outcome.errors.contains("would overwrite"), "\(outcome.errors)")
+        for flag in ["-combined", "-missing", "-extra", "-differ"] {
+            let outcome = try sandbox.sealift(["check", "-config", file, flag, "\(sandbox.path)/\(name)"])
+            #expect(outcome.code == 1)
+            #expect(outcome.errors.contains("would overwrite"), "\(outcome.errors)")
+        }
         #expect(try stores() == before.0 && text(of: file) == before.1)
+    }
+
+    @Test func neitherTheManifestNorAnotherListIsOverwritten() throws {
+        let sandbox = try Sandbox()
+        let file = try migrated(sandbox)
+        let kept = try sandbox.write("kept.txt", "#\n")
+        for words in [
+            ["-manifest", kept, "-extra", kept], ["-missing", "\(sandbox.path)/x", "-differ", "\(sandbox.path)/x"],
+        ] {
+            let outcome = try sandbox.sealift(["check", "-config", file] + words)
+            #expect(outcome.code == 1 && outcome.errors.contains("would overwrite"), "\(outcome.errors)")
+        }
+        #expect(try text(of: kept) == "#\n" && !exists("\(sandbox.path)/x"))
+        let side = try sandbox.sealift(["check", "-config", file, "-side=source"])
+        #expect(side.code == 1 && side.errors.contains("-side goes with -manifest"))
+    }
+
+    @Test func aPartSaysThatItIsOne() throws {
+        let sandbox = try Sandbox()
+        let file = try migrated(sandbox)
+        try sandbox.shell("rm '\(sandbox.path)/dst/core/_keyring'")
+        let part = try sandbox.sealift(["check", "-config", file, "-prefix", "sys/"])
+        #expect(part.code == 0 && part.outputLines.first == "Source and destination hold the same 2 entries.")
+        #expect(part.outputLines.dropFirst().first == "This is a part: only keys that begin with sys/ were compared.")
+        let json = try #require(
+            try sandbox.sealift(["check", "-config", file, "-prefix", "sys/", "-format=json"]).events().last)
+        #expect(json["is_partial"] as? Bool == true && json["prefix"] as? String == "sys/")
+        #expect(try sandbox.sealift(["check", "-config", file, "-prefix", "core/"]).code == 3)
+        let none = try sandbox.sealift(["check", "-config", file, "-prefix", "nothing/"])
+        #expect(none.code == 2 && none.errors.contains("no entry begins with nothing/"), "\(none.errors)")
     }
 
     @Test func twoEmptyStoresProveNothing() throws {

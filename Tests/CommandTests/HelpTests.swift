@@ -31,7 +31,7 @@ import Testing
         (["help", "backends", "rafd"], 1, "Known are raft, file"),
         (["help", "chekc"], 127, "has no command \"chekc\""),
         (["reference"], 1, "Name one: commands"), (["reference", "man", "nothing"], 1, "no command sealift nothing"),
-        (["check", "-side=source"], 1, "flag provided but not defined: -side"),
+        (["check", "-digest-only"], 1, "flag provided but not defined: -digest-only"),
     ]
 
     @Test(arguments: mistakes)

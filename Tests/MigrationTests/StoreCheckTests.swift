@@ -11,7 +11,7 @@ import Workers
         _ source: any StorageSource, _ destination: any StorageSource, spillFolder: String? = nil
     ) throws -> (report: [String], result: StoreCheck.Result) {
         let check = StoreCheck(
-            source: source, destination: destination, start: nil, context: context(), spillFolder: spillFolder)
+            destination, against: .store(source), scope: KeyScope(), context: context(), spillFolder: spillFolder)
         var report: [String] = []
         let result = try check.run { verdict, key in report.append("\(verdict.sign)\(escapedKey(key))") }
         return (report, result)
@@ -67,7 +67,7 @@ import Workers
         let cancellation = CancellationToken()
         cancellation.cancel()
         let store = ScriptedStore([Self.entries("a")])
-        let check = StoreCheck(source: store, destination: store, start: nil, context: context(cancellation))
+        let check = StoreCheck(store, against: .store(store), scope: KeyScope(), context: context(cancellation))
         #expect(throws: StorageError.cancelled) { try check.run() }
     }
 }

@@ -1,0 +1,88 @@
+import Digest
+import Storage
+
+/// A manifest that somebody kept, as one side of a comparison. It is read to its end whatever part of it is wanted, and its
+/// lines must give the keyspace digest and the count that it states itself.
+package final class SavedManifest: DigestSource {
+    private let path: String
+    private let scope: KeyScope
+    private let reader: ManifestReader
+    private let whole: SHA256Hasher
+    private var part: KeyspaceDigest
+    private var lastKey: [UInt8]?
+    private var lines = 0
+    private var stated: [String: String] = [:]
+    /// Entries that are wanted.
+    private(set) var totals = KeyspaceTotals()
+
+    /// - Throws: If the file cannot be opened.
+    package init(path: String, scope: KeyScope) throws {
+        self.path = path
+        self.scope = scope
+        reader = try ManifestReader(path: path, advice: "It is damaged, or no manifest.")
+        whole = try SHA256Hasher()
+        part = try KeyspaceDigest()
+    }
+
+    package func next() throws -> (any DigestPage)? {
+        while let page = try reader.nextPage(remark: note, line: take) {
+            if page.count > 0 { return page }
+            page.recycle()
+        }
+        return nil
+    }
+
+    /// Notes what stands behind a `#`.
+    private func note(_ line: UnsafeRawBufferPointer) {
+        let text = String(decoding: line.dropFirst(), as: UTF8.self)
+        guard let colon = text.firstIndex(of: ":") else { return }
+        let name = text[..<colon].filter { $0 != " " }
+        stated[name] = String(text[text.index(after: colon)...]).filter { $0 != " " && $0 != "\r" }
+    }
+
+    /// Counts a line.
+    ///
+    /// - Returns: Whether its key is wanted.
+    private func take(_ line: UnsafeRawBufferPointer, _ key: UnsafeRawBufferPointer) throws -> Bool {
+        let isBehind = lastKey.map { last in last.withUnsafeBytes { compareBytes($0, key) < 0 } } ?? true
+        guard isBehind else {
+            throw StorageError(
+                .damagedStore,
+                "\(path): the key \(escapedKey(key)) is not behind the one before it. It is damaged, or no manifest.")
+        }
+        lastKey = Array(key)
+        lines += 1
+        try whole.update(line)
+        guard scope.contains(key) else { return false }
+        totals.entries += 1
+        if !scope.isWhole { try part.add(Array(line)) }
+        return true
+    }
+
+    /// The keyspace digest of what is wanted, once all was read.
+    ///
+    /// - Throws: If the manifest is not whole, or not what its digest stands for.
+    package func finish() throws -> String {
+        let digest = try whole.finish().hexadecimal
+        guard let said = stated["keyspacedigest"], !said.isEmpty else {
+            throw StorageError(
+                .damagedStore,
+                "\(path) states no keyspace digest: it was not written to its end, or is no manifest. Nothing is proven by it."
+            )
+        }
+        guard said == digest else {
+            throw StorageError(
+                .damagedStore,
+                "\(path) was changed: it states the keyspace digest \(said.prefix(64)), and its \(lines) lines give \(digest). "
+                    + "Nothing is proven by it.")
+        }
+        guard stated["entries"] == "\(lines)" else {
+            throw StorageError(
+                .damagedStore,
+                "\(path) was changed: it has \(lines) lines and does not say so. Nothing is proven by it.")
+        }
+        return scope.isWhole ? digest : try part.finish()
+    }
+
+    package func stop() {}
+}
