@@ -71,9 +71,11 @@ package final class SavedManifest: DigestSource {
             )
         }
         guard said == digest else {
+            // Whatever else stands there is shown nobody.
+            let isDigest = said.utf8.count == 64 && said.utf8.allSatisfy { hexDigitValue($0) != nil }
             throw StorageError(
                 .damagedStore,
-                "\(path) was changed: it states the keyspace digest \(said.prefix(64)), and its \(lines) lines give \(digest). "
+                "\(path) was changed: it states \(isDigest ? "the keyspace digest \(said)" : "another keyspace digest"), and its \(lines) lines give \(digest). "
                     + "Nothing is proven by it.")
         }
         guard stated["entries"] == "\(lines)" else {
