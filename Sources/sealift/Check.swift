@@ -87,6 +87,10 @@ struct Check {
         try console.watchSignals(cancellation, announcement: nil)
         let counters = ProgressCounters()
         let manifest = flags.string("manifest")
+        // An empty variable of a script is no wish to compare two stores.
+        guard !manifest.isEmpty || !flags.isSet("manifest") else {
+            throw MigrationFailure(.configuration, "-manifest names no file.")
+        }
         let sides = try sides(manifest, cancellation)
         defer { for side in sides { side.store.close() } }
         guard let destination = sides.last, let source = sides.first else { return 2 }

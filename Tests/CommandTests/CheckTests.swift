@@ -94,6 +94,8 @@ import Testing
             #expect(outcome.code == 1 && outcome.errors.contains("would overwrite"), "\(outcome.errors)")
         }
         #expect(try text(of: kept) == "#\n" && !exists("\(sandbox.path)/x"))
+        let none = try sandbox.sealift(["check", "-config", file, "-manifest="])
+        #expect(none.code == 1 && none.errors.contains("-manifest names no file"), "\(none.output)")
         let side = try sandbox.sealift(["check", "-config", file, "-side=source"])
         #expect(side.code == 1 && side.errors.contains("-side goes with -manifest"))
     }
