@@ -166,6 +166,33 @@ func command(_ puts: [(String, String)]) -> [UInt8] {
         }
     }
 
+    /// A saved snapshot takes room on the disk until its reader gives it up, or for as long as somebody reads it.
+    @Test func aSavedSnapshotGivesItsRoomBack() throws {
+        let cluster = try TestCluster(1)
+        try cluster.start(0, bootstraps: true)
+        let node = try cluster.leader()
+        _ = try node.propose(command([("a", "1")]), timeout: .seconds(5))
+        try node.confirm(timeout: .seconds(5))
+        let folder = node.parts.folder.path
+        func held() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { name in
+                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+                return target.map { $0.hasPrefix(folder) && $0.hasSuffix("(deleted)") } ?? false
+            }
+        }
+        let shelf = SnapshotShelf()
+        let ids = try (0..<2).map { _ in
+            try shelf.add(SnapshotArchive(of: node.parts.applier.current, in: folder))
+        }
+        #expect(try held() == 2 && shelf.piece(ids[0], at: 0, most: 10)?.count == 10)
+        shelf.remove(ids[0])
+        #expect(try held() == 1 && shelf.piece(ids[0], at: 0, most: 10) == nil)
+        shelf.expire(now: .now + .seconds(590))
+        #expect(try held() == 1 && shelf.piece(ids[1], at: 0, most: 10) != nil)
+        shelf.expire(now: .now + .seconds(610))
+        #expect(try held() == 0 && shelf.piece(ids[1], at: 0, most: 10) == nil)
+    }
+
     /// Two of three are gone for good; the last one is told that it is alone, and later two new ones join it.
     @Test func aLostMajorityIsRecoveredByAPeerFile() throws {
         let cluster = try TestCluster(3)

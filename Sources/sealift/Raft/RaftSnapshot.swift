@@ -74,8 +74,8 @@ struct RaftSnapshot {
             )
         }
         defer {
-            // As a courtesy: the node drops it by itself later.
-            _ = try? client.performOnce("DELETE", "sealift/snapshot?id=\(id)")
+            // As a courtesy: the node drops it by itself later. Who interrupts does not wait for that.
+            if !cancellation.isCancelled { _ = try? client.performOnce("DELETE", "sealift/snapshot?id=\(id)") }
         }
         try fetch(client, id, size, digest, to: path, isCancelled)
         let note =
