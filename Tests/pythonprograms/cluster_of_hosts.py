@@ -213,6 +213,8 @@ def status():
 
 
 def main():
+    # What ends it from outside leaves no host behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with open(os.open(f"{folder}/token", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
         file.write(TOKEN)
     ip("link", "add", "switch", "type", "bridge")
@@ -244,7 +246,7 @@ def main():
             head = wait_for_leader(everybody)
             others = [number for number in everybody if number != head]
             kind = ["the leader is cut off", "followers are cut off", "the leader is not heard by a follower",
-                    "the leader is cut off and killed", "a follower is killed while another one is cut off"][turn % 5]
+                    "the leader is cut off and killed", "a follower is killed while another one is cut off"][turn % (5 if hosts > 3 else 4)]
             print(f"{hosts} hosts, round {turn + 1}: {kind}", flush=True)
             if "followers" in kind:
                 gone = random.sample(others, (hosts - 1) // 2)
@@ -260,7 +262,7 @@ def main():
                     nodes[number].cut()
             if "and killed" in kind:
                 killed = head
-            elif "is killed" in kind and hosts > 3:
+            elif "is killed" in kind:
                 killed = next(number for number in others if number not in gone)
             if killed is not None:
                 nodes[killed].kill()
