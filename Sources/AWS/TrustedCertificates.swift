@@ -28,7 +28,7 @@ package struct TrustedCertificates: Sendable, Equatable {
 
     /// Sets a client up to trust them, and to say so when a server is not trusted.
     package func apply(to configuration: inout HTTPConfiguration) {
-        configuration.certificatesFile = file
+        configuration.certificates = file.map { .file($0) }
         configuration.trustAdvice =
             if let file, let source {
                 "The certificates that are trusted are those in \(shown(file.utf8)), which \(source) names: it must be a "

@@ -17,6 +17,11 @@ static inline CURLcode sealift_curl_set_text(CURL *handle, CURLoption option, co
 static inline CURLcode sealift_curl_set_pointer(CURL *handle, CURLoption option, void *value) {
     return curl_easy_setopt(handle, option, value);
 }
+// curl keeps a copy. No bytes are none: curl takes an empty blob for an error of the caller's.
+static inline CURLcode sealift_curl_set_blob(CURL *handle, CURLoption option, const void *bytes, size_t count) {
+    struct curl_blob blob = {.data = (void *)bytes, .len = count, .flags = CURL_BLOB_COPY};
+    return curl_easy_setopt(handle, option, &blob);
+}
 static inline CURLcode sealift_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *value) {
     return curl_easy_setopt(handle, option, value);
 }

@@ -55,9 +55,9 @@ final class CurlHandle: @unchecked Sendable {
         sealift_curl_set_long(handle, CURLOPT_BUFFERSIZE, 512 << 10)
         sealift_curl_set_long(
             handle, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(configuration.connectTimeout))
-        if let file = configuration.certificatesFile { sealift_curl_set_text(handle, CURLOPT_CAINFO, file) }
-        if let file = configuration.clientCertificateFile { sealift_curl_set_text(handle, CURLOPT_SSLCERT, file) }
-        if let file = configuration.clientKeyFile { sealift_curl_set_text(handle, CURLOPT_SSLKEY, file) }
+        set(configuration.certificates, file: CURLOPT_CAINFO, text: CURLOPT_CAINFO_BLOB)
+        set(configuration.clientCertificate, file: CURLOPT_SSLCERT, text: CURLOPT_SSLCERT_BLOB)
+        set(configuration.clientKey, file: CURLOPT_SSLKEY, text: CURLOPT_SSLKEY_BLOB)
         transfer.pace.leastBytesPerSecond = configuration.leastBytesPerSecond
         transfer.pace.seconds = configuration.slowSeconds
         // What a proxy says before is no part of the answer.
@@ -69,6 +69,16 @@ final class CurlHandle: @unchecked Sendable {
         sealift_curl_set_long(handle, CURLOPT_NOPROGRESS, 0)
         sealift_curl_set_progress(handle, progress)
         sealift_curl_set_pointer(handle, CURLOPT_XFERINFODATA, context)
+    }
+
+    private func set(_ pem: PEM?, file: CURLoption, text: CURLoption) {
+        switch pem {
+        case .file(let path): sealift_curl_set_text(handle, file, path)
+        case .text(let words):
+            var words = words
+            words.withUTF8 { _ = sealift_curl_set_blob(handle, text, $0.baseAddress, $0.count) }
+        case nil: break
+        }
     }
 
     /// Sends one request and receives the answer into `body`.

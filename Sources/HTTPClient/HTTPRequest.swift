@@ -64,6 +64,13 @@ package struct HTTPRequest: Sendable {
     }
 }
 
+/// Certificates, or a key, in PEM.
+package enum PEM: Sendable, Equatable {
+    case file(String)
+    /// The text itself, which is kept out of messages.
+    case text(String)
+}
+
 /// How a client connects and what it takes.
 package struct HTTPConfiguration: Sendable {
     /// Time for a connection to stand, TLS included.
@@ -74,11 +81,11 @@ package struct HTTPConfiguration: Sendable {
     package var maximumBodyBytes: Int
     /// Whether `http_proxy`, `https_proxy` and `no_proxy` count; for the own machine they never do, as with Go's programs.
     package var usesProxies: Bool
-    /// A file with certificates to trust in place of the system's.
-    package var certificatesFile: String?
-    /// The client's own certificate and its key, PEM files.
-    package var clientCertificateFile: String?
-    package var clientKeyFile: String?
+    /// Certificates to trust in place of the system's.
+    package var certificates: PEM?
+    /// The client's own certificate and its key.
+    package var clientCertificate: PEM?
+    package var clientKey: PEM?
     /// What to do if a server is not trusted, one sentence without its full stop; told with such errors.
     package var trustAdvice: String?
     /// An answer that has begun and moves fewer bytes a second than this for ``slowSeconds`` is given up; 0 waits for the
@@ -90,14 +97,14 @@ package struct HTTPConfiguration: Sendable {
 
     package init(
         connectTimeout: Duration = .seconds(10), requestTimeout: Duration = .seconds(60),
-        maximumBodyBytes: Int = 32 << 20, usesProxies: Bool = true, certificatesFile: String? = nil,
+        maximumBodyBytes: Int = 32 << 20, usesProxies: Bool = true, certificates: PEM? = nil,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
         self.connectTimeout = connectTimeout
         self.requestTimeout = requestTimeout
         self.maximumBodyBytes = maximumBodyBytes
         self.usesProxies = usesProxies
-        self.certificatesFile = certificatesFile
+        self.certificates = certificates
         self.isCancelled = isCancelled
     }
 }

@@ -70,7 +70,7 @@ import Testing
                 #expect(trusted.file == file)
                 var configuration = HTTPConfiguration()
                 trusted.apply(to: &configuration)
-                #expect(configuration.certificatesFile == file)
+                #expect(configuration.certificates == file.map { .file($0) })
                 #expect(configuration.trustAdvice?.contains(trusted.source ?? "AWS_CA_BUNDLE") == true)
             }
         }

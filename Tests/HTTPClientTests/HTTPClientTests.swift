@@ -166,8 +166,16 @@ import Testing
             let secure = try PythonServer("tls_server.py", "\(folder)/certificate")
             defer { secure.stop() }
             let request = HTTPRequest(method: "GET", url: "https://127.0.0.1:\(secure.port)/")
-            let trusting = HTTPClient(HTTPConfiguration(certificatesFile: "\(folder)/certificate"))
+            let trusting = HTTPClient(HTTPConfiguration(certificates: .file("\(folder)/certificate")))
             #expect(try trusting.perform(request).withBody { Array($0) } == Array("secure".utf8))
+            let pem = PEM.text(try String(contentsOfFile: "\(folder)/certificate", encoding: .utf8))
+            let told = HTTPClient(HTTPConfiguration(certificates: pem))
+            #expect(try told.perform(request).withBody { Array($0) } == Array("secure".utf8))
+            for nothing in ["", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", "words"] {
+                let client = HTTPClient(HTTPConfiguration(certificates: .text(nothing)))
+                let error = #expect(throws: HTTPError.self) { try client.perform(request) }
+                #expect(error?.mayHaveBeenSent == false, "\(nothing)")
+            }
             let stranger = #expect(throws: HTTPError.self) { try HTTPClient().perform(request) }
             #expect(stranger?.code == .tls)
             #expect(stranger?.mayHaveBeenSent == false)

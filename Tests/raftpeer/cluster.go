@@ -27,7 +27,7 @@ func (c *commandLines) String() string     { return strings.Join(*c, "; ") }
 func (c *commandLines) Set(t string) error { *c = append(*c, t); return nil }
 
 // newCluster is one of the given command lines, or else of three nodes of this program in a temporary folder.
-func newCluster(addresses []string, lines commandLines, multiplier float64) (*cluster, error) {
+func newCluster(addresses []string, lines commandLines, multiplier float64, flags ...string) (*cluster, error) {
 	c := &cluster{addresses: addresses}
 	if len(lines) != len(addresses) {
 		return nil, errors.New("one -start for each address in -http, in the same order")
@@ -36,7 +36,7 @@ func newCluster(addresses []string, lines commandLines, multiplier float64) (*cl
 		c.commands = append(c.commands, strings.Fields(line))
 	}
 	if len(lines) == 0 {
-		if err := c.planOwn(3, multiplier); err != nil {
+		if err := c.planOwn(3, multiplier, flags); err != nil {
 			return nil, err
 		}
 	}
@@ -52,7 +52,7 @@ func newCluster(addresses []string, lines commandLines, multiplier float64) (*cl
 	return c, nil
 }
 
-func (c *cluster) planOwn(count int, multiplier float64) error {
+func (c *cluster) planOwn(count int, multiplier float64, flags []string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -71,11 +71,11 @@ func (c *cluster) planOwn(count int, multiplier float64) error {
 	for place := range members {
 		id := fmt.Sprintf("n%d", place+1)
 		c.addresses = append(c.addresses, ports[count+place])
-		c.commands = append(c.commands, []string{
+		c.commands = append(c.commands, append([]string{
 			program, "node", "-id", id, "-raft", ports[place], "-http", ports[count+place],
 			"-data", filepath.Join(c.folder, id), "-bootstrap", strings.Join(members, ","),
 			"-multiplier", fmt.Sprint(multiplier), "-log-level", "ERROR",
-		})
+		}, flags...))
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ import (
 type settings struct {
 	id, raftAddress, httpAddress, data, bootstrap, logLevel string
 	stopAtEOF                                               bool
+	entries                                                 string
 	multiplier                                              float64
 	trailing, threshold                                     uint64
 	snapshotInterval                                        time.Duration
@@ -50,6 +51,7 @@ func parseNode(arguments []string) (settings, error) {
 	flags.StringVar(&s.data, "data", "", "directory of log and snapshots, made if missing")
 	flags.StringVar(&s.bootstrap, "bootstrap", "", "first members, id=address,…; without it the node waits to be joined")
 	flags.Float64Var(&s.multiplier, "multiplier", 1, "of the time-outs: heartbeat and election 1 s, lease 0.5 s")
+	flags.StringVar(&s.entries, "entries", "memory", "where the entries are kept: memory, disk (a bolt file) or synced (it is, with every batch)")
 	flags.Uint64Var(&s.trailing, "trailing", 10240, "entries that stay in the log behind a snapshot")
 	flags.Uint64Var(&s.threshold, "threshold", 8192, "entries after which a snapshot is taken")
 	flags.DurationVar(&s.snapshotInterval, "snapshot-interval", 120*time.Second, "how often that is looked at")
@@ -61,6 +63,8 @@ func parseNode(arguments []string) (settings, error) {
 		return s, fmt.Errorf("%q is no flag", flags.Arg(0))
 	case s.id == "" || s.data == "":
 		return s, errors.New("a node needs -id and -data")
+	case s.entries != "memory" && s.entries != "disk" && s.entries != "synced":
+		return s, fmt.Errorf("-entries: %q is not memory, disk or synced", s.entries)
 	case hclog.LevelFromString(s.logLevel) == hclog.NoLevel:
 		return s, fmt.Errorf("-log-level: there is no level %q", s.logLevel)
 	}
@@ -128,6 +132,11 @@ func startNode(s settings) (*node, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: raft.db: %w; does another node run on it?", s.data, err)
+	}
+	if s.entries != "memory" {
+		if err := n.machine.keepOnDisk(filepath.Join(s.data, "entries.db"), s.entries == "synced"); err != nil {
+			return nil, err
+		}
 	}
 	files, err := raft.NewFileSnapshotStoreWithLogger(s.data, 1, n.log)
 	if err != nil {

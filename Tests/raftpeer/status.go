@@ -66,7 +66,7 @@ func (n *node) status(http.ResponseWriter, *http.Request) (interface{}, error) {
 // last command falls behind: no-ops and barriers never reach a state machine.
 func (n *node) appliedIndex() uint64 {
 	handed := n.raft.AppliedIndex()
-	_, _, taken := n.machine.counts()
+	taken := n.machine.taken()
 	for index := handed; index > taken; index-- {
 		var entry raft.Log
 		if err := n.store.GetLog(index, &entry); err != nil {

@@ -41,13 +41,14 @@ func benchThroughput(arguments []string) error {
 	flags.StringVar(&plan.Prefix, "prefix", "bench/", "of the keys")
 	flags.Uint64Var(&plan.Seed, "seed", 1, "of the values")
 	multiplier := flags.Float64("multiplier", 1, "of the time-outs of own nodes")
+	kept := flags.String("kept", "memory", "where own nodes keep the entries: memory, disk or synced")
 	flags.Parse(arguments)
 	if err := plan.check(); err != nil {
 		return err
 	}
 	nodes := splitAddresses(*addresses)
 	if len(nodes) == 0 {
-		own, err := newCluster(nil, nil, *multiplier)
+		own, err := newCluster(nil, nil, *multiplier, "-entries", *kept)
 		if err != nil {
 			return err
 		}

@@ -12,9 +12,9 @@ package final class ClusterClient: Sendable {
         package var addresses: [String]
         /// Empty for none.
         package var token = ""
-        package var authorityFile: String?
-        package var certificateFile: String?
-        package var keyFile: String?
+        package var authority: PEM?
+        package var certificate: PEM?
+        package var key: PEM?
         /// How long a request is repeated while no node leads.
         package var patience = Duration.seconds(90)
 
@@ -36,9 +36,9 @@ package final class ClusterClient: Sendable {
         self.settings = settings
         var configuration = HTTPConfiguration(
             connectTimeout: .seconds(3), requestTimeout: .seconds(60), maximumBodyBytes: 80 << 20, usesProxies: false)
-        configuration.certificatesFile = settings.authorityFile
-        configuration.clientCertificateFile = settings.certificateFile
-        configuration.clientKeyFile = settings.keyFile
+        configuration.certificates = settings.authority
+        configuration.clientCertificate = settings.certificate
+        configuration.clientKey = settings.key
         configuration.trustAdvice = "Name the authority of its certificate with tls_ca_cert, or VAULT_CACERT"
         client = HTTPClient(configuration)
         state = Mutex(State(addresses: settings.addresses))

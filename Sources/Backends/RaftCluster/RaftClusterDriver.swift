@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import HTTPClient
 package import Storage
 
 extension RaftClusterBackend {
@@ -59,10 +60,10 @@ extension RaftClusterBackend {
         }
         var cluster = ClusterClient.Settings(addresses: addresses)
         cluster.token = try token(settings)
-        func path(_ option: BackendOption) -> String? { settings.text(option).flatMap { $0.isEmpty ? nil : $0 } }
-        cluster.authorityFile = path(authorityOption)
-        cluster.certificateFile = path(certificateOption)
-        cluster.keyFile = path(keyOption)
+        func pem(_ option: BackendOption) -> PEM? { settings.text(option).flatMap { $0.isEmpty ? nil : .file($0) } }
+        cluster.authority = pem(authorityOption)
+        cluster.certificate = pem(certificateOption)
+        cluster.key = pem(keyOption)
         return try RaftClusterBackend(cluster, replicas: try settings.integer(replicasOption))
     }
 

@@ -16,9 +16,11 @@ extension ClusterAPI {
 
     /// Lets this node join another one's cluster.
     func joinOther(_ request: HTTPServerRequest) throws -> HTTPServerResponse {
+        func pem(_ node: JSONNode?) -> String? { node?.text.flatMap { $0.isEmpty ? nil : $0 } }
         let wanted = try object(request) { body in
             JoinRequest(
-                address: body["leader_api_addr"]?.text ?? "", authority: body["leader_ca_cert"]?.text ?? "",
+                address: body["leader_api_addr"]?.text ?? "", authority: pem(body["leader_ca_cert"]),
+                certificate: pem(body["leader_client_cert"]), key: pem(body["leader_client_key"]),
                 isNonVoter: body["non_voter"]?.boolean ?? false)
         }
         guard !wanted.address.isEmpty else { throw ClusterError(.refused, "Name the leader: leader_api_addr.") }

@@ -38,8 +38,10 @@ package final class ClusterAPI: Sendable {
     /// A request to join, as `sys/storage/raft/join` has it.
     package struct JoinRequest: Sendable {
         package var address: String
-        /// PEM, or empty.
-        package var authority: String
+        /// PEM, or `nil` for what the node's own file names: who vouches for the leader, and what this node shows it.
+        package var authority: String?
+        package var certificate: String?
+        package var key: String?
         package var isNonVoter: Bool
     }
 

@@ -1,5 +1,6 @@
 import Flags
 import Glibc
+import HTTPClient
 import Migration
 import RaftClusterBackend
 import Storage
@@ -36,10 +37,10 @@ enum ClusterFlags {
                 .configuration, "-address is http:// or https://, host and port, such as https://10.0.0.11:8200.")
         }
         var settings = ClusterClient.Settings(addresses: addresses)
-        func file(_ name: String) -> String? { flags.string(name).isEmpty ? nil : flags.string(name) }
-        settings.authorityFile = file("ca-cert")
-        settings.certificateFile = file("client-cert")
-        settings.keyFile = file("client-key")
+        func pem(_ name: String) -> PEM? { flags.string(name).isEmpty ? nil : .file(flags.string(name)) }
+        settings.authority = pem("ca-cert")
+        settings.certificate = pem("client-cert")
+        settings.key = pem("client-key")
         settings.token = try token(flags, console)
         settings.patience = patience
         return ClusterClient(settings)

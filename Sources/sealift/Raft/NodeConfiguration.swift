@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import HTTPClient
 import HTTPServer
 import JSON
 import Migration
@@ -13,9 +14,9 @@ struct NodeConfiguration {
     /// One block of `retry_join`.
     struct JoinTarget: Sendable {
         var address: String
-        var authorityFile: String?
-        var certificateFile: String?
-        var keyFile: String?
+        var authority: PEM?
+        var certificate: PEM?
+        var key: PEM?
         var serverName: String?
     }
 
@@ -186,31 +187,48 @@ struct NodeConfiguration {
         return address
     }
 
+    /// What a block gives as text or as a file.
+    private static func pem(
+        _ node: JSONNode, _ text: StaticString, _ file: StaticString, _ place: SettingPlace?
+    ) throws(StorageError) -> PEM? {
+        func word(_ name: StaticString) -> String? { node[name]?.text.flatMap { $0.isEmpty ? nil : $0 } }
+        switch (word(text), word(file)) {
+        case (_?, _?):
+            throw StorageError(.configuration, "retry_join: \(text) and \(file) say the same: keep one.", place: place)
+        case (let words?, nil):
+            guard words.contains("-----BEGIN ") else {
+                throw StorageError(
+                    .configuration, "retry_join: \(text) is PEM text (-----BEGIN …). For a file there is \(file).",
+                    place: place)
+            }
+            return .text(words)
+        case (nil, let path): return path.map { .file($0) }
+        }
+    }
+
     private static func targets(_ settings: BackendSettings) throws -> [JoinTarget] {
         guard let text = settings.text(retryJoin), !text.isEmpty else { return [] }
         let parser = try JSONParser()
         return try Array(text.utf8).withUnsafeBytes { bytes in
             let list = try parser.parse(bytes)
-            let inline: [StaticString] = ["leader_ca_cert", "leader_client_cert", "leader_client_key", "auto_join"]
-            for node in list.elements {
-                guard let name = inline.first(where: { node[$0] != nil }) else { continue }
+            let place = settings.place(of: retryJoin)
+            if list.elements.contains(where: { $0["auto_join"] != nil }) {
                 throw StorageError(
-                    .configuration,
-                    "retry_join: \(name) is not taken here. Name files with leader_ca_cert_file, leader_client_cert_file and "
-                        + "leader_client_key_file, and nodes with leader_api_addr.",
-                    place: settings.place(of: retryJoin))
+                    .configuration, "retry_join: auto_join is not taken here. Name nodes with leader_api_addr.",
+                    place: place)
             }
             return try list.elements.map { node in
                 guard let address = ClusterClient.address(node["leader_api_addr"]?.text ?? "") else {
                     throw StorageError(
                         .configuration,
                         "retry_join needs leader_api_addr: http:// or https://, host and port, such as https://10.0.0.11:8200.",
-                        place: settings.place(of: retryJoin))
+                        place: place)
                 }
                 return JoinTarget(
-                    address: address, authorityFile: node["leader_ca_cert_file"]?.text,
-                    certificateFile: node["leader_client_cert_file"]?.text,
-                    keyFile: node["leader_client_key_file"]?.text,
+                    address: address,
+                    authority: try pem(node, "leader_ca_cert", "leader_ca_cert_file", place),
+                    certificate: try pem(node, "leader_client_cert", "leader_client_cert_file", place),
+                    key: try pem(node, "leader_client_key", "leader_client_key_file", place),
                     serverName: node["leader_tls_servername"]?.text)
             }
         }

@@ -21,6 +21,10 @@ let raftJoinCommand = CommandSpec(
         .boolean(
             "non-voter",
             help: "Join without a vote, which the node's own file must say too: retry_join_as_non_voter."),
+        .string(
+            "leader-ca-cert", help: "Who vouches for LEADER: PEM text, or @FILE. Else the node's tls_client_ca_file."),
+        .string("leader-client-cert", help: "The certificate the node shows LEADER: PEM text, or @FILE."),
+        .string("leader-client-key", help: "Its key: @FILE, or PEM text, which other users' ps would show."),
         CommonFlags.format,
     ], positional: [.init("LEADER", help: "The address of the API of a node of the cluster.")])
 
@@ -120,12 +124,33 @@ struct RaftMembers {
         }
     }
 
+    private static let credentials = [
+        ("leader-ca-cert", "leader_ca_cert"), ("leader-client-cert", "leader_client_cert"),
+        ("leader-client-key", "leader_client_key"),
+    ]
+
+    /// A flag's PEM, or that of the file behind its `@`.
+    private func pem(_ flag: String) throws -> String? {
+        let word = flags.string(flag)
+        guard !word.isEmpty else { return nil }
+        let text = word.hasPrefix("@") ? try PEMFile.text(String(word.dropFirst())) : word
+        guard text.contains("-----BEGIN ") else {
+            throw MigrationFailure(
+                .configuration, "-\(flag) is PEM text (-----BEGIN …), or @ and the name of a file with it.")
+        }
+        return text
+    }
+
     func join() -> Int32 {
         perform { client in
             let leader = try one("the address of a node of the cluster, such as https://10.0.0.11:8200")
-            let body = JSONText.object([
+            var members: [(String, JSONText)] = [
                 ("leader_api_addr", .string(leader)), ("non_voter", .boolean(flags.boolean("non-voter"))),
-            ])
+            ]
+            for (flag, member) in Self.credentials {
+                if let text = try pem(flag) { members.append((member, .string(text))) }
+            }
+            let body = JSONText.object(members)
             let answer = try client.performOnce("POST", "sys/storage/raft/join", body: Array(body.text.utf8))
             guard answer.status < 300 else {
                 throw StorageError(

@@ -2,6 +2,7 @@ import CSystem
 import Files
 import Flags
 import Glibc
+import HTTPClient
 import HTTPServer
 import Migration
 import RaftCluster
@@ -194,16 +195,9 @@ final class NodeCertificates: Sendable {
     func api() throws -> HTTPServer.TLS? {
         guard let certificateFile, let keyFile else { return nil }
         return HTTPServer.TLS(
-            certificate: try text(certificateFile), key: try text(keyFile), clientAuthority: try authorityFile.map(text)
+            certificate: try PEMFile.text(certificateFile), key: try PEMFile.text(keyFile),
+            clientAuthority: try authorityFile.map { try PEMFile.text($0) }
         )
-    }
-
-    private func text(_ path: String) throws -> String {
-        guard let file = fopen(path, "re") else { throw StorageError.system("open", path, errno: errno) }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 20)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 }
 
@@ -250,16 +244,15 @@ final class NodeJoiner: Sendable {
 
     /// Joins the cluster that a request names.
     func join(_ request: ClusterAPI.JoinRequest) throws(ClusterError) {
-        guard request.authority.isEmpty else {
-            throw ClusterError(
-                .refused, "leader_ca_cert is not taken from requests: set tls_client_ca_file in the node's file.")
-        }
         guard let address = ClusterClient.address(request.address) else {
             throw ClusterError(
                 .refused, "leader_api_addr is http:// or https://, host and port, such as https://10.0.0.11:8200.")
         }
         do throws(StorageError) {
-            try ask(NodeConfiguration.JoinTarget(address: address))
+            try ask(
+                NodeConfiguration.JoinTarget(
+                    address: address, authority: request.authority.map { .text($0) },
+                    certificate: request.certificate.map { .text($0) }, key: request.key.map { .text($0) }))
         } catch {
             throw ClusterError(.unavailable, error.message)
         }
@@ -268,9 +261,9 @@ final class NodeJoiner: Sendable {
     private func ask(_ target: NodeConfiguration.JoinTarget) throws(StorageError) {
         var settings = ClusterClient.Settings(addresses: [target.address])
         settings.token = configuration.token ?? ""
-        settings.authorityFile = target.authorityFile ?? configuration.authorityFile
-        settings.certificateFile = target.certificateFile ?? configuration.certificateFile
-        settings.keyFile = target.keyFile ?? configuration.keyFile
+        settings.authority = target.authority ?? configuration.authorityFile.map { .file($0) }
+        settings.certificate = target.certificate ?? configuration.certificateFile.map { .file($0) }
+        settings.key = target.key ?? configuration.keyFile.map { .file($0) }
         settings.patience = .seconds(5)
         let body = JSONText.object([
             ("server_id", .string("\(node.id)")), ("cluster_addr", .string("\(configuration.options.address)")),
