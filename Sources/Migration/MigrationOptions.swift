@@ -4,6 +4,8 @@ package import Workers
 
 /// What the user asked of a migration besides its configuration file.
 package struct MigrationOptions: Sendable {
+    /// Whether this is all of the migration, or one pass of several.
+    package var mode = MigrationMode.whole
     /// Copy only keys that are bytewise at least this.
     package var start: StorageKey?
     /// Threads that may read at once.
@@ -33,6 +35,15 @@ package struct MigrationOptions: Sendable {
     package var owner: FileOwner?
 
     package init() {}
+
+    /// With what a warm pass implies: the source stays as it is, and a server may be at work on it.
+    var ofTheirMode: MigrationOptions {
+        guard mode == .warm else { return self }
+        var options = self
+        options.hasReadOnlySource = true
+        options.allowsSourceInUse = true
+        return options
+    }
 }
 
 /// What a run works with besides its options: how it tells what it does, and how it is told to stop.
@@ -67,10 +78,15 @@ package struct MigrationSummary: Sendable {
     /// What became of each destination; one at least.
     package var destinations: [DestinationOutcome] = []
     package var isDryRun = false
+    package var mode = MigrationMode.whole
     /// The first key wanted, if not all were: what was copied is a part then.
     package var start: StorageKey?
     /// Whether an earlier run that was cut off was taken up again.
     package var isContinuation = false
+    /// Whether the migration was done before, so that nothing was copied and both sides were compared once more.
+    package var isRepeat = false
+    /// How this pass stands to those before it; `nil` for a migration in one pass.
+    package var pass: PassOutcome?
     /// Entries that an earlier run had read and this one did not read again.
     package var entriesReadBefore = 0
     package var totals = KeyspaceTotals()
@@ -120,6 +136,9 @@ package struct DestinationOutcome: Sendable {
 }
 
 extension MigrationSummary {
+    /// Whether nothing is left to do: a warm pass is never the end.
+    package var isFinal: Bool { mode != .warm && !isDryRun }
+
     /// Whether every destination was compared and holds exactly what the source gave.
     package var isProven: Bool { !destinations.isEmpty && destinations.allSatisfy(\.comparison.isAllSame) }
 

@@ -18,7 +18,7 @@ package final class MigrationRun {
     ) {
         self.configuration = configuration
         self.drivers = drivers
-        self.options = options
+        self.options = options.ofTheirMode
         self.context = context
         self.stop = StopRequest(context.cancellation)
     }

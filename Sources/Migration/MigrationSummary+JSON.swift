@@ -10,7 +10,8 @@ extension MigrationSummary {
 
     private var about: [(String, JSONText)] {
         [
-            ("dry_run", .boolean(isDryRun)), ("continued", .boolean(isContinuation)),
+            ("mode", .string(mode.rawValue)), ("final", .boolean(isFinal)), ("pass", pass.map(Self.members) ?? .null),
+            ("dry_run", .boolean(isDryRun)), ("continued", .boolean(isContinuation)), ("repeated", .boolean(isRepeat)),
             ("partial", .boolean(start != nil)), ("start", .optional(start.map { "\($0)" })),
             ("source", .object([("kind", .string(sourceKind)), ("location", .string(sourceLocation))])),
             ("destinations", .array(destinations.map(Self.members))),
@@ -66,6 +67,20 @@ extension MigrationSummary {
             ("seal", seal.map(Self.members) ?? .null), ("manifest", .optional(manifestPath)),
             ("report", .optional(reportPath)),
         ]
+    }
+
+    private static func members(_ pass: PassOutcome) -> JSONText {
+        let changes = pass.changes.map { changes in
+            JSONText.object([
+                ("added", .integer(changes.added)), ("changed", .integer(changes.changed)),
+                ("removed", .integer(changes.removed)),
+            ])
+        }
+        return .object([
+            ("number", .integer(pass.number)), ("previous_end", .optional(pass.previousEnd)),
+            ("changes", changes ?? .null), ("final_seconds", pass.finalSeconds.map(JSONText.double) ?? .null),
+            ("outage_seconds", pass.outageSeconds.map(JSONText.double) ?? .null),
+        ])
     }
 
     private static func key(_ bytes: [UInt8]) -> JSONText { .string(bytes.withUnsafeBytes { escapedKey($0) }) }

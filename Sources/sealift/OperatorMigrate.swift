@@ -17,12 +17,20 @@ let operatorMigrateCommand = CommandSpec(
         destination carries Vault's migration marker until it is proven, so that no server starts on half a store. A \
         run that was stopped or killed is taken up by running the same command again.
 
-        Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, 3 the destination differs, 130 \
-        interrupted.
+        For a short outage, copy ahead with -mode=warm while the server still runs. It changes nothing on the source, \
+        leaves the destination guarded and is never the end. Then stop the server and run -mode=final.
+
+        Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, \
+        3 the destination differs, 4 a warm pass is done and a final one must follow, 130 interrupted.
         """,
     examples: [
         .init("Look first, write nothing:", "sealift operator migrate -config migrate.hcl -dry-run"),
         .init("Migrate:", "sealift operator migrate -config migrate.hcl"),
+        .init(
+            "Copy ahead beside the server at work, so that the outage is short:",
+            "sealift operator migrate -config migrate.hcl -mode=warm"),
+        .init(
+            "Stop the server, then write what has changed:", "sealift operator migrate -config migrate.hcl -mode=final"),
         .init(
             "Remove the marker that another tool's crashed run left on the source:",
             "sealift operator migrate -config migrate.hcl -reset"),
@@ -34,6 +42,12 @@ let operatorMigrateCommand = CommandSpec(
             help:
                 "Copy only keys that sort at or behind this one, bytewise; \\xhh stands for any byte and \\\\ for a "
                 + "backslash, as in manifests. The result is a part, so not into a Raft directory."),
+        .string(
+            "mode", placeholder: "warm|final",
+            help:
+                "warm: copy ahead while the server still runs, as often as you like; exits 4, never 0. final: with the "
+                + "server stopped, write only what has changed since, and prove all.",
+            completion: .values(["warm", "final"])),
         .boolean("reset", help: "Remove the migration marker from the source and copy nothing."),
         CommonFlags.maxParallel,
         .boolean("dry-run", help: "Look at both sides, read the whole source, write nothing, print the plan."),
@@ -70,6 +84,9 @@ let operatorMigrateCommand = CommandSpec(
 
 /// Runs `operator migrate`.
 struct OperatorMigrate {
+    /// The exit code of a warm pass that has done its work: not 0, since a migration of which it is a part is not done.
+    private static let notFinal: Int32 = 4
+
     private let flags: ParsedFlags
     private let console: Console
 
@@ -88,7 +105,7 @@ struct OperatorMigrate {
             let options = try options()
             let configuration = try ConfigurationFile(path: path, environment: console.environment)
             try migrate(configuration, options, logger)
-            return 0
+            return options.mode == .warm && !options.isDryRun ? Self.notFinal : 0
         } catch {
             return console.fail(error, flags, prefix: "Error migrating: ")
         }
@@ -96,6 +113,14 @@ struct OperatorMigrate {
 
     private func options() throws(MigrationFailure) -> MigrationOptions {
         var options = MigrationOptions()
+        switch flags.string("mode") {
+        case "": break
+        case "warm": options.mode = .warm
+        case "final": options.mode = .final
+        case let other:
+            throw MigrationFailure(
+                .configuration, "-mode takes warm or final, not \"\(StorageKey(Array(other.utf8)))\".")
+        }
         options.start = try CommonFlags.start(flags)
         options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")
