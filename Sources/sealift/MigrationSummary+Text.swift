@@ -18,7 +18,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
         row("A part", "only keys that sort at or behind \(start); the destination is whole only if it has the others")
     }
     if let pass = summary.pass { for line in passLines(pass, summary) { row(line.name, line.text) } }
-    if summary.isRepeat { row("Repeated", "this was done before: nothing was copied, both sides were compared once more") }
+    if summary.isRepeat { row("Repeated", "done before: nothing was copied, both sides were compared once more") }
     if summary.isContinuation, summary.pass == nil { row("Continued", "an earlier run of this migration was cut off") }
     if summary.entriesReadBefore > 0 {
         row("Read before", "\(counted(summary.entriesReadBefore, "item")), by an earlier run, and not again")
