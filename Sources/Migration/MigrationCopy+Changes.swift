@@ -29,6 +29,7 @@ extension MigrationCopy {
         let manifest = try newManifest()
         var counts = try walk(target, store, into: changes, manifest, pool, notes, &summary)
         summary.pass?.changes = changes.counts
+        if options.mode.concernsWholeDestination { summary.repaired = changes.counts }
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
         context.counters.restart(.copying, expectedEntries: changes.counts.total)
@@ -74,6 +75,15 @@ extension MigrationCopy {
         return { cancellation.isCancelled }
     }
 
+    private func changedSince(_ store: any StorageDestination) -> NothingWritten {
+        NothingWritten(
+            MigrationFailure(
+                .differences,
+                "\(store.kind) \(store.location) does not hold any more what the migration has read from it: it was written to since, "
+                    + "or is another store. Nothing was written. Roll back into an empty store instead, with operator migrate."
+            ))
+    }
+
     /// Reads both sides in step.
     ///
     /// - Returns: Counts of what is the same, and of what could not be read.
@@ -92,7 +102,9 @@ extension MigrationCopy {
         var otherOptions = scanOptions(notes: nil)
         // What is left out is left out of the source; at the destination everything counts.
         otherOptions.unlisted = .keep
-        let other = DigestedScan(store, otherOptions)
+        let expected = isTakenUp ? nil : self.options.rollback?.keyspaceDigest
+        otherOptions.writesManifestLines = expected != nil
+        let other = try SummedDestination(DigestedScan(store, otherOptions))
         defer {
             scan.stop()
             other.stop()
@@ -106,8 +118,10 @@ extension MigrationCopy {
             tell(batch)
         }
         var counts = ComparisonCounts()
+        let repair = self.options.mode.concernsWholeDestination ? RepairLimits(self.options) : nil
         do {
             counts = try Comparison(source: left, destination: other).run(report: { verdict, key in
+                if verdict != .same { try repair?.check(verdict, key) }
                 switch verdict {
                 case .same: left.index += 1
                 case .missing, .different:
@@ -120,6 +134,8 @@ extension MigrationCopy {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
+        try repair?.refuse(destination: target.store)
+        if let expected, try other.digest.finish() != expected { throw changedSince(target.store) }
         summary.totals = totals
         try conclude(options.filter, notes, [offenders], manifest, &summary)
         try changes.finish()
@@ -127,6 +143,25 @@ extension MigrationCopy {
         unchanged.same = counts.same
         return unchanged
     }
+}
+
+/// The destination's side of the walk, with the digest of all that it holds.
+private final class SummedDestination: DigestSource {
+    private let scan: DigestedScan
+    var digest: KeyspaceDigest
+
+    init(_ scan: DigestedScan) throws {
+        self.scan = scan
+        digest = try KeyspaceDigest()
+    }
+
+    func next() throws -> (any DigestPage)? {
+        guard let batch = try scan.nextBatch() else { return nil }
+        try digest.add(batch.manifestLines)
+        return batch
+    }
+
+    func stop() { scan.stop() }
 }
 
 /// The source's side of the walk, which remembers where it is.

@@ -67,7 +67,7 @@ extension MigrationCopy {
         var offenders = destinations.map { Offenders(rules: $0.rules) }
         var rivals = destinations.map { RivalCheck(source: source, rules: $0.rules) }
         let entries = JournaledEntries(
-            journal: journal.journal, store: source, filter: EntryFilter(start: options.start),
+            journal: journal.journal, store: source, filter: EntryFilter(scope: options.scope),
             unlisted: options.listedOnly ? .leaveOut : .keep, known: journal.known)
         try entries.read(
             pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }, note: { _ in }

@@ -23,6 +23,8 @@ struct MigrationCopy {
     let state: StateFolder
     /// Where a source that is read over a network is read into first.
     let journal: SourceJournal?
+    /// Whether an earlier run of the job has written to the destination and was cut off.
+    let isTakenUp: Bool
     /// Throws if somebody may have written to the source meanwhile.
     let checkSource: () throws -> Void
 
@@ -33,7 +35,7 @@ struct MigrationCopy {
         let clock = ContinuousClock()
         let begin = clock.now
         let pool = BatchPool.digesting(keepsValues: true)
-        let notes = ScanNotes(namesIn: state.unlistedPath, lostIn: state.lostPath, start: options.start)
+        let notes = ScanNotes(namesIn: state.unlistedPath, lostIn: state.lostPath, scope: options.scope)
         defer { summary.seconds = (clock.now - begin) / .seconds(1) }
         if let journal {
             try read(into: journal, pool, notes, &summary)
@@ -113,13 +115,15 @@ struct MigrationCopy {
         if context.cancellation.isCancelled { throw StorageError.cancelled }
     }
 
+    /// - Parameter notes: Of the source; `nil` for a destination, of which everything counts but what stands before `-start`.
     func scanOptions(notes: ScanNotes?) -> DigestedScan.Options {
         var options = DigestedScan.Options()
         let cancellation = context.cancellation
         options.request.readers = readerCount
         options.request.isCancelled = { cancellation.isCancelled }
         if let notes { options.request.note = { notes.add($0) } }
-        options.filter = EntryFilter(start: self.options.start)
+        let scope = self.options.scope
+        options.filter = EntryFilter(scope: notes == nil ? scope.withoutSelection : scope)
         options.spillFolder = state.path
         options.unlisted = self.options.listedOnly ? .leaveOut : .keep
         return options
@@ -199,6 +203,10 @@ struct MigrationCopy {
         summary.lostPath = try notes.finishLost()
         let lost = options.lostProblem(notes.lost, source, listedIn: summary.lostPath)
         try Offenders.refuse(zip(offenders, targets.map(\.store)), and: lost, listIn: state)
+        if summary.totals.entries == 0, options.scope.isSelection {
+            throw MigrationFailure.migrating(
+                "none of the source's entries is selected by -include and -exclude. Nothing was migrated.")
+        }
         if summary.totals.entries == 0, options.start == nil {
             throw MigrationFailure.migrating(Preflight.emptySource(source))
         }

@@ -9,6 +9,35 @@ package enum MigrationMode: String, Sendable, CaseIterable {
     case warm
     /// The pass behind the last warm one, with the server stopped: writes what has changed since, and proves everything.
     case final
+    /// What differs at a destination that was filled before is put right.
+    case repair
+    /// What was written on the new store since a migration goes back into the old one.
+    case rollback
+
+    /// Whether a destination is brought up to date that was whole before.
+    var concernsWholeDestination: Bool { self == .repair || self == .rollback }
+}
+
+/// The migration that a rollback takes back, as its report tells of it.
+package struct MigrationToRollBack: Sendable, Equatable {
+    /// The store that was migrated, to which the rollback goes: kind and location.
+    package var old: (kind: String, location: String) { (oldKind, oldLocation) }
+    private let oldKind: String
+    private let oldLocation: String
+    private let newKind: String
+    private let newLocation: String
+    /// The store that was filled.
+    package var new: (kind: String, location: String) { (newKind, newLocation) }
+    /// The keyspace digest of both when the migration ended, hexadecimal.
+    package let keyspaceDigest: String
+
+    package init(
+        old: (kind: String, location: String), new: (kind: String, location: String), keyspaceDigest: String
+    ) {
+        (oldKind, oldLocation) = old
+        (newKind, newLocation) = new
+        self.keyspaceDigest = keyspaceDigest
+    }
 }
 
 /// How a pass stands to those before it.

@@ -6,8 +6,18 @@ package import Workers
 package struct MigrationOptions: Sendable {
     /// Whether this is all of the migration, or one pass of several.
     package var mode = MigrationMode.whole
-    /// Copy only keys that are bytewise at least this.
-    package var start: StorageKey?
+    /// Copy only these keys.
+    package var scope = KeyScope()
+    /// Copy only keys that are bytewise at least this; then the destination may hold others.
+    package var start: StorageKey? { scope.start }
+    /// For a repair, the only differences that are to be put right; `nil` for all.
+    package var reported: ReportedDifferences?
+    /// For a repair, whether entries that only the destination has are removed.
+    package var removesExtra = false
+    /// For a rollback, what is taken back.
+    package var rollback: MigrationToRollBack?
+    /// Leave out even what a server cannot start without.
+    package var isForced = false
     /// Threads that may read at once.
     package var maximumParallel = 10
     /// Look at everything, write nothing.
@@ -79,12 +89,14 @@ package struct MigrationSummary: Sendable {
     package var destinations: [DestinationOutcome] = []
     package var isDryRun = false
     package var mode = MigrationMode.whole
-    /// The first key wanted, if not all were: what was copied is a part then.
-    package var start: StorageKey?
+    /// The keys wanted; if not all were, what was copied is a part.
+    package var scope = KeyScope()
     /// Whether an earlier run that was cut off was taken up again.
     package var isContinuation = false
     /// Whether the migration was done before, so that nothing was copied and both sides were compared once more.
     package var isRepeat = false
+    /// What a repair has put right; `nil` for anything else.
+    package var repaired: EntryChanges?
     /// How this pass stands to those before it; `nil` for a migration in one pass.
     package var pass: PassOutcome?
     /// Entries that an earlier run had read and this one did not read again.
@@ -112,6 +124,8 @@ package struct MigrationSummary: Sendable {
     package var remarks: [String] = []
     /// How the source is sealed, if it says so in clear.
     package var seal: SealDescription?
+    /// The file that the stores came from; `nil` if they did not come from one.
+    package var configurationPath: String?
     package var manifestPath: String?
     package var reportPath: String?
 

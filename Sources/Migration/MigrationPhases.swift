@@ -34,9 +34,11 @@ final class MigrationPhases {
     private let statePath: String
     /// For each target, whether an earlier run of this job was cut off while it filled it.
     private var areContinued: [Bool]
+    /// Whether a destination carried this job's marker when the run began.
+    private var wasMarked = false
     /// Targets that are not filled, proven and in place yet.
     private var pending: [Int]
-    private var summary: MigrationSummary
+    var summary: MigrationSummary
 
     /// - Parameter targets: One at least; all are filled from one pass over the source.
     /// - Throws: If two of the stores are one, or no place for the run's state can be found.
@@ -49,6 +51,8 @@ final class MigrationPhases {
         let options = options.ofTheirMode
         self.options = options
         self.context = context
+        try Self.refuseMissingEssentials(options)
+        try Self.refuseRepair(of: targets.map(\.store), from: source, options)
         let stores = targets.map(\.store)
         preflights = stores.map {
             Preflight(source: source, destination: $0, options: options, context: context)
@@ -64,8 +68,8 @@ final class MigrationPhases {
         summary.sourceKind = source.kind
         summary.sourceLocation = source.location
         summary.destinations = stores.map { DestinationOutcome($0) }
-        summary.start = options.start
-        summary.remarks = remarks
+        summary.scope = options.scope
+        summary.remarks = remarks + (options.scope.leavesOutLeases ? [Self.drillsOnly] : [])
     }
 
     /// Reads the whole source and writes nothing.
@@ -93,6 +97,47 @@ final class MigrationPhases {
         try Preflight.refuseObstacles(findings.adding(rehearsal), context)
         describeSeal()
         return summary
+    }
+
+    private static let drillsOnly =
+        "Leases (sys/expire/) are left out: this copy is for drills only. A server on it revokes nothing that the source's "
+        + "leases stand for, and does not know what it would have to."
+
+    /// Refuses to repair what is only ever built whole.
+    private static func refuseRepair(
+        of stores: [any StorageDestination], from source: any StorageSource, _ options: MigrationOptions
+    ) throws(MigrationFailure) {
+        if let rollback = options.rollback {
+            try refuseOthers(than: rollback, source, stores)
+        }
+        guard options.mode.concernsWholeDestination, let store = stores.first(where: { !($0 is any KeyValueStore) })
+        else { return }
+        throw MigrationFailure(
+            .configuration,
+            "a \(store.kind) directory is built whole and never changed: \(store.location) cannot be brought up to date. Migrate "
+                + "into another path instead.")
+    }
+
+    /// Refuses stores that the report does not tell of.
+    private static func refuseOthers(
+        than rollback: MigrationToRollBack, _ source: any StorageSource, _ stores: [any StorageDestination]
+    ) throws(MigrationFailure) {
+        let sides = [(source.kind, source.location, rollback.new)] + stores.map { ($0.kind, $0.location, rollback.old) }
+        for (kind, location, told) in sides where (kind, location) != told {
+            throw MigrationFailure(
+                .configuration,
+                "the report tells of \(told.kind) \(told.location), the configuration file of \(kind) \(location). Name the file "
+                    + "of that migration with -config.")
+        }
+    }
+
+    /// Refuses to leave out what a server needs, unless the user insists.
+    static func refuseMissingEssentials(_ options: MigrationOptions) throws(MigrationFailure) {
+        guard let first = options.scope.missingEssentials.first, !options.isForced else { return }
+        throw MigrationFailure(
+            .configuration,
+            "-include and -exclude leave out \(first), without which no server starts: seal, keyring and mount tables lie below "
+                + "core/. Add -include \(KeyScope.essential), or -force to copy without them.")
     }
 
     /// Runs all phases.
@@ -125,6 +170,15 @@ final class MigrationPhases {
     /// Takes up what warm passes have left.
     private func findEarlierPass(_ state: StateFolder) throws {
         let record = try WarmRecord.read(in: state)
+        summary.mode = options.mode
+        if options.mode.concernsWholeDestination {
+            guard record == nil else {
+                throw MigrationFailure.migrating(
+                    "warm passes have filled the destination, which is not final yet: end them with operator migrate -mode=final."
+                )
+            }
+            return
+        }
         guard record != nil || options.mode != .whole else { return }
         if options.mode == .warm, state.hasProvenRun {
             throw MigrationFailure.migrating(
@@ -177,6 +231,8 @@ final class MigrationPhases {
     /// Looks for what an earlier run of this job left on the two sides.
     private func findEarlierRun() throws {
         areContinued = try markers.check()
+        wasMarked = areContinued.contains(true)
+        if options.mode.concernsWholeDestination { areContinued = areContinued.map { _ in true } }
         if options.mode == .warm, try source.get(.migrationMarker) != nil {
             throw MigrationFailure.migrating(
                 "the source carries the marker of a pass that stops its servers, and was cut off. Go on with it: -mode=final. To "
@@ -194,7 +250,7 @@ final class MigrationPhases {
     ///
     /// - Returns: Whether all destinations are there, whole and equal to the source; then nothing is left to do.
     private func confirmProven(_ state: StateFolder) throws -> Bool {
-        let isRepeat = !state.hasProvenRun && state.isDone && options.mode != .warm
+        let isRepeat = !state.hasProvenRun && state.isDone && [.whole, .final].contains(options.mode)
         guard state.hasProvenRun || isRepeat else { return false }
         let unread = summary
         for index in targets.indices {
@@ -282,7 +338,7 @@ final class MigrationPhases {
                     MigrationCopy.Target(
                         store: targets[$0].store, place: $0,
                         replacesEntries: areContinued[$0] || options.start != nil)
-                }, options: options, context: context, state: state, journal: journal,
+                }, options: options, context: context, state: state, journal: journal, isTakenUp: wasMarked,
                 checkSource: { [markers] in try markers.checkSource(marker) })
             for index in pending {
                 try preflights[index].refuseWhatCame(isContinuation: areContinued[index]) { try markers.leave(index) }
@@ -290,6 +346,11 @@ final class MigrationPhases {
             try copy.run(into: &summary)
             // What a warm pass has filled stays guarded.
             if options.mode != .warm { try markers.clearDestinations() }
+        } catch let error as NothingWritten {
+            // What stood there unguarded may stand there so again.
+            if !wasMarked { try markers.clearDestinations() }
+            journal?.journal.remove()
+            throw error.failure
         } catch {
             keep(journal, after: error)
             summary.sourceActivity = source.meter?.activity()
@@ -404,7 +465,8 @@ extension MigrationPhases {
         }
         defer { written.close() }
         let check = StoreCheck(
-            written, against: .store(source), scope: KeyScope(start: options.start), context: context,
+            written, against: .store(source), scope: options.scope, destinationScope: options.scope.withoutSelection,
+            context: context,
             readers: options.maximumParallel, spillFolder: state.path,
             unlisted: options.listedOnly ? .leaveOut : .keep, allowsLostEntries: options.allowsLostEntries)
         let result = try check.run()

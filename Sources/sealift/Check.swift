@@ -49,6 +49,7 @@ let checkCommand = CommandSpec(
             help:
                 "Compare only keys that begin with these bytes, written as for -start. The result says that it is a part."
         ),
+        CommonFlags.include, CommonFlags.exclude,
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
@@ -97,7 +98,9 @@ struct Check {
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
             version: sealiftVersion)
-        let scope = KeyScope(start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"))
+        let scope = KeyScope(
+            start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"),
+            included: try CommonFlags.prefixes(flags, "include"), excluded: try CommonFlags.prefixes(flags, "exclude"))
         let check = StoreCheck(
             destination.store, against: manifest.isEmpty ? .store(source.store) : .manifest(path: manifest),
             scope: scope,
@@ -226,6 +229,7 @@ struct Check {
             : "\(one) and \(other) differ."
         let parts = [
             scope.start.map { "at or behind \($0)" }, scope.prefix.map { "that begin with \($0)" },
+            scope.isSelection ? "that -include and -exclude select" : nil,
         ].compactMap { $0 }
         let part =
             parts.isEmpty ? "" : "\nThis is a part: only keys \(parts.joined(separator: " and ")) were compared."
@@ -253,6 +257,9 @@ struct Check {
             flags.isSet("manifest") ? ("manifest_digest", "store_digest") : ("source_digest", "destination_digest")
         var part: [(String, JSONText)] = [("is_partial", .boolean(!scope.isWhole))]
         if let start = scope.start { part.append(("start", .string("\(start)"))) }
+        for (name, prefixes) in [("include", scope.included), ("exclude", scope.excluded)] where !prefixes.isEmpty {
+            part.append((name, .array(prefixes.map { .string("\($0)") })))
+        }
         if let prefix = scope.prefix { part.append(("prefix", .string("\(prefix)"))) }
         return part + [
             ("same", .integer(counts.same)), ("extra", .integer(counts.extra)), ("missing", .integer(counts.missing)),

@@ -6,7 +6,7 @@ import Wording
 /// What `operator migrate` prints when it is done.
 func summaryText(_ summary: MigrationSummary) -> String {
     // With -start it is not all of the keys, and whoever looks for that line must not find it.
-    let part = summary.start.map { " from \($0) on" } ?? ""
+    let part = (summary.scope.isSelection ? " selected" : "") + (summary.scope.start.map { " from \($0) on" } ?? "")
     var lines = [verdict(summary, part), ""]
     func row(_ name: String, _ text: String) {
         lines.append("  " + name + String(repeating: " ", count: max(14 - name.count, 1)) + text)
@@ -14,9 +14,14 @@ func summaryText(_ summary: MigrationSummary) -> String {
     let totals = summary.totals
     row("Source", "\(summary.sourceKind) \(summary.sourceLocation)")
     for destination in summary.destinations { row("Destination", "\(destination.kind) \(destination.location)") }
-    if let start = summary.start {
+    if let start = summary.scope.start {
         row("A part", "only keys that sort at or behind \(start); the destination is whole only if it has the others")
     }
+    for (name, prefixes) in [("Only", summary.scope.included), ("Without", summary.scope.excluded)]
+    where !prefixes.isEmpty {
+        row(name, prefixes.map { "\($0)" }.joined(separator: ", ") + "; this is a part of the store")
+    }
+    if let repaired = summary.repaired { row("Put right", changesText(repaired)) }
     if let pass = summary.pass { for line in passLines(pass, summary) { row(line.name, line.text) } }
     if summary.isRepeat { row("Repeated", "done before: nothing was copied, both sides were compared once more") }
     if summary.isContinuation, summary.pass == nil { row("Continued", "an earlier run of this migration was cut off") }
@@ -94,7 +99,19 @@ private func verdict(_ summary: MigrationSummary, _ part: String) -> String {
     guard summary.isFinal else {
         return "Not final: a warm pass is done. Stop every server on the source, then run the same with -mode=final."
     }
+    if summary.mode == .rollback {
+        return "Success! The old store holds what the new one holds: the migration is rolled back."
+    }
+    if let repaired = summary.repaired {
+        return repaired.total == 0
+            ? "Success! The destination holds what the source holds; nothing had to be written."
+            : "Success! The destination holds what the source holds again."
+    }
     return "Success! All of the keys\(part) have been migrated."
+}
+
+private func changesText(_ changes: EntryChanges) -> String {
+    "\(formatCount(changes.added)) added, \(formatCount(changes.changed)) changed, \(formatCount(changes.removed)) removed"
 }
 
 private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(name: String, text: String)] {
@@ -103,9 +120,7 @@ private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(na
     lines.append(
         ("Pass", "\(pass.number)\(before)\(summary.isFinal ? ", the final one" : "; the destination stays guarded")"))
     if let changes = pass.changes {
-        let counts = [(changes.added, "added"), (changes.changed, "changed"), (changes.removed, "removed")]
-        lines.append(
-            ("Since then", counts.map { "\(formatCount($0.0)) \($0.1)" }.joined(separator: ", ")))
+        lines.append(("Since then", changesText(changes)))
     }
     if let seconds = pass.finalSeconds {
         let isBuilt = summary.destinations.contains { $0.kind == "raft" }

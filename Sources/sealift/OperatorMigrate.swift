@@ -42,6 +42,8 @@ let operatorMigrateCommand = CommandSpec(
             help:
                 "Copy only keys that sort at or behind this one, bytewise; \\xhh stands for any byte and \\\\ for a "
                 + "backslash, as in manifests. The result is a part, so not into a Raft directory."),
+        CommonFlags.include, CommonFlags.exclude,
+        .boolean("force", help: "Leave out even what no server starts without (core/)."),
         .string(
             "mode", placeholder: "warm|final",
             help:
@@ -51,14 +53,9 @@ let operatorMigrateCommand = CommandSpec(
         .boolean("reset", help: "Remove the migration marker from the source and copy nothing."),
         CommonFlags.maxParallel,
         .boolean("dry-run", help: "Look at both sides, read the whole source, write nothing, print the plan."),
-        .boolean(
-            "allow-any-data", help: "Migrate a source that is not the store of an initialised Vault or OpenBao."),
+        CommonFlags.allowAnyData,
         CommonFlags.allowLostEntries,
-        .boolean(
-            "allow-missing-log",
-            help:
-                "Migrate a Raft directory whose log is missing or cannot be read, or holds writes that the data lacks: "
-                + "they are not copied."),
+        CommonFlags.allowMissingLog,
         .boolean(
             "practice", environment: ["SEALIFT_PRACTICE"],
             help: "A practice run on one machine: accept a loopback or port-less cluster_addr."),
@@ -73,11 +70,8 @@ let operatorMigrateCommand = CommandSpec(
                 "Nothing was written to the source since an earlier run of this migration stopped: go on from what it "
                 + "had read, although its migration marker is gone."),
         CommonFlags.listedOnly,
-        .boolean("read-only-source", help: "Set no migration marker on the source. Make sure no server starts on it."),
-        .string(
-            "state-dir", placeholder: "path",
-            help: "Folder for lock, manifest and report; by default beside a Raft destination, else below "
-                + "~/.local/state/sealift.", completion: .directory),
+        CommonFlags.readOnlySource,
+        CommonFlags.stateFolder,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
         CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
     ])
@@ -104,7 +98,8 @@ struct OperatorMigrate {
             try CommonFlags.checkFormat(flags)
             let options = try options()
             let configuration = try ConfigurationFile(path: path, environment: console.environment)
-            try migrate(configuration, options, logger)
+            try MigrationCommand(flags, console).run(
+                configuration, options, logger, isReset: flags.boolean("reset"))
             return options.mode == .warm && !options.isDryRun ? Self.notFinal : 0
         } catch {
             return console.fail(error, flags, prefix: "Error migrating: ")
@@ -121,7 +116,10 @@ struct OperatorMigrate {
             throw MigrationFailure(
                 .configuration, "-mode takes warm or final, not \"\(StorageKey(Array(other.utf8)))\".")
         }
-        options.start = try CommonFlags.start(flags)
+        options.scope = KeyScope(
+            start: try CommonFlags.start(flags), included: try CommonFlags.prefixes(flags, "include"),
+            excluded: try CommonFlags.prefixes(flags, "exclude"))
+        options.isForced = flags.boolean("force")
         options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")
         options.allowsAnyData = flags.boolean("allow-any-data")
@@ -140,51 +138,6 @@ struct OperatorMigrate {
         if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
         if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }
         return options
-    }
-
-    private func migrate(
-        _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger
-    ) throws(MigrationFailure) {
-        let cancellation = CancellationToken()
-        let isReset = flags.boolean("reset")
-        let isJSON = flags.string("format") == "json"
-        do throws(ThreadFailure) {
-            try console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
-        } catch {
-            throw MigrationFailure(.failed, "\(error)")
-        }
-        let counters = ProgressCounters()
-        let context = RunContext(
-            logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
-            version: sealiftVersion, isWatched: !isJSON && console.screen.allowsLiveBlock)
-        let run = MigrationRun(
-            configuration: configuration, drivers: backendDrivers, options: options, context: context)
-        if isReset {
-            try run.reset()
-            console.printResult("Success! Migration lock reset (if it was set).")
-            return
-        }
-        let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
-        defer { display.finish(showingLast: false) }
-        try run.run { summary in
-            display.finish(showingLast: false)
-            if isJSON {
-                EventWriter().emit("result", summary.members)
-            } else {
-                console.printResult(summaryText(summary))
-            }
-            do throws(OutputFailure) {
-                try console.checkResult()
-            } catch {
-                throw MigrationFailure(
-                    .failed,
-                    summary.isDryRun
-                        ? "Error: \(error)"
-                        : "\(error)\nThe destination is proven and complete. Run the same command again: it "
-                            + "compares both sides once more and prints the result.",
-                    isPrefixed: !summary.isDryRun)
-            }
-        }
     }
 }
 
