@@ -122,6 +122,9 @@ struct MigrationCopy {
         scanOptions.writesManifestLines = true
         scanOptions.pool = pool
         scanOptions.journal = journal?.journal
+        // It would be that of an older manifest.
+        try EvidenceSigner.removeSignature(of: state.keyedManifestPath)
+        state.remove(StateFolder.keyedManifestName)
         let manifest = try ManifestWriter(
             path: state.manifestPath,
             header: Manifest.Header(

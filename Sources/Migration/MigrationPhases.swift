@@ -221,8 +221,12 @@ final class MigrationPhases {
         } catch {
             keep(journal, after: error)
             summary.sourceActivity = source.meter?.activity()
-            do {
-                try RunReport(summary, version: context.version, failure: "\(error)").write(in: state)
+            if options.signer != nil {
+                summary.reportSignaturePath = EvidenceSigner.signaturePath(of: state.reportPath)
+            }
+            do throws(StorageError) {
+                try RunReport(summary, version: context.version, failure: "\(error)").write(
+                    in: state, signedBy: options.signer)
             } catch {
                 // The run's own failure matters more and is about to be told.
                 context.logger.warn("the report could not be written", ["error": .string("\(error)")])
@@ -242,9 +246,11 @@ final class MigrationPhases {
         }
         summary.manifestPath = state.manifestPath
         summary.reportPath = state.reportPath
-        do {
-            try RunReport(summary, version: context.version, failure: nil).write(in: state)
+        try FinalEvidence(options: options, state: state, context: context).write(&summary)
+        do throws(StorageError) {
+            try RunReport(summary, version: context.version, failure: nil).write(in: state, signedBy: options.signer)
         } catch {
+            if options.signer != nil { throw FinalEvidence.failure(error) }
             // The destination is proven and in place; a run that failed for its report would never end otherwise.
             context.logger.warn("the report could not be written", ["error": .string("\(error)")])
             summary.reportPath = nil

@@ -64,7 +64,9 @@ extension MigrationSummary {
     private var outcome: [(String, JSONText)] {
         [
             ("seal", seal.map(Self.members) ?? .null), ("manifest", .optional(manifestPath)),
-            ("report", .optional(reportPath)),
+            ("manifest_signature", .optional(manifestSignaturePath)), ("keyed_manifest", .optional(keyedManifestPath)),
+            ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
+            ("report_signature", .optional(reportSignaturePath)),
         ]
     }
 

@@ -15,6 +15,8 @@ package final class StateFolder: @unchecked Sendable {
     /// The manifest of what the source gave.
     package var manifestPath: String { "\(path)/manifest.txt" }
     package var reportPath: String { "\(path)/report.json" }
+    /// The manifest once more, as it can be given away.
+    var keyedManifestPath: String { "\(path)/\(Self.keyedManifestName)" }
 
     /// A line for each entry that the source's own listing cannot see.
     var unlistedPath: String { "\(path)/unlisted.txt" }
@@ -22,6 +24,7 @@ package final class StateFolder: @unchecked Sendable {
     /// A file that stands from when the destination is proven until the run is over: a run that was killed in between
     /// has nothing left to copy.
     static let provenName = "proven"
+    static let keyedManifestName = "manifest-keyed.txt"
     static let lockName = "lock"
     static let jobName = "job"
 

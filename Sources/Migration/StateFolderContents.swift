@@ -13,6 +13,7 @@ struct StateFolderContents {
     private static let files = [
         "manifest.txt", "report.json", "report.json.new", StateFolder.provenName, "\(StateFolder.provenName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
+        "manifest.txt.sig", "report.json.sig", StateFolder.keyedManifestName, "\(StateFolder.keyedManifestName).sig",
     ]
 
     /// Looks at the folder as a run will use it, changing nothing.

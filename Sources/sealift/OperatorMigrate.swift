@@ -17,6 +17,10 @@ let operatorMigrateCommand = CommandSpec(
         destination carries Vault's migration marker until it is proven, so that no server starts on half a store. A \
         run that was stopped or killed is taken up by running the same command again.
 
+        The state folder has a manifest and a report then. With -sign-key each has a raw Ed25519 signature beside it, and \
+        the commands by which openssl verifies them are printed. With -key-file there is a manifest-keyed.txt as well, \
+        without names of entries: see `sealift checksum -help`.
+
         Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, 3 the destination differs, 130 \
         interrupted.
         """,
@@ -64,6 +68,7 @@ let operatorMigrateCommand = CommandSpec(
             "state-dir", placeholder: "path",
             help: "Folder for lock, manifest and report; by default beside a Raft destination, else below "
                 + "~/.local/state/sealift.", completion: .directory),
+        CommonFlags.keyFile, CommonFlags.signKey,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
         CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
     ])
@@ -113,6 +118,8 @@ struct OperatorMigrate {
             throw MigrationFailure(.configuration, "-source-in-use takes allow, not \"\(other)\".")
         }
         if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
+        options.signer = try CommonFlags.signer(flags)
+        options.manifestKey = try CommonFlags.manifestKey(flags)
         if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }
         return options
     }
