@@ -227,7 +227,7 @@ import Testing
             openssl pkeyutl -verify -rawin -pubin -inkey ../public.pem -sigfile $f -in ${f%.sig} || exit 1; done
             """
         var (isDone, kills) = (false, 0)
-        for step in Swift.stride(from: 1, through: Steps.maximum, by: Effort.stride(3)) where !isDone {
+        for step in Swift.stride(from: 1, through: Steps.maximum, by: Effort.stride(2)) where !isDone {
             try sandbox.shell("cd '\(sandbox.path)' && rm -rf dst dst.* 'my state' && cp -a old 'my state'")
             let outcome = try sandbox.sealift(command, adding: try Steps.variables(["STEPS_KILL": "\(step)"]))
             isDone = outcome.code == 0
