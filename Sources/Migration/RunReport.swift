@@ -8,7 +8,9 @@ struct RunReport {
 
     /// - Parameter failure: Why the run failed; `nil` if it did not.
     init(_ summary: MigrationSummary, version: String, failure: String?) {
-        let success = summary.start == nil ? "migrated and proven" : "a part migrated and proven"
+        let success =
+            !summary.isFinal
+            ? "a warm pass, not final" : summary.scope.isWhole ? "migrated and proven" : "a part migrated and proven"
         let outcome: [(String, JSONText)] = [
             ("sealift", .string(version)), ("finished", .string(WallTime.now().microseconds)),
             ("result", .string(failure == nil ? success : "failed")), ("failure", .optional(failure)),

@@ -11,8 +11,10 @@ struct StateFolderContents {
 
     /// Files that runs replace or remove.
     private static let files = [
-        "manifest.txt", "report.json", "report.json.new", StateFolder.provenName, "\(StateFolder.provenName).new",
+        StateFolder.manifestName, StateFolder.warmManifestName, "report.json", "report.json.new",
+        StateFolder.provenName, "\(StateFolder.provenName).new", StateFolder.doneName, "\(StateFolder.doneName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
+        WarmRecord.fileName, "\(WarmRecord.fileName).new",
         "manifest.txt.sig", "report.json.sig", StateFolder.keyedManifestName, "\(StateFolder.keyedManifestName).sig",
     ]
 

@@ -15,6 +15,7 @@ package struct StoreCheck {
     private let reference: Reference
     private let destination: any StorageSource
     private let scope: KeyScope
+    private let destinationScope: KeyScope
     private let context: RunContext
     private let readers: Int
     private let spillFolder: String?
@@ -44,17 +45,21 @@ package struct StoreCheck {
     }
 
     /// - Parameters:
+    ///   - destinationScope: What of the destination counts, if not the same.
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
     ///   - unlisted: What becomes of entries that the listing of the source, or of the one store, cannot see.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
-        _ destination: any StorageSource, against reference: Reference, scope: KeyScope, context: RunContext,
+        _ destination: any StorageSource, against reference: Reference, scope: KeyScope,
+        destinationScope: KeyScope? = nil,
+        context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
         allowsLostEntries: Bool = false
     ) {
         self.reference = reference
         self.destination = destination
         self.scope = scope
+        self.destinationScope = destinationScope ?? scope
         self.context = context
         self.readers = readers
         self.spillFolder = spillFolder
@@ -82,7 +87,7 @@ package struct StoreCheck {
         case .store(let source):
             left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
             right = try DigestingSource(
-                scan(destination, unreadable, EntryFilter(scope: scope), notesAtDestination, .keep), nil)
+                scan(destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep), nil)
         case .manifest(let path, let key):
             // What is damaged is told before anything is compared with it, unless it can be read only once.
             if SavedManifest.canBeReadTwice(path) { try SavedManifest.verify(path, key: key) }

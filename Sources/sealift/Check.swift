@@ -51,6 +51,7 @@ let checkCommand = CommandSpec(
             help:
                 "Compare only keys that begin with these bytes, written as for -start. The result says that it is a part."
         ),
+        CommonFlags.include, CommonFlags.exclude,
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
@@ -93,7 +94,9 @@ struct Check {
         guard !manifest.isEmpty || !flags.isSet("manifest") else {
             throw MigrationFailure(.configuration, "-manifest names no file.")
         }
-        let scope = KeyScope(start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"))
+        let scope = KeyScope(
+            start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"),
+            included: try CommonFlags.prefixes(flags, "include"), excluded: try CommonFlags.prefixes(flags, "exclude"))
         let key = try secret(manifest, scope)
         let sides = try sides(manifest, cancellation)
         defer { for side in sides { side.store.close() } }
@@ -184,7 +187,7 @@ struct Check {
         guard scope.isWhole else {
             throw MigrationFailure(
                 .configuration,
-                "-start and -prefix do not go with -key-file: a keyed manifest has hashes in place of keys, so that nobody can "
+                "-start, -prefix, -include and -exclude do not go with -key-file: a keyed manifest has hashes in place of keys, so that nobody can "
                     + "tell which of its entries are in that part. Compare the whole store.")
         }
         return key
@@ -249,6 +252,7 @@ struct Check {
             : "\(one) and \(other) differ."
         let parts = [
             scope.start.map { "at or behind \($0)" }, scope.prefix.map { "that begin with \($0)" },
+            scope.isSelection ? "that -include and -exclude select" : nil,
         ].compactMap { $0 }
         let part =
             parts.isEmpty ? "" : "\nThis is a part: only keys \(parts.joined(separator: " and ")) were compared."
@@ -278,6 +282,9 @@ struct Check {
             ("is_partial", .boolean(!scope.isWhole)), ("keyed", .boolean(flags.isSet("key-file"))),
         ]
         if let start = scope.start { part.append(("start", .string("\(start)"))) }
+        for (name, prefixes) in [("include", scope.included), ("exclude", scope.excluded)] where !prefixes.isEmpty {
+            part.append((name, .array(prefixes.map { .string("\($0)") })))
+        }
         if let prefix = scope.prefix { part.append(("prefix", .string("\(prefix)"))) }
         return part + [
             ("same", .integer(counts.same)), ("extra", .integer(counts.extra)), ("missing", .integer(counts.missing)),

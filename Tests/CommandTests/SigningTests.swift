@@ -196,6 +196,26 @@ import Testing
         #expect(try sandbox.sealift(["check", "-config", file]).code == 0 && !exists("\(state)/proven"))
     }
 
+    /// A warm pass proves nothing for good: only its report is signed. A finished job can be signed when it is run again.
+    @Test func onlyWhatIsFinalIsSignedAsAWhole() throws {
+        let sandbox = try Sandbox()
+        let (_, words) = try prepared(sandbox, "file")
+        let command = ["operator", "migrate"] + words + ["-key-file", "\(sandbox.path)/secret"]
+        let warm = try sandbox.sealift(command + ["-mode=warm"])
+        #expect(warm.code == 4, "\(warm.errors)")
+        #expect(try run(commands(warm.output), sandbox) == [0, 0])
+        let state = "\(sandbox.path)/my state"
+        #expect(Scratch.names(in: state).filter { $0.hasSuffix(".sig") || $0.contains("keyed") } == ["report.json.sig"])
+        let final = try sandbox.sealift(command + ["-mode=final"])
+        #expect(final.code == 0, "\(final.errors)")
+        #expect(try run(commands(final.output), sandbox) == [0, 0, 0, 0])
+
+        try sandbox.shell("rm '\(state)'/*.sig")
+        let again = try sandbox.sealift(command)
+        #expect(again.code == 0, "\(again.errors)")
+        #expect(try run(commands(again.output), sandbox) == [0, 0, 0, 0])
+    }
+
     /// A failed run's report is signed as well.
     @Test func theReportOfAFailureIsSigned() throws {
         let sandbox = try Sandbox()
