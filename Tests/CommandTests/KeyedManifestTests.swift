@@ -110,8 +110,8 @@ import Testing
             (["-manifest", keyed, "-key-file", other], 2, "was written with another secret"),
             (["-key-file", key], 1, "-key-file goes with -manifest"),
             (["-manifest", keyed, "-key-file="], 1, "-key-file names no file"),
-            (["-manifest", keyed, "-key-file", key, "-prefix", "sys/"], 1, "-start, -prefix, -include and -exclude do not go with"),
-            (["-manifest", keyed, "-key-file", key, "-start", "a"], 1, "-start, -prefix, -include and -exclude do not go with"),
+            (["-manifest", keyed, "-key-file", key, "-prefix", "sys/"], 1, "-exclude do not go with -key-file"),
+            (["-manifest", keyed, "-key-file", key, "-start", "a"], 1, "-exclude do not go with -key-file"),
             (["-manifest", keyed, "-key-file", key, "-extra", key], 1, "would overwrite the file of -key-file"),
         ] as [([String], Int32, String)] {
             let outcome = try sandbox.sealift(check + words)
