@@ -108,6 +108,11 @@ struct Preflight {
         if findings.obstacles.isEmpty, let problem = try occupancyProblem(isContinuation: isContinuation) {
             findings.obstacles.append(problem)
         }
+        if findings.obstacles.isEmpty, options.mode == .rollback, !options.isForced,
+            let problem = try MountTableLayout.obstacleToRollback(from: source, to: destination)
+        {
+            findings.obstacles.append(problem)
+        }
         // What is read over a network is looked at when it has been read, once.
         var counted: StoreSize?
         if findings.obstacles.isEmpty, !destination.rules.admitsAll(of: source.rules), !source.isRemote {

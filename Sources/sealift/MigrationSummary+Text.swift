@@ -36,6 +36,10 @@ func summaryText(_ summary: MigrationSummary) -> String {
         let all = counted(totals.entries, "entry", "entries")
         for destination in summary.destinations {
             let place = summary.destinations.count > 1 ? " in \(destination.location)" : ""
+            if summary.mode == .warm, destination.comparison.same == 0 {
+                row("Proven", "nothing yet\(place): the directory is built by the final pass")
+                continue
+            }
             let way =
                 destination.copies.contains(where: \.isEqual) ? "by the digest of every node" : "read back and equal"
             row("Proven", "\(formatCount(destination.comparison.same)) of \(all) \(way)\(place)")

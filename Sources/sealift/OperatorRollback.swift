@@ -26,6 +26,7 @@ let operatorRollbackCommand = CommandSpec(
             "report", placeholder: "path", help: "The report.json of the migration that is to be taken back.",
             completion: .file),
         .boolean("run", help: "Do it."),
+        .boolean("force", help: "Write mount tables back even if no server on the old kind of storage reads them."),
         .string(
             "config", placeholder: "path",
             help: "The migration's configuration file, if it is not where the report says.", completion: .file),
@@ -76,6 +77,7 @@ struct OperatorRollback {
         options.mode = .rollback
         options.rollback = migration
         options.allowsAnyData = true
+        options.isForced = flags.boolean("force")
         options.maximumParallel = flags.integer("max-parallel")
         options.allowsMissingLog = flags.boolean("allow-missing-log")
         options.hasReadOnlySource = flags.boolean("read-only-source")
