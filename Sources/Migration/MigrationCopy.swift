@@ -182,7 +182,10 @@ struct MigrationCopy {
     }
 
     func newManifest() throws -> ManifestWriter {
-        try ManifestWriter(
+        // It would be that of an older manifest.
+        try EvidenceSigner.removeSignature(of: state.keyedManifestPath)
+        state.remove(StateFolder.keyedManifestName)
+        return try ManifestWriter(
             path: state.manifestPath,
             header: Manifest.Header(
                 sourceKind: source.kind, time: WallTime.now().microseconds, entries: 0, bytes: 0,

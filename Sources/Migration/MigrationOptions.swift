@@ -43,6 +43,10 @@ package struct MigrationOptions: Sendable {
     package var stateFolder: String?
     /// Owner of what is created.
     package var owner: FileOwner?
+    /// Signs manifest and report.
+    package var signer: EvidenceSigner?
+    /// The secret of a keyed manifest to be written beside the other.
+    package var manifestKey: ManifestKey?
 
     package init() {}
 
@@ -130,6 +134,13 @@ package struct MigrationSummary: Sendable {
     package var configurationPath: String?
     package var manifestPath: String?
     package var reportPath: String?
+    package var keyedManifestPath: String?
+    /// Where the signatures of those stand, if they are signed.
+    package var keyedManifestSignaturePath: String?
+    package var manifestSignaturePath: String?
+    package var reportSignaturePath: String?
+    /// The commands that verify them.
+    package var verification: [String] = []
 
     package init() {}
 }

@@ -354,8 +354,12 @@ final class MigrationPhases {
         } catch {
             keep(journal, after: error)
             summary.sourceActivity = source.meter?.activity()
-            do {
-                try RunReport(summary, version: context.version, failure: "\(error)").write(in: state)
+            if options.signer != nil {
+                summary.reportSignaturePath = EvidenceSigner.signaturePath(of: state.reportPath)
+            }
+            do throws(StorageError) {
+                try RunReport(summary, version: context.version, failure: "\(error)").write(
+                    in: state, signedBy: options.signer)
             } catch {
                 // The run's own failure matters more and is about to be told.
                 context.logger.warn("the report could not be written", ["error": .string("\(error)")])
@@ -377,9 +381,12 @@ final class MigrationPhases {
         }
         summary.manifestPath = options.mode == .warm ? state.warmManifestPath : state.manifestPath
         summary.reportPath = state.reportPath
-        do {
-            try RunReport(summary, version: context.version, failure: nil).write(in: state)
+        let evidence = FinalEvidence(options: options, state: state, context: context)
+        try evidence.write(&summary)
+        do throws(StorageError) {
+            try RunReport(summary, version: context.version, failure: nil).write(in: state, signedBy: options.signer)
         } catch {
+            if options.signer != nil { throw evidence.failure(error) }
             // The destination is proven and in place; a run that failed for its report would never end otherwise.
             context.logger.warn("the report could not be written", ["error": .string("\(error)")])
             summary.reportPath = nil

@@ -68,8 +68,10 @@ extension MigrationSummary {
     private var outcome: [(String, JSONText)] {
         [
             ("seal", seal.map(Self.members) ?? .null), ("configuration", .optional(configurationPath)),
-            ("manifest", .optional(manifestPath)),
-            ("report", .optional(reportPath)),
+            ("manifest", .optional(manifestPath)), ("manifest_signature", .optional(manifestSignaturePath)),
+            ("keyed_manifest", .optional(keyedManifestPath)),
+            ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
+            ("report_signature", .optional(reportSignaturePath)),
         ]
     }
 

@@ -18,8 +18,16 @@ struct RunReport {
         text = JSONText.object(outcome + summary.members).indentedText
     }
 
-    /// Writes `report.json`.
-    func write(in state: StateFolder) throws {
-        try state.write("report.json", Array("\(text)\n".utf8))
+    /// Writes `report.json`, and `report.json.sig` if it is to be signed.
+    func write(in state: StateFolder, signedBy signer: EvidenceSigner?) throws(StorageError) {
+        let bytes = Array("\(text)\n".utf8)
+        // What cannot be signed leaves the older report as it is.
+        var signature: [UInt8]?
+        if let signer {
+            signature = try bytes.withBytes { bytes throws(StorageError) in try signer.signature(of: bytes) }
+        }
+        try EvidenceSigner.removeSignature(of: state.reportPath)
+        try state.write("report.json", bytes)
+        if let signature { try EvidenceSigner.write(signature, beside: state.reportPath) }
     }
 }

@@ -17,6 +17,8 @@ package final class StateFolder: @unchecked Sendable {
     /// The manifest of what the source gave in the last warm pass.
     var warmManifestPath: String { "\(path)/\(Self.warmManifestName)" }
     package var reportPath: String { "\(path)/report.json" }
+    /// The manifest once more, as it can be given away.
+    var keyedManifestPath: String { "\(path)/\(Self.keyedManifestName)" }
 
     /// A line for each entry that the source's own listing cannot see.
     var unlistedPath: String { "\(path)/unlisted.txt" }
@@ -28,6 +30,7 @@ package final class StateFolder: @unchecked Sendable {
     static let doneName = "done"
     static let manifestName = "manifest.txt"
     static let warmManifestName = "manifest-warm.txt"
+    static let keyedManifestName = "manifest-keyed.txt"
     static let lockName = "lock"
     static let jobName = "job"
 

@@ -15,6 +15,7 @@ struct StateFolderContents {
         StateFolder.provenName, "\(StateFolder.provenName).new", StateFolder.doneName, "\(StateFolder.doneName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
         WarmRecord.fileName, "\(WarmRecord.fileName).new",
+        "manifest.txt.sig", "report.json.sig", StateFolder.keyedManifestName, "\(StateFolder.keyedManifestName).sig",
     ]
 
     /// Looks at the folder as a run will use it, changing nothing.

@@ -235,6 +235,41 @@ enum CommonFlags {
         "allow-lost-entries",
         help: "Do without the entries of a file store that a crash left as files of zero length; they are named.")
 
+    static let signKey = FlagSpec.string(
+        "sign-key", placeholder: "path",
+        help:
+            "Sign what is written as evidence with this Ed25519 private key (PEM, mode 0600): FILE.sig beside each FILE.",
+        completion: .file)
+
+    static let keyFile = FlagSpec.string(
+        "key-file", placeholder: "path",
+        help:
+            "The secret of a keyed manifest, which tells nobody without it what entries there are: a file of mode 0600 with "
+            + "32 bytes at least.", completion: .file)
+
+    /// The secret in the file of `-key-file`; `nil` if none was named.
+    ///
+    /// - Throws: If there is none in it.
+    static func manifestKey(_ flags: ParsedFlags) throws(MigrationFailure) -> ManifestKey? {
+        guard flags.isSet("key-file") else { return nil }
+        guard !flags.string("key-file").isEmpty else {
+            throw MigrationFailure(.configuration, "-key-file names no file.")
+        }
+        return try ManifestKey(file: flags.string("key-file"))
+    }
+
+    /// What signs with the key of `-sign-key`; `nil` if none was named.
+    ///
+    /// - Throws: If it is none to sign with.
+    static func signer(_ flags: ParsedFlags) throws(MigrationFailure) -> EvidenceSigner? {
+        guard flags.isSet("sign-key") else { return nil }
+        // An empty variable of a script is no wish to go without.
+        guard !flags.string("sign-key").isEmpty else {
+            throw MigrationFailure(.configuration, "-sign-key names no file.")
+        }
+        return try EvidenceSigner(keyFile: flags.string("sign-key"))
+    }
+
     static func checkFormat(_ flags: ParsedFlags) throws(MigrationFailure) {
         let format = flags.string("format")
         guard format == "table" || format == "json" else {

@@ -83,13 +83,20 @@ func summaryText(_ summary: MigrationSummary) -> String {
     }
     for remark in summary.remarks { row("Remark", remark) }
     if let path = summary.manifestPath { row("Manifest", path) }
+    if let path = summary.keyedManifestPath { row("Keyed", path) }
     if let path = summary.reportPath { row("Report", path) }
+    for path in [
+        summary.manifestSignaturePath, summary.keyedManifestSignaturePath, summary.reportSignaturePath,
+    ].compactMap(\.self) { row("Signed", path) }
     lines += ["", "  Entries by prefix:"]
     for tally in totals.prefixes.prefix(20) {
         let name = tally.prefix.isEmpty ? "(top level)" : tally.prefix.withUnsafeBytes { escapedKey($0) }
         row("", "\(name)  \(formatCount(tally.entries)), \(formatBytes(tally.bytes))")
     }
     if totals.prefixes.count > 20 { row("", "… and \(totals.prefixes.count - 20) more, see the report") }
+    if !summary.verification.isEmpty {
+        lines += ["", "  Verify the signatures:", ""] + summary.verification.map { "  \($0)" }
+    }
     guard summary.isFinal || summary.isDryRun else { return lines.joined(separator: "\n") }
     for destination in summary.destinations { lines += guideLines(destination, of: summary.destinations.count) }
     return lines.joined(separator: "\n")

@@ -20,6 +20,10 @@ let operatorMigrateCommand = CommandSpec(
         For a short outage, copy ahead with -mode=warm while the server still runs. It changes nothing on the source, \
         leaves the destination guarded and is never the end. Then stop the server and run -mode=final.
 
+        The state folder has a manifest and a report then. With -sign-key each has a raw Ed25519 signature beside it, and \
+        the commands by which openssl verifies them are printed. With -key-file there is a manifest-keyed.txt as well, \
+        without names of entries: see `sealift checksum -help`.
+
         Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, \
         3 the destination differs, 4 a warm pass is done and a final one must follow, 130 interrupted.
         """,
@@ -72,6 +76,7 @@ let operatorMigrateCommand = CommandSpec(
         CommonFlags.listedOnly,
         CommonFlags.readOnlySource,
         CommonFlags.stateFolder,
+        CommonFlags.keyFile, CommonFlags.signKey,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
         CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
     ])
@@ -136,6 +141,8 @@ struct OperatorMigrate {
             throw MigrationFailure(.configuration, "-source-in-use takes allow, not \"\(other)\".")
         }
         if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
+        options.signer = try CommonFlags.signer(flags)
+        options.manifestKey = try CommonFlags.manifestKey(flags)
         if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }
         return options
     }

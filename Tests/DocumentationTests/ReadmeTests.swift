@@ -32,6 +32,8 @@ import Testing
             let sandbox = try Sandbox()
             try sandbox.write("migrate.hcl", migrate.text)
             try sandbox.write("server.hcl", server)
+            try sandbox.run(
+                "umask 077; openssl genpkey -algorithm ed25519 -out key.pem; openssl rand -hex 32 > secret")
             return sandbox
         }
         // What looks at the result of a migration shares one, what changes something has a folder of its own.
