@@ -7,11 +7,11 @@ import Workers
 /// A pass over a destination that an earlier pass has filled: both sides are read in step, and only what is otherwise is written.
 /// What was the same was read back by that; what was written is read back one by one, or with everything if it is much.
 extension MigrationCopy {
-    /// The one destination that is brought up to date instead of filled: an earlier pass has filled it, or a run that was cut off
-    /// has filled a part.
+    /// The one destination that is brought up to date instead of filled: an earlier pass has filled it, or a run that
+    /// was cut off has filled a part.
     var changedTarget: Target? {
-        guard options.mode != .whole || isTakenUp && options.start == nil, targets.count == 1, let target = targets.first, target.replacesEntries,
-            target.store is any KeyValueStore
+        guard options.mode != .whole || isTakenUp && options.start == nil, targets.count == 1,
+            let target = targets.first, target.replacesEntries, target.store is any KeyValueStore
         else { return nil }
         return target
     }
