@@ -440,7 +440,7 @@ extension MigrationPhases {
 
     /// The journal of a source that is read over a network.
     private func openJournal(_ state: StateFolder, isSourceInUse: Bool) throws -> SourceJournal? {
-        guard source.isRemote else { return nil }
+        guard source.isRemote, options.keepsJournal else { return nil }
         return try SourceJournal(
             source, partitionCount: options.maximumParallel, job: job, in: state, options: options,
             isSourceInUse: isSourceInUse, logger: context.logger,

@@ -78,6 +78,8 @@ let operatorMigrateCommand = CommandSpec(
         CommonFlags.stateFolder,
         CommonFlags.keyFile, CommonFlags.signKey,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
+        // Benchmarks tell with it what the journal costs.
+        FlagSpec.boolean("no-journal", help: "Keep no journal: a run that is cut off reads everything anew.").hidden,
         CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
     ])
 
@@ -125,6 +127,7 @@ struct OperatorMigrate {
             start: try CommonFlags.start(flags), included: try CommonFlags.prefixes(flags, "include"),
             excluded: try CommonFlags.prefixes(flags, "exclude"))
         options.isForced = flags.boolean("force")
+        options.keepsJournal = !flags.boolean("no-journal")
         options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")
         options.allowsAnyData = flags.boolean("allow-any-data")
