@@ -35,7 +35,9 @@ final class MigrationPhases {
     private var areContinued: [Bool]
     /// Targets that are not filled, proven and in place yet.
     private var pending: [Int]
-    private var summary: MigrationSummary
+    private var summary: MigrationSummary { didSet { context.watcher?.show(summary) } }
+    /// Takes samples while the run goes on.
+    private var sampler: ProgressSampler?
 
     /// - Parameter targets: One at least; all are filled from one pass over the source.
     /// - Throws: If two of the stores are one, or no place for the run's state can be found.
@@ -99,6 +101,8 @@ final class MigrationPhases {
         let name = "\(source.kind) \(source.location) -> \(places)"
         let state = try StateFolder(path: statePath, fingerprint: job, job: name)
         defer { state.close() }
+        sampler = ProgressSampler(context.counters)
+        defer { sampler?.stop() }
         let findings: Preflight.Findings
         do {
             try findEarlierRun()
@@ -222,7 +226,7 @@ final class MigrationPhases {
             keep(journal, after: error)
             summary.sourceActivity = source.meter?.activity()
             do {
-                try RunReport(summary, version: context.version, failure: "\(error)").write(in: state)
+                try report(.failed("\(error)"), in: state)
             } catch {
                 // The run's own failure matters more and is about to be told.
                 context.logger.warn("the report could not be written", ["error": .string("\(error)")])
@@ -241,13 +245,12 @@ final class MigrationPhases {
             summary.destinations[index].activity = targets[index].store.meter?.activity()
         }
         summary.manifestPath = state.manifestPath
-        summary.reportPath = state.reportPath
         do {
-            try RunReport(summary, version: context.version, failure: nil).write(in: state)
+            try report(.succeeded, in: state)
         } catch {
             // The destination is proven and in place; a run that failed for its report would never end otherwise.
             context.logger.warn("the report could not be written", ["error": .string("\(error)")])
-            summary.reportPath = nil
+            (summary.reportPath, summary.pagePath) = (nil, nil)
             summary.remarks.append("The report could not be written (\(error)); the migration is done all the same.")
         }
         try tell(summary)
@@ -256,6 +259,16 @@ final class MigrationPhases {
 }
 
 extension MigrationPhases {
+    /// Writes the report of the run, in both of its forms.
+    private func report(_ result: RunReport.Result, in state: StateFolder) throws {
+        (summary.reportPath, summary.pagePath) = (state.reportPath, state.pagePath)
+        sampler?.stop()
+        (summary.samples, summary.phases) = context.counters.course
+        let report = RunReport(summary, version: context.version, result)
+        try report.write(in: state)
+        context.watcher?.end(report)
+    }
+
     /// The state folder's path, which must not touch a store of the run.
     private static func statePath(
         _ source: any StorageSource, _ destinations: [any StorageDestination], _ job: String,

@@ -14,7 +14,8 @@ package final class StateFolder: @unchecked Sendable {
 
     /// The manifest of what the source gave.
     package var manifestPath: String { "\(path)/manifest.txt" }
-    package var reportPath: String { "\(path)/report.json" }
+    package var reportPath: String { "\(path)/\(RunReport.name)" }
+    package var pagePath: String { "\(path)/\(RunReport.pageName)" }
 
     /// A line for each entry that the source's own listing cannot see.
     var unlistedPath: String { "\(path)/unlisted.txt" }

@@ -11,7 +11,8 @@ struct StateFolderContents {
 
     /// Files that runs replace or remove.
     private static let files = [
-        "manifest.txt", "report.json", "report.json.new", StateFolder.provenName, "\(StateFolder.provenName).new",
+        "manifest.txt", RunReport.name, "\(RunReport.name).new", RunReport.pageName, "\(RunReport.pageName).new",
+        StateFolder.provenName, "\(StateFolder.provenName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
     ]
 

@@ -77,6 +77,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
     for remark in summary.remarks { row("Remark", remark) }
     if let path = summary.manifestPath { row("Manifest", path) }
     if let path = summary.reportPath { row("Report", path) }
+    if let path = summary.pagePath { row("", path) }
     lines += ["", "  Entries by prefix:"]
     for tally in totals.prefixes.prefix(20) {
         let name = tally.prefix.isEmpty ? "(top level)" : tally.prefix.withUnsafeBytes { escapedKey($0) }
