@@ -32,8 +32,10 @@ extension ReportPage {
     static var mostDestinations: Int { 50 }
 
     private func store(_ name: StaticString, _ store: JSONText, into html: inout HTML) {
+        // At the very beginning of a run nothing is known of its stores.
+        guard let kind = store["kind"].string, !kind.isEmpty else { return }
         var value = HTML()
-        value.text(store["kind"].string ?? "?")
+        value.text(kind)
         value.raw(" <code>")
         value.text(store["location"].string ?? "?", limit: HTML.placeText)
         value.raw("</code>")

@@ -60,9 +60,9 @@ package struct ReportPage: Sendable {
             case .failed: "Failed"
             case .unclear: "Proves nothing"
             }
-        return "\(state): \(root["source"]["kind"].string ?? "?") to "
-            + root["destinations"].elements.compactMap { $0["kind"].string }.prefix(3).joined(separator: ", ")
-            + " · Sealift"
+        let destinations = root["destinations"].elements.compactMap { $0["kind"].string }.prefix(3)
+        guard let source = root["source"]["kind"].string, !destinations.isEmpty else { return "\(state) · Sealift" }
+        return "\(state): \(source) to \(destinations.joined(separator: ", ")) · Sealift"
     }
 
     /// The whole page, for a file.

@@ -89,7 +89,8 @@ enum ReportStyle {
           dl:not(.figures) > div { display: block; padding: .3rem 0; }
           .share { display: none; }
           th, td { padding-right: .5rem; font-size: .875rem; }
-          .phases th, .phases td { font-size: .8125rem; padding-right: .35rem; }
+          .phases th, .phases td { font-size: .8125rem; padding-right: .35rem; min-width: 0; overflow-wrap: normal; }
+          .phases .swatch { width: .5rem; height: .5rem; margin-right: .25rem; }
         }
         @media print {
           :root { color-scheme: light; --back: #fff; --card: #fff; --text: #000; --soft: #333; --line: #999;
@@ -101,7 +102,11 @@ enum ReportStyle {
           #connection { display: none; }
           svg, .swatch { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
           h2, h3 { break-after: avoid; }
-          tr, figure, .verdict, .figures > div, li { break-inside: avoid; }
+          tr, figure, pre, .counts, .phases, .verdict, .figures > div, li { break-inside: avoid; }
+          .figures { grid-template-columns: repeat(4, 1fr); }
+          .figures strong { font-size: 1.15rem; }
+          .charts { grid-template-columns: 1fr 1fr; }
+          section { padding: .75rem 0 1rem; }
           .verdict { border-width: 2px; }
           figure svg { height: 30mm; }
         }

@@ -74,5 +74,5 @@ package enum SavedReport {
 package struct ReportError: Error, Sendable, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

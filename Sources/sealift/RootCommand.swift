@@ -16,7 +16,7 @@ let rootCommand = CommandSpec(
         CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
-        checkCommand, checksumCommand, planCommand, inspectCommand, raftCommand, practiceTableCommand,
+        checkCommand, checksumCommand, planCommand, inspectCommand, reportCommand, raftCommand, practiceTableCommand,
         completionCommand, helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
@@ -31,6 +31,7 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "check": return Check(flags, console).run()
     case "checksum": return Checksum(flags, console).run()
     case "plan": return Plan(flags, console).run()
+    case "report": return ReportCommand(flags, console).run()
     case "inspect ls": return Inspect(flags, console).list()
     case "inspect du": return Inspect(flags, console).usage()
     case "inspect stat": return Inspect(flags, console).stat()
