@@ -72,6 +72,7 @@ final class MigrationPhases {
     ///
     /// - Returns: What a run would do.
     func rehearse() throws -> MigrationSummary {
+        context.watcher?.show(summary)
         areContinued = try markers.check()
         var findings = try lookAtAll()
         do throws(StorageError) {
@@ -101,6 +102,7 @@ final class MigrationPhases {
         let name = "\(source.kind) \(source.location) -> \(places)"
         let state = try StateFolder(path: statePath, fingerprint: job, job: name)
         defer { state.close() }
+        context.watcher?.show(summary)
         sampler = ProgressSampler(context.counters)
         defer { sampler?.stop() }
         let findings: Preflight.Findings

@@ -65,8 +65,7 @@ let operatorMigrateCommand = CommandSpec(
             help: "Folder for lock, manifest and report; by default beside a Raft destination, else below "
                 + "~/.local/state/sealift.", completion: .directory),
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
-        CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
-    ])
+    ] + LiveView.flags + [CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format])
 
 /// Runs `operator migrate`.
 struct OperatorMigrate {
@@ -129,9 +128,12 @@ struct OperatorMigrate {
             throw MigrationFailure(.failed, "\(error)")
         }
         let counters = ProgressCounters()
+        let live = isReset ? nil : try LiveView.start(flags, counters)
+        if let live { announce(live, isJSON) }
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
-            version: sealiftVersion, isWatched: !isJSON && console.screen.allowsLiveBlock)
+            version: sealiftVersion, isWatched: live != nil || !isJSON && console.screen.allowsLiveBlock,
+            watcher: live?.watcher)
         let run = MigrationRun(
             configuration: configuration, drivers: backendDrivers, options: options, context: context)
         if isReset {
@@ -141,6 +143,25 @@ struct OperatorMigrate {
         }
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
+        do throws(MigrationFailure) {
+            try perform(run, display, isJSON)
+            live?.finish(nil)
+        } catch {
+            display.finish(showingLast: false)
+            live?.finish(error.message)
+            throw error
+        }
+    }
+
+    private func announce(_ live: LiveView, _ isJSON: Bool) {
+        if isJSON {
+            EventWriter().emit("live_view", [("url", .string(live.url))])
+        } else {
+            console.printError("Live view: \(live.url)")
+        }
+    }
+
+    private func perform(_ run: MigrationRun, _ display: ProgressDisplay, _ isJSON: Bool) throws(MigrationFailure) {
         try run.run { summary in
             display.finish(showingLast: false)
             if isJSON {
