@@ -12,6 +12,13 @@ extension ReportPage {
         for destination in root["destinations"].elements.prefix(Self.mostDestinations) {
             store("Destination", destination, into: &html)
         }
+        if let prefix = progress?.snapshot.prefix, !prefix.isEmpty {
+            var value = HTML()
+            value.raw("<code>")
+            value.text(printableKey(prefix))
+            value.raw("</code>")
+            html.row("At", value)
+        }
         if let finished = root["finished"].string { html.row("Finished", finished) }
         if root["continued"].boolean == true { html.row("Continued", "an earlier run of this migration was cut off") }
         if let before = root["entries_read_before"].integer, before > 0 {
@@ -76,7 +83,6 @@ extension ReportPage {
         if snapshot.retries > 0 {
             html.figure("Retries", formatCount(snapshot.retries), "\(formatCount(snapshot.throttles)) throttled")
         }
-        if !snapshot.prefix.isEmpty { html.figure("At", printableKey(snapshot.prefix), "") }
     }
 }
 

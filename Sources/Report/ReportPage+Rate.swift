@@ -12,7 +12,7 @@ extension ReportPage {
         var html = HTML()
         let series = RateSeries(root["progress"]["samples"].elements)
         let entries = series.steps(.entries)
-        if !entries.isEmpty {
+        if entries.contains(where: { $0.rate > 0 }) {
             html.raw("<div class=\"charts\">\n")
             chart("rate-entries", "Entries a second", entries, series.length, into: &html) { formatCount($0) }
             chart("rate-bytes", "Bytes a second", series.steps(.bytes), series.length, into: &html) { formatBytes($0) }
