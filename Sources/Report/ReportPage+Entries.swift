@@ -64,7 +64,8 @@ extension ReportPage {
         let counts = terms["terms"].elements
         guard !counts.isEmpty else { return }
         html.raw("<p>Entries by the term of the key that encrypted them, as it stands in clear before each value. ")
-        html.raw("Nothing was decrypted.</p>\n<table class=\"counts\"><thead><tr><th scope=\"col\">Key term</th>")
+        html.raw("Nothing was decrypted. <code>core/keyring</code> always has term 1.</p>\n")
+        html.raw("<table class=\"counts\"><thead><tr><th scope=\"col\">Key term</th>")
         html.raw("<th scope=\"col\" class=\"number\">Entries</th></tr></thead><tbody>\n")
         func row(_ heading: String, _ count: Int) {
             html.raw("<tr><th scope=\"row\">")

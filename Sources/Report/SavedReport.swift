@@ -3,14 +3,15 @@ import Telemetry
 
 /// A report that was saved, read from its JSON.
 package enum SavedReport {
-    /// A report of a run has far less: 600 samples, 1,000 prefixes, 1,000 lost entries, each with a key.
-    package static let mostBytes = 64 << 20
+    /// A report of a run has far less: 600 samples, 1,000 prefixes, 1,000 lost entries, each with a key. A parsed value takes
+    /// 32 bytes, and a text of nothing but values has half as many as bytes.
+    package static let mostBytes = 16 << 20
     /// Values in a text; more is no report.
     private static let mostValues = 1_000_000
 
     /// - Throws: ``ReportError`` if it is no report.
     package static func read(_ bytes: [UInt8]) throws(ReportError) -> ReportDocument {
-        guard bytes.count <= mostBytes else { throw ReportError("it is larger than any report (64 MiB)") }
+        guard bytes.count <= mostBytes else { throw ReportError("it is larger than any report (16 MiB)") }
         guard var root = try parsed(bytes) else { throw ReportError("it has more values than any report") }
         if root["sealift"].string == nil, root["event"].string == "result" { root = ofEvent(root) }
         guard root["result"].string != nil, root["source"]["kind"].string != nil, !root["destinations"].elements.isEmpty

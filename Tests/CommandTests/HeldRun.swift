@@ -12,17 +12,21 @@ final class HeldRun {
     let server: PracticeServer
 
     /// - Parameters:
-    ///   - entries: Of a KiB each.
+    ///   - items: What the source has.
     ///   - milliseconds: How long the service takes for each answer.
-    init(_ flags: [String] = [], address: String = "127.0.0.1:0", entries: Int = 10, milliseconds: Int = 0) throws {
+    init(
+        _ flags: [String] = [], address: String = "127.0.0.1:0", items: TableItems = .many(10, seed: 5),
+        milliseconds: Int = 0
+    ) throws {
         let sandbox = try Sandbox()
-        let items = try sandbox.write("items.jsonl", TableItems.many(entries, seed: 5).text)
-        server = try PracticeServer(sandbox, ["-import", items, "-fault", "slow=1,slow-ms=\(milliseconds)"])
-        let file = try sandbox.configuration(server.store(), .raft("\(sandbox.path)/raft"))
+        let file = try sandbox.write("items.jsonl", items.text)
+        server = try PracticeServer(sandbox, ["-import", file, "-fault", "slow=1,slow-ms=\(milliseconds)"])
+        let configuration = try sandbox.configuration(server.store(), .raft("\(sandbox.path)/raft"))
         let state = "\(sandbox.path)/state"
         try server.halt()
         let started = try sandbox.start(
-            ["operator", "migrate", "-config", file, "-state-dir", state, "-max-parallel=1", "-ui", address] + flags)
+            ["operator", "migrate", "-config", configuration, "-state-dir", state, "-max-parallel=1", "-ui", address]
+                + flags)
         var found: String?
         try waitUntil("the live view is there") {
             found = try text(of: started.errors).firstMatch(of: /Live view: (http:\S+\/)\n/).map { String($0.output.1) }

@@ -5,7 +5,7 @@ import Testing
 /// The page that is served while a run goes on.
 @Suite struct LiveViewTests {
     @Test func aBrowserSeesTheRunToItsVerdict() throws {
-        let run = try HeldRun(entries: 4000, milliseconds: 300)
+        let run = try HeldRun(items: .many(4000, seed: 5), milliseconds: 300)
         let shown = "\(run.sandbox.path)/shown"
         run.sandbox.environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
         let browser = try run.sandbox.startShell(
@@ -42,6 +42,31 @@ import Testing
         #expect(seen.output.contains("<h1>Running") || seen.output.contains("h1>Running"))
         #expect(seen.output.contains("h1>Failed") && seen.output.contains("Interrupted."))
         #expect(seen.output.hasSuffix("event: end\ndata: {}\n\n"))
+    }
+
+    @Test func aRehearsalSaysWhatItIs() throws {
+        let run = try HeldRun(["-dry-run"])
+        let events = try run.sandbox.startShell("exec curl -sN --max-time 100 '\(run.url)events'")
+        try waitUntil("the first events") { try text(of: events.output).contains("event: heading") }
+        run.release()
+        #expect(try run.started.outcome().code == 0)
+        let seen = try events.outcome().output
+        #expect(seen.contains("h1>Dry run: the migration would go through") && seen.contains("Nothing was written."))
+        #expect(!exists(run.state) && !exists("\(run.sandbox.path)/raft"))
+    }
+
+    /// What ends a run before it has a state folder is only shown here.
+    @Test func aRunThatIsRefusedSaysWhy() throws {
+        var items = TableItems()
+        items.add("a/store/of/something-else")
+        let run = try HeldRun(items: items)
+        let events = try run.sandbox.startShell("exec curl -sN --max-time 100 '\(run.url)events'")
+        try waitUntil("the first events") { try text(of: events.output).contains("event: heading") }
+        run.release()
+        let outcome = try run.started.outcome()
+        #expect(outcome.code == 2, "\(outcome.errors)")
+        let seen = try events.outcome().output
+        #expect(seen.contains("h1>Failed") && seen.contains("-allow-any-data"), "\(seen.suffix(2000))")
     }
 
     @Test func itCanOnlyBeReadAndOnlyUnderTheMachinesOwnNames() throws {
