@@ -54,3 +54,30 @@ int cs_is_mount_root(const char *path) {
 void cs_release_freed_memory(void) { malloc_trim(0); }
 
 void cs_share_one_heap(void) { mallopt(M_ARENA_MAX, 1); }
+
+/// Where an identity stands, or the empty slot where it would.
+static uint64_t *known_slot(uint64_t *slots, uint64_t mask, uint64_t identity) {
+  for (uint64_t place = (identity >> 1) & mask;; place = (place + 1) & mask) {
+    uint64_t found = __atomic_load_n(&slots[place], __ATOMIC_RELAXED) & ~1ull;
+    if (found == 0 || found == identity) return &slots[place];
+  }
+}
+
+int cs_known_add(uint64_t *slots, uint64_t mask, uint64_t identity) {
+  uint64_t *slot = known_slot(slots, mask, identity);
+  if (*slot != 0) return 0;
+  *slot = identity;
+  return 1;
+}
+
+int cs_known_mark(uint64_t *slots, uint64_t mask, uint64_t identity) {
+  uint64_t *slot = known_slot(slots, mask, identity);
+  if (__atomic_load_n(slot, __ATOMIC_RELAXED) == 0) return 0;
+  __atomic_fetch_or(slot, 1, __ATOMIC_RELAXED);
+  return 1;
+}
+
+int cs_known_state(uint64_t *slots, uint64_t mask, uint64_t identity) {
+  uint64_t value = __atomic_load_n(known_slot(slots, mask, identity), __ATOMIC_RELAXED);
+  return value == 0 ? 0 : value & 1 ? 2 : 1;
+}

@@ -63,7 +63,7 @@ package struct Comparison {
     ///
     /// - Parameters:
     ///   - verdict: Asked to amend a verdict other than ``Verdict/same``, for keys known to be unreadable.
-    ///   - report: Told of every key, in key order.
+    ///   - report: Told of every key by its name, in key order.
     package func run(
         amend: (Verdict, UnsafeRawBufferPointer) -> Verdict = { verdict, _ in verdict },
         report: (Verdict, UnsafeRawBufferPointer) throws -> Void = { _, _ in }
@@ -79,10 +79,10 @@ package struct Comparison {
                 : order > 0
                     ? .extra
                     : compareBytes(left.digest, right.digest) == 0 ? .same : .different
-            let key = order > 0 ? right.key : left.key
-            if verdict != .same { verdict = amend(verdict, key) }
+            let name = order >= 0 ? right.name : left.name
+            if verdict != .same { verdict = amend(verdict, name) }
             counts.count(verdict)
-            try report(verdict, key)
+            try report(verdict, name)
             if order <= 0 { try left.advance() }
             if order >= 0 { try right.advance() }
         }
@@ -103,6 +103,9 @@ package struct Comparison {
         }
 
         var isAtEnd: Bool { page == nil }
+
+        /// What the entry at hand is called in reports.
+        var name: UnsafeRawBufferPointer { page?.name(index) ?? key }
 
         mutating func advance() throws {
             index += 1

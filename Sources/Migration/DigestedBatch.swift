@@ -137,13 +137,6 @@ extension DigestedBatch {
         let key = key(count - 1)
         return key.lastIndex(of: UInt8(ascii: "/")).map { Array(key[...$0]) } ?? []
     }
-
-    /// The digest of entry `index`, lower-case hexadecimal.
-    package func hexadecimalDigest(_ index: Int) -> String {
-        var text: [UInt8] = []
-        appendHexadecimal(digest(index), to: &text)
-        return String(decoding: text, as: UTF8.self)
-    }
 }
 
 /// Stamps entries with the SHA-256 of their values.

@@ -26,6 +26,8 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         package var unlisted = ListingWalk.Treatment.keep
         /// Where the store was read into already, if it was.
         package var journal: EntryJournal?
+        /// What of the journal the pass that filled it has met.
+        var known: KnownEntries?
 
         package init() {}
     }
@@ -106,7 +108,9 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         of store: any StorageSource, in journal: EntryJournal, _ request: ScanRequest, _ options: Options,
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
-        try JournaledEntries(journal: journal, store: store, filter: options.filter, unlisted: options.unlisted).read(
+        try JournaledEntries(
+            journal: journal, store: store, filter: options.filter, unlisted: options.unlisted, known: options.known
+        ).read(
             pool: request.pool, isCancelled: request.isCancelled, note: request.note, deliver)
     }
 

@@ -33,6 +33,10 @@ package final class EntryFilter: Sendable {
             let key = batch.key(index)
             // The marker is the run's own and nothing to report, and what has another prefix was not asked for.
             if key.elementsEqual(StorageKey.migrationMarker.bytes) { return true }
+            if !scope.isSelected(key) {
+                reasons.append(Self.unselected)
+                return true
+            }
             if scope.prefix != nil, !scope.contains(key) { return true }
             guard let reason = reason(for: key) else { return false }
             reasons.append(reason)
@@ -51,6 +55,9 @@ package final class EntryFilter: Sendable {
         let first = StorageKey.activeNodeLock.bytes.withUnsafeBytes { compareBytes(batch.key(batch.count - 1), $0) }
         return last <= 0 && first >= 0
     }
+
+    /// What was left out because of its name.
+    package static let unselected = "not selected (-include, -exclude)"
 
     private func reason(for key: UnsafeRawBufferPointer) -> String? {
         if key.elementsEqual(StorageKey.activeNodeLock.bytes) { return "lock of the active node (core/lock)" }

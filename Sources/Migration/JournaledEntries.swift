@@ -7,6 +7,8 @@ struct JournaledEntries {
     let store: any StorageSource
     let filter: EntryFilter
     let unlisted: ListingWalk.Treatment
+    /// What the pass that filled the journal has met of what was there before; `nil` if nothing was.
+    var known: KnownEntries?
 
     /// Gives them once more.
     ///
@@ -19,7 +21,10 @@ struct JournaledEntries {
         _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
         var walk = store.traits.keepsDirectoryMarkers ? ListingWalk(unlisted, start: filter.scope.start) : nil
+        let hasher = try known.map { _ throws(StorageError) in try KnownEntries.Hasher() }
+        known?.restart()
         try journal.merge(pool: pool, isCancelled: isCancelled) { batch throws(StorageError) in
+            if let known, let hasher { try known.dropUnmet(batch, hasher) }
             walk?.apply(to: batch) { reason, key in note(ScanNote(reason, at: escapedKey(key))) }
             filter.apply(to: batch, isOrdered: true)
             return try deliver(batch)

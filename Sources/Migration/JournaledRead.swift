@@ -10,6 +10,8 @@ struct JournaledRead {
     let request: ScanRequest
     /// Threads that read.
     let readers: Int
+    /// What the journal holds of earlier passes, and need not take again; `nil` if this is the first.
+    var known: KnownEntries?
 
     /// Reads what is not read yet. What was read is in the journal, and durable if the journal is, on return.
     ///
@@ -21,7 +23,7 @@ struct JournaledRead {
         let isCancelled = request.isCancelled
         request.isCancelled = { hasFailed.load(ordering: .relaxed) || isCancelled() }
         let shared = request
-        let (store, journal, partitions) = (store, journal, journal.partitions)
+        let (store, journal, partitions, known) = (store, journal, journal.partitions, known)
         do {
             try withWorkers(
                 min(max(readers, 1), partitions.count), onError: { _ in hasFailed.store(true, ordering: .relaxed) }
@@ -29,7 +31,7 @@ struct JournaledRead {
                 while true {
                     let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
                     guard index < partitions.count else { return }
-                    try Self.read(partitions[index], index, store, shared, into: journal, tell)
+                    try Self.read(partitions[index], index, store, shared, into: journal, known, tell)
                 }
             }
         } catch {
@@ -42,7 +44,7 @@ struct JournaledRead {
 
     private static func read(
         _ partition: StoragePartition, _ index: Int, _ store: any StorageSource, _ request: ScanRequest,
-        into journal: EntryJournal, _ tell: (EntryBatch) -> Void
+        into journal: EntryJournal, _ known: KnownEntries?, _ tell: (EntryBatch) -> Void
     ) throws {
         var part = request
         part.partition = partition
@@ -51,9 +53,14 @@ struct JournaledRead {
         case .at(let cursor): part.cursor = cursor
         case .notStarted: break
         }
+        let hasher = try known.map { _ throws(StorageError) in try KnownEntries.Hasher() }
         try store.scan(part) { batch throws(StorageError) in
             if part.isCancelled() { throw StorageError.cancelled }
             tell(batch)
+            if let known, let hasher {
+                guard !batch.hasFailedStamp else { throw DigestedBatch.failedStamp }
+                try known.sift(batch, hasher)
+            }
             try journal.append(batch, partition: index, pool: part.pool)
             return true
         }

@@ -1,22 +1,39 @@
 package import Storage
 
 /// Which keys a run is about: those from a key on, those that begin with a prefix, or all.
-package struct KeyScope: Sendable {
+package struct KeyScope: Sendable, Equatable {
     /// First key wanted, bytewise.
     package let start: StorageKey?
     package let prefix: StorageKey?
+    /// Prefixes of what is wanted; all keys if there are none.
+    package let included: [StorageKey]
+    /// Prefixes of what is not wanted, whatever else says so.
+    package let excluded: [StorageKey]
 
-    package init(start: StorageKey? = nil, prefix: StorageKey? = nil) {
+    package init(
+        start: StorageKey? = nil, prefix: StorageKey? = nil, included: [StorageKey] = [], excluded: [StorageKey] = []
+    ) {
         self.start = start
         self.prefix = prefix
+        self.included = included
+        self.excluded = excluded
     }
 
-    package var isWhole: Bool { start == nil && prefix == nil }
+    package var isWhole: Bool { start == nil && !isSelection && prefix == nil }
 
-    /// The range that holds everything wanted, and nothing else.
+    /// Whether entries are left out by their names.
+    package var isSelection: Bool { !included.isEmpty || !excluded.isEmpty }
+
+    /// What is wanted, without what is left out by name.
+    package var withoutSelection: KeyScope { KeyScope(start: start, prefix: prefix) }
+
+    /// The range that holds everything wanted.
     var range: StoragePartition {
-        let lower = [start, prefix].compactMap { $0 }.max()
-        return StoragePartition(from: lower, to: prefix.flatMap(Self.behind))
+        let first = included.min()
+        let last = included.map(Self.behind)
+        let upper = last.contains(nil) ? nil : last.compactMap { $0 }.max()
+        let lower = [start, prefix, first].compactMap { $0 }.max()
+        return StoragePartition(from: lower, to: [prefix.flatMap(Self.behind), upper].compactMap { $0 }.min())
     }
 
     /// The first key behind all that begin with a prefix; `nil` if there is none.
@@ -29,12 +46,47 @@ package struct KeyScope: Sendable {
 
     func contains(_ key: UnsafeRawBufferPointer) -> Bool {
         if let start, start.bytes.withUnsafeBytes({ compareBytes(key, $0) }) < 0 { return false }
-        guard let prefix else { return true }
-        return prefix.bytes.withUnsafeBytes { prefix in
+        if let prefix, !Self.begins(key, prefix) { return false }
+        return isSelected(key)
+    }
+
+    /// Whether what is left out by name has the key not.
+    func isSelected(_ key: UnsafeRawBufferPointer) -> Bool {
+        if !included.isEmpty, !included.contains(where: { Self.begins(key, $0) }) { return false }
+        return !excluded.contains { Self.begins(key, $0) }
+    }
+
+    private static func begins(_ key: UnsafeRawBufferPointer, _ prefix: StorageKey) -> Bool {
+        prefix.bytes.withUnsafeBytes { prefix in
             key.count >= prefix.count
                 && compareBytes(UnsafeRawBufferPointer(rebasing: key[..<prefix.count]), prefix) == 0
         }
     }
 
     func contains(_ key: StorageKey) -> Bool { key.bytes.withUnsafeBytes { contains($0) } }
+}
+
+extension KeyScope {
+    /// Where a server keeps what it cannot start without, or would start without any of its secrets: seal, keyring, mount tables.
+    package static let essential = StorageKey("core/")
+    /// Where a server keeps its leases.
+    package static let leases = StorageKey("sys/expire/")
+
+    /// What is left out of what a server cannot start without: the prefixes that say so.
+    package var missingEssentials: [StorageKey] {
+        let essential = Self.essential.bytes
+        var missing = excluded.filter { $0.bytes.starts(with: essential) || essential.starts(with: $0.bytes) }
+        if !included.isEmpty, !included.contains(where: { essential.starts(with: $0.bytes) }) {
+            missing.append(Self.essential)
+        }
+        return missing
+    }
+
+    /// Whether a server on the copy would not know its leases.
+    package var leavesOutLeases: Bool {
+        let leases = Self.leases.bytes
+        return excluded.contains { leases.starts(with: $0.bytes) }
+            || !included.isEmpty
+                && !included.contains { leases.starts(with: $0.bytes) || $0.bytes.starts(with: leases) }
+    }
 }

@@ -16,6 +16,8 @@ package enum Manifest {
         package var bytes: Int
         package var keyspaceDigest: String
         package var version: String
+        /// Of a keyed manifest, by which its secret is known.
+        package var keyCheck: String?
 
         package init(
             sourceKind: String, time: String, entries: Int, bytes: Int, keyspaceDigest: String, version: String
@@ -31,10 +33,11 @@ package enum Manifest {
         /// The lines, each padded to a fixed width: the counts are known only when the entries are written, and then
         /// overwrite what was there.
         package var text: [UInt8] {
-            let lines = [
-                "sealift manifest 1", "source: \(sourceKind)", "time: \(time)", "entries: \(entries)",
-                "bytes: \(bytes)", "keyspace digest: \(keyspaceDigest)", "sealift: \(version)",
-            ]
+            let lines =
+                (keyCheck.map(KeyedManifest.header) ?? ["sealift manifest 1"]) + [
+                    "source: \(sourceKind)", "time: \(time)", "entries: \(entries)",
+                    "bytes: \(bytes)", "keyspace digest: \(keyspaceDigest)", "sealift: \(version)",
+                ]
             return lines.flatMap { line in
                 let shown = Array("# \(line)".utf8.prefix(Self.width))
                 return shown + [UInt8](repeating: UInt8(ascii: " "), count: Self.width - shown.count)

@@ -62,6 +62,17 @@ package final class ManifestReader: DigestSource {
 
     private static let linesOfPage = 65_536
 
+    /// The lines that begin with `#` before any other, of which at most the first few thousand bytes are looked at. Nothing
+    /// is passed over.
+    func header() throws -> [String] {
+        while buffer.count - start < Self.headerBytes, !atEnd { try fill() }
+        let head = buffer[start...].prefix(Self.headerBytes)
+        return head.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .prefix { $0.first == UInt8(ascii: "#") }.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private static let headerBytes = 4096
+
     /// Passes over the next lines if they are exactly these bytes.
     ///
     /// - Returns: Whether they were; if not, nothing was passed over.

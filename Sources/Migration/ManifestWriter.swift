@@ -15,11 +15,12 @@ package final class ManifestWriter: @unchecked Sendable {
     private var buffer: [UInt8] = []
     private var isOpen = true
 
-    /// Creates the file, mode 0600, replacing an older one.
+    /// Creates the file, mode 0600, replacing an older one and its signature.
     package init(path: String, header: Manifest.Header) throws {
         self.path = path
         self.header = header
         self.hasher = try SHA256Hasher()
+        try EvidenceSigner.removeSignature(of: path)
         unlink(path)
         descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw StorageError.system("create", path, errno: errno) }

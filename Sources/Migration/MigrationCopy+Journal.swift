@@ -28,7 +28,7 @@ extension MigrationCopy {
         request.pool = pool
         let reading = JournaledRead(
             store: source, journal: journal.journal, request: request,
-            readers: min(readerCount, Self.maximumRemoteReaders))
+            readers: min(readerCount, Self.maximumRemoteReaders), known: journal.known)
         do {
             try reading.run { batch in
                 counters.add(entries: batch.count, bytes: batch.byteCount)
@@ -67,8 +67,8 @@ extension MigrationCopy {
         var offenders = destinations.map { Offenders(rules: $0.rules) }
         var rivals = destinations.map { RivalCheck(source: source, rules: $0.rules) }
         let entries = JournaledEntries(
-            journal: journal.journal, store: source, filter: EntryFilter(start: options.start),
-            unlisted: options.listedOnly ? .leaveOut : .keep)
+            journal: journal.journal, store: source, filter: EntryFilter(scope: options.scope),
+            unlisted: options.listedOnly ? .leaveOut : .keep, known: journal.known)
         try entries.read(
             pool: pool, isCancelled: { [context] in context.cancellation.isCancelled }, note: { _ in }
         ) { batch throws(StorageError) in

@@ -23,6 +23,8 @@ struct MigrationCopy {
     let state: StateFolder
     /// Where a source that is read over a network is read into first.
     let journal: SourceJournal?
+    /// Whether an earlier run of the job has written to the destination and was cut off.
+    let isTakenUp: Bool
     /// Throws if somebody may have written to the source meanwhile.
     let checkSource: () throws -> Void
 
@@ -33,10 +35,17 @@ struct MigrationCopy {
         let clock = ContinuousClock()
         let begin = clock.now
         let pool = BatchPool.digesting(keepsValues: true)
-        let notes = ScanNotes(namesIn: state.unlistedPath, lostIn: state.lostPath, start: options.start)
+        let notes = ScanNotes(namesIn: state.unlistedPath, lostIn: state.lostPath, scope: options.scope)
+        defer { summary.seconds = (clock.now - begin) / .seconds(1) }
         if let journal {
             try read(into: journal, pool, notes, &summary)
             try refuseOffenders(in: journal, pool)
+        }
+        if let target = changedTarget { return try bringUpToDate(target, pool, notes, &summary) }
+        if options.mode == .warm, !targets.allSatisfy({ $0.store is any KeyValueStore }) {
+            let manifest = try copy(into: [], pool, notes, &summary)
+            try manifest.sync()
+            return
         }
         var loaders: [any BulkLoader] = []
         var published = 0
@@ -55,22 +64,28 @@ struct MigrationCopy {
         for (target, counts) in zip(targets, comparisons) where !counts.isAllSame {
             throw differences(counts, at: target.store)
         }
-        try checkCancelled()
-        try checkSource()
-        context.counters.enter(.finishing)
-        try state.write(StateFolder.provenName, Array("\(summary.keyspaceDigest)\n".utf8))
+        try release(&summary)
         for loader in loaders {
             try loader.publish()
             published += 1
         }
-        summary.seconds = (clock.now - begin) / .seconds(1)
+    }
+
+    /// The last look at the source before what was proven is put in place, which a run that is killed from here on need not do
+    /// again. A warm pass proves nothing for good.
+    func release(_ summary: inout MigrationSummary) throws {
+        try checkCancelled()
+        try checkSource()
+        context.counters.enter(.finishing)
+        guard options.mode != .warm else { return }
+        try state.write(StateFolder.provenName, Array("\(summary.keyspaceDigest)\n".utf8))
     }
 
     /// Has every copy that a destination keeps on machines of its own prove itself; where all have the source's digest, they hold
     /// its entries, and nothing is read back.
     ///
     /// - Returns: What of each destination needs no comparison any more; `nil` for those that do.
-    private func proveCopies(
+    func proveCopies(
         _ loaders: [any BulkLoader], _ summary: inout MigrationSummary
     ) throws -> [ComparisonCounts?] {
         let cancellation = context.cancellation
@@ -97,17 +112,19 @@ struct MigrationCopy {
         return proven
     }
 
-    private func checkCancelled() throws {
+    func checkCancelled() throws {
         if context.cancellation.isCancelled { throw StorageError.cancelled }
     }
 
+    /// - Parameter notes: Of the source; `nil` for a destination, of which everything counts but what stands before `-start`.
     func scanOptions(notes: ScanNotes?) -> DigestedScan.Options {
         var options = DigestedScan.Options()
         let cancellation = context.cancellation
         options.request.readers = readerCount
         options.request.isCancelled = { cancellation.isCancelled }
         if let notes { options.request.note = { notes.add($0) } }
-        options.filter = EntryFilter(start: self.options.start)
+        let scope = self.options.scope
+        options.filter = EntryFilter(scope: notes == nil ? scope.withoutSelection : scope)
         options.spillFolder = state.path
         options.unlisted = self.options.listedOnly ? .leaveOut : .keep
         return options
@@ -116,18 +133,15 @@ struct MigrationCopy {
     /// Threads that may read at once, as many as the user allows: a cold disk gives three to five times more to many.
     var readerCount: Int { max(1, min(options.maximumParallel, ScanRequest.mostReaders)) }
 
-    private func copy(
+    func copy(
         into loaders: [any BulkLoader], _ pool: BatchPool, _ notes: ScanNotes, _ summary: inout MigrationSummary
     ) throws -> ManifestWriter {
         var scanOptions = scanOptions(notes: notes)
         scanOptions.writesManifestLines = true
         scanOptions.pool = pool
         scanOptions.journal = journal?.journal
-        let manifest = try ManifestWriter(
-            path: state.manifestPath,
-            header: Manifest.Header(
-                sourceKind: source.kind, time: WallTime.now().microseconds, entries: 0, bytes: 0,
-                keyspaceDigest: "not finished", version: context.version))
+        scanOptions.known = journal?.known
+        let manifest = try newManifest()
         if let journal = journal?.journal {
             context.counters.restart(
                 .copying, expectedEntries: journal.entryCount, expectedBytes: journal.byteCount)
@@ -165,7 +179,28 @@ struct MigrationCopy {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
-        summary.leftOut = scanOptions.filter.leftOut
+        try conclude(scanOptions.filter, notes, offenders, manifest, &summary)
+        return manifest
+    }
+
+    func newManifest() throws -> ManifestWriter {
+        // It would be that of an older manifest.
+        try EvidenceSigner.removeSignature(of: state.keyedManifestPath)
+        state.remove(StateFolder.keyedManifestName)
+        return try ManifestWriter(
+            path: state.manifestPath,
+            header: Manifest.Header(
+                sourceKind: source.kind, time: WallTime.now().microseconds, entries: 0, bytes: 0,
+                keyspaceDigest: "not finished", version: context.version))
+    }
+
+    /// Notes what was found in the source, refuses what cannot be copied, and ends the manifest, when all was read.
+    func conclude(
+        _ filter: EntryFilter, _ notes: ScanNotes, _ offenders: [Offenders], _ manifest: ManifestWriter,
+        _ summary: inout MigrationSummary
+    ) throws {
+        if let journal, let known = journal.known { try known.check(SourceJournal.path(in: state)) }
+        summary.leftOut = filter.leftOut
         summary.notes = notes.counts
         summary.noteExamples = notes.examples
         summary.unlistedPath = try notes.finish()
@@ -173,14 +208,17 @@ struct MigrationCopy {
         summary.lostPath = try notes.finishLost()
         let lost = options.lostProblem(notes.lost, source, listedIn: summary.lostPath)
         try Offenders.refuse(zip(offenders, targets.map(\.store)), and: lost, listIn: state)
+        if summary.totals.entries == 0, options.scope.isSelection {
+            throw MigrationFailure.migrating(
+                "none of the source's entries is selected by -include and -exclude. Nothing was migrated.")
+        }
         if summary.totals.entries == 0, options.start == nil {
             throw MigrationFailure.migrating(Preflight.emptySource(source))
         }
         summary.keyspaceDigest = try manifest.finish(summary.totals).hexadecimal
-        return manifest
     }
 
-    private func tell(_ batch: DigestedBatch) {
+    func tell(_ batch: DigestedBatch) {
         context.counters.add(entries: batch.count, bytes: batch.entries.byteCount)
         context.counters.setPrefix(batch.lastFolder)
         guard context.logger.isEnabled(.debug) else { return }
@@ -191,7 +229,7 @@ struct MigrationCopy {
 
     /// The disk is waited for on a thread of its own: neither needs the other, and both must be done before anything is
     /// put in place.
-    private func compareWhileSyncing(
+    func compareWhileSyncing(
         _ loaders: [any BulkLoader], _ manifest: ManifestWriter, _ summary: inout MigrationSummary
     ) throws -> [ComparisonCounts] {
         let outcome = Monitor<StorageError?>(nil)
@@ -216,7 +254,7 @@ struct MigrationCopy {
     }
 
     /// Reads the destination back from where it was written.
-    private func compare(
+    func compare(
         _ loader: any BulkLoader, _ destination: any StorageDestination, _ totals: KeyspaceTotals
     ) throws -> ComparisonCounts {
         context.counters.restart(.comparing, expectedEntries: totals.entries, expectedBytes: totals.bytes)
@@ -237,7 +275,7 @@ struct MigrationCopy {
         }
     }
 
-    private func differences(
+    func differences(
         _ counts: ComparisonCounts, at destination: any StorageDestination
     ) -> MigrationFailure {
         let place = targets.count > 1 ? " (\(destination.kind) \(destination.location))" : ""

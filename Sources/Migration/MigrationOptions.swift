@@ -4,8 +4,20 @@ package import Workers
 
 /// What the user asked of a migration besides its configuration file.
 package struct MigrationOptions: Sendable {
-    /// Copy only keys that are bytewise at least this.
-    package var start: StorageKey?
+    /// Whether this is all of the migration, or one pass of several.
+    package var mode = MigrationMode.whole
+    /// Copy only these keys.
+    package var scope = KeyScope()
+    /// Copy only keys that are bytewise at least this; then the destination may hold others.
+    package var start: StorageKey? { scope.start }
+    /// For a repair, the only differences that are to be put right; `nil` for all.
+    package var reported: ReportedDifferences?
+    /// For a repair, whether entries that only the destination has are removed.
+    package var removesExtra = false
+    /// For a rollback, what is taken back.
+    package var rollback: MigrationToRollBack?
+    /// Leave out even what a server cannot start without.
+    package var isForced = false
     /// Threads that may read at once.
     package var maximumParallel = 10
     /// Look at everything, write nothing.
@@ -31,8 +43,23 @@ package struct MigrationOptions: Sendable {
     package var stateFolder: String?
     /// Owner of what is created.
     package var owner: FileOwner?
+    /// Signs manifest and report.
+    package var signer: EvidenceSigner?
+    /// The secret of a keyed manifest to be written beside the other.
+    package var manifestKey: ManifestKey?
 
     package init() {}
+
+    /// With what a warm pass implies: the source stays as it is, and a server may be at work on it.
+    var ofTheirMode: MigrationOptions {
+        guard mode == .warm else { return self }
+        var options = self
+        options.hasReadOnlySource = true
+        options.allowsSourceInUse = true
+        // A server at work leaves empty files for a moment; they are named, and the final pass judges.
+        options.allowsLostEntries = true
+        return options
+    }
 }
 
 /// What a run works with besides its options: how it tells what it does, and how it is told to stop.
@@ -70,10 +97,17 @@ package struct MigrationSummary: Sendable {
     /// What became of each destination; one at least.
     package var destinations: [DestinationOutcome] = []
     package var isDryRun = false
-    /// The first key wanted, if not all were: what was copied is a part then.
-    package var start: StorageKey?
+    package var mode = MigrationMode.whole
+    /// The keys wanted; if not all were, what was copied is a part.
+    package var scope = KeyScope()
     /// Whether an earlier run that was cut off was taken up again.
     package var isContinuation = false
+    /// Whether the migration was done before, so that nothing was copied and both sides were compared once more.
+    package var isRepeat = false
+    /// What a repair has put right; `nil` for anything else.
+    package var repaired: EntryChanges?
+    /// How this pass stands to those before it; `nil` for a migration in one pass.
+    package var pass: PassOutcome?
     /// Entries that an earlier run had read and this one did not read again.
     package var entriesReadBefore = 0
     package var totals = KeyspaceTotals()
@@ -99,6 +133,8 @@ package struct MigrationSummary: Sendable {
     package var remarks: [String] = []
     /// How the source is sealed, if it says so in clear.
     package var seal: SealDescription?
+    /// The file that the stores came from; `nil` if they did not come from one.
+    package var configurationPath: String?
     package var manifestPath: String?
     package var reportPath: String?
     /// The report as a page.
@@ -106,6 +142,13 @@ package struct MigrationSummary: Sendable {
     /// How the run went over time, and what each phase has done.
     package var samples: [ProgressHistory.Sample] = []
     package var phases: [ProgressHistory.PhaseSum] = []
+    package var keyedManifestPath: String?
+    /// Where the signatures of those stand, if they are signed.
+    package var keyedManifestSignaturePath: String?
+    package var manifestSignaturePath: String?
+    package var reportSignaturePath: String?
+    /// The commands that verify them.
+    package var verification: [String] = []
 
     package init() {}
 }
@@ -128,6 +171,9 @@ package struct DestinationOutcome: Sendable {
 }
 
 extension MigrationSummary {
+    /// Whether nothing is left to do: a warm pass is never the end.
+    package var isFinal: Bool { mode != .warm && !isDryRun }
+
     /// Whether every destination was compared and holds exactly what the source gave.
     package var isProven: Bool { !destinations.isEmpty && destinations.allSatisfy(\.comparison.isAllSame) }
 

@@ -2,6 +2,7 @@ import Files
 import Glibc
 import Storage
 import Telemetry
+import Workers
 
 /// A migration from one open store to others, phase by phase. Each phase ends in a state from which the same command goes on,
 /// whatever kills it:
@@ -24,7 +25,7 @@ final class MigrationPhases {
 
     private let source: any StorageSource
     private let targets: [Target]
-    private let options: MigrationOptions
+    private var options: MigrationOptions
     private let context: RunContext
     private let preflights: [Preflight]
     private let markers: MarkerKeeper
@@ -33,9 +34,11 @@ final class MigrationPhases {
     private let statePath: String
     /// For each target, whether an earlier run of this job was cut off while it filled it.
     private var areContinued: [Bool]
+    /// Whether a destination carried this job's marker when the run began.
+    private var wasMarked = false
     /// Targets that are not filled, proven and in place yet.
     private var pending: [Int]
-    private var summary: MigrationSummary { didSet { context.watcher?.show(summary) } }
+    var summary: MigrationSummary { didSet { context.watcher?.show(summary) } }
     /// Takes samples while the run goes on.
     private var sampler: ProgressSampler?
 
@@ -47,8 +50,11 @@ final class MigrationPhases {
     ) throws {
         self.source = source
         self.targets = targets
+        let options = options.ofTheirMode
         self.options = options
         self.context = context
+        try Self.refuseMissingEssentials(options)
+        try Self.refuseRepair(of: targets.map(\.store), from: source, options)
         let stores = targets.map(\.store)
         preflights = stores.map {
             Preflight(source: source, destination: $0, options: options, context: context)
@@ -64,8 +70,8 @@ final class MigrationPhases {
         summary.sourceKind = source.kind
         summary.sourceLocation = source.location
         summary.destinations = stores.map { DestinationOutcome($0) }
-        summary.start = options.start
-        summary.remarks = remarks
+        summary.scope = options.scope
+        summary.remarks = remarks + (options.scope.leavesOutLeases ? [Self.drillsOnly] : [])
     }
 
     /// Reads the whole source and writes nothing.
@@ -96,6 +102,47 @@ final class MigrationPhases {
         return summary
     }
 
+    private static let drillsOnly =
+        "Leases (sys/expire/) are left out: this copy is for drills only. A server on it revokes nothing that the source's "
+        + "leases stand for, and does not know what it would have to."
+
+    /// Refuses to repair what is only ever built whole.
+    private static func refuseRepair(
+        of stores: [any StorageDestination], from source: any StorageSource, _ options: MigrationOptions
+    ) throws(MigrationFailure) {
+        if let rollback = options.rollback {
+            try refuseOthers(than: rollback, source, stores)
+        }
+        guard options.mode.concernsWholeDestination, let store = stores.first(where: { !($0 is any KeyValueStore) })
+        else { return }
+        throw MigrationFailure(
+            .configuration,
+            "a \(store.kind) directory is built whole and never changed: \(store.location) cannot be brought up to date. Migrate "
+                + "into another path instead.")
+    }
+
+    /// Refuses stores that the report does not tell of.
+    private static func refuseOthers(
+        than rollback: MigrationToRollBack, _ source: any StorageSource, _ stores: [any StorageDestination]
+    ) throws(MigrationFailure) {
+        let sides = [(source.kind, source.location, rollback.new)] + stores.map { ($0.kind, $0.location, rollback.old) }
+        for (kind, location, told) in sides where (kind, location) != told {
+            throw MigrationFailure(
+                .configuration,
+                "the report tells of \(told.kind) \(told.location), the configuration file of \(kind) \(location). Name the file "
+                    + "of that migration with -config.")
+        }
+    }
+
+    /// Refuses to leave out what a server needs, unless the user insists.
+    static func refuseMissingEssentials(_ options: MigrationOptions) throws(MigrationFailure) {
+        guard let first = options.scope.missingEssentials.first, !options.isForced else { return }
+        throw MigrationFailure(
+            .configuration,
+            "-include and -exclude leave out \(first), without which no server starts: seal, keyring and mount tables lie below "
+                + "core/. Add -include \(KeyScope.essential), or -force to copy without them.")
+    }
+
     /// Runs all phases.
     func run(tell: (MigrationSummary) throws -> Void) throws {
         let places = targets.map { "\($0.store.kind) \($0.store.location)" }.joined(separator: ", ")
@@ -107,8 +154,10 @@ final class MigrationPhases {
         defer { sampler?.stop() }
         let findings: Preflight.Findings
         do {
+            try findEarlierPass(state)
             try findEarlierRun()
             if try confirmProven(state) { return try conclude(state, tell: tell) }
+            state.remove(StateFolder.doneName)
             findings = try look(state)
             for index in pending { try targets[index].store.claim("\(MigrationMarker.processName) (\(name))") }
         } catch {
@@ -117,14 +166,84 @@ final class MigrationPhases {
         }
         let journal = try openJournal(state, isSourceInUse: findings.isSourceInUse)
         defer { journal?.journal.close() }
+        let outage = ContinuousClock.now
         let marker = try guardStores(journal)
         try copyAndProve(journal, marker, state)
+        try describePass(since: outage, state)
         try conclude(state, tell: tell)
+    }
+
+    /// Takes up what warm passes have left.
+    private func findEarlierPass(_ state: StateFolder) throws {
+        let record = try WarmRecord.read(in: state)
+        summary.mode = options.mode
+        if options.mode.concernsWholeDestination {
+            guard record == nil else {
+                throw MigrationFailure.migrating(
+                    "warm passes have filled the destination, which is not final yet: end them with operator migrate -mode=final."
+                )
+            }
+            return
+        }
+        guard record != nil || options.mode != .whole else { return }
+        if options.mode == .warm, state.hasProvenRun {
+            throw MigrationFailure.migrating(
+                "the final pass has proven the destination and was cut off before it could say so. Run it again: -mode=final."
+            )
+        }
+        var pass = PassOutcome()
+        pass.number = (record?.passes ?? 0) + 1
+        pass.previousEnd = record?.end
+        summary.pass = pass
+        if record != nil, options.mode == .whole {
+            options.mode = .final
+            summary.remarks.append("Warm passes went before, so that this is the final one (-mode=final).")
+        }
+        summary.mode = options.mode
+    }
+
+    /// Says how the pass stands to the others, and leaves word to the next one.
+    private func describePass(since outage: ContinuousClock.Instant, _ state: StateFolder) throws {
+        guard var pass = summary.pass else { return }
+        if pass.changes == nil, pass.previousEnd != nil { pass.changes = changesSinceWarmManifest(state) }
+        if options.mode == .warm {
+            // A final pass reads both sides at once, or the source alone.
+            pass.finalSeconds = max(summary.copySeconds, summary.seconds - summary.copySeconds)
+            try WarmRecord(passes: pass.number, end: WallTime.now().microseconds).write(in: state)
+            try state.rename(StateFolder.manifestName, to: StateFolder.warmManifestName)
+        } else {
+            pass.outageSeconds = (ContinuousClock.now - outage) / .seconds(1)
+        }
+        summary.pass = pass
+    }
+
+    /// What the source gave otherwise than in the last warm pass; `nil` if that cannot be told any more.
+    private func changesSinceWarmManifest(_ state: StateFolder) -> EntryChanges? {
+        var changes = EntryChanges()
+        do {
+            let (now, before) = (
+                try SavedManifest(path: state.manifestPath, scope: KeyScope()),
+                try SavedManifest(path: state.warmManifestPath, scope: KeyScope())
+            )
+            _ = try Comparison(source: now, destination: before).run(report: { verdict, _ in changes.count(verdict) })
+        } catch {
+            context.logger.warn(
+                "what has changed since the last warm pass cannot be told", ["error": .string("\(error)")])
+            return nil
+        }
+        return changes
     }
 
     /// Looks for what an earlier run of this job left on the two sides.
     private func findEarlierRun() throws {
         areContinued = try markers.check()
+        wasMarked = areContinued.contains(true)
+        if options.mode.concernsWholeDestination { areContinued = areContinued.map { _ in true } }
+        if options.mode == .warm, try source.get(.migrationMarker) != nil {
+            throw MigrationFailure.migrating(
+                "the source carries the marker of a pass that stops its servers, and was cut off. Go on with it: -mode=final. To "
+                    + "let the servers start again instead, remove the marker with -reset.")
+        }
         if options.hasReadOnlySource, try source.get(.migrationMarker) != nil {
             summary.remarks.append(
                 "The source carries the migration marker of an earlier run, which -read-only-source leaves where it "
@@ -137,7 +256,8 @@ final class MigrationPhases {
     ///
     /// - Returns: Whether all destinations are there, whole and equal to the source; then nothing is left to do.
     private func confirmProven(_ state: StateFolder) throws -> Bool {
-        guard state.hasProvenRun else { return false }
+        let isRepeat = !state.hasProvenRun && state.isDone && [.whole, .final].contains(options.mode)
+        guard state.hasProvenRun || isRepeat else { return false }
         let unread = summary
         for index in targets.indices {
             let before = summary
@@ -147,6 +267,13 @@ final class MigrationPhases {
             }
             pending.removeAll { $0 == index }
         }
+        if isRepeat, !pending.isEmpty {
+            // Something has become of it since; what is there now is looked at like anything else.
+            pending = Array(targets.indices)
+            summary = unread
+            return false
+        }
+        summary.isRepeat = isRepeat
         // While some are in place, the next run must know that they need not be empty.
         guard pending.count < targets.count else {
             state.remove(StateFolder.provenName)
@@ -217,17 +344,26 @@ final class MigrationPhases {
                     MigrationCopy.Target(
                         store: targets[$0].store, place: $0,
                         replacesEntries: areContinued[$0] || options.start != nil)
-                }, options: options, context: context, state: state, journal: journal,
+                }, options: options, context: context, state: state, journal: journal, isTakenUp: wasMarked,
                 checkSource: { [markers] in try markers.checkSource(marker) })
             for index in pending {
                 try preflights[index].refuseWhatCame(isContinuation: areContinued[index]) { try markers.leave(index) }
             }
             try copy.run(into: &summary)
-            try markers.clearDestinations()
+            // What a warm pass has filled stays guarded.
+            if options.mode != .warm { try markers.clearDestinations() }
+        } catch let error as NothingWritten {
+            // What stood there unguarded may stand there so again.
+            if !wasMarked { try markers.clearDestinations() }
+            journal?.journal.remove()
+            throw error.failure
         } catch {
             keep(journal, after: error)
             summary.sourceActivity = source.meter?.activity()
-            do {
+            if options.signer != nil {
+                summary.reportSignaturePath = EvidenceSigner.signaturePath(of: state.reportPath)
+            }
+            do throws(StorageError) {
                 try report(.failed("\(error)"), in: state)
             } catch {
                 // The run's own failure matters more and is about to be told.
@@ -235,6 +371,8 @@ final class MigrationPhases {
             }
             throw error
         }
+        // Of a warm pass into a directory it is all there is; any other destination has it.
+        if options.mode == .warm, !targets.allSatisfy({ $0.store is any KeyValueStore }) { return }
         journal?.journal.remove()
     }
 
@@ -246,28 +384,35 @@ final class MigrationPhases {
         for index in targets.indices {
             summary.destinations[index].activity = targets[index].store.meter?.activity()
         }
-        summary.manifestPath = state.manifestPath
-        do {
+        summary.manifestPath = options.mode == .warm ? state.warmManifestPath : state.manifestPath
+        summary.reportPath = state.reportPath
+        let evidence = FinalEvidence(options: options, state: state, context: context)
+        try evidence.write(&summary)
+        do throws(StorageError) {
             try report(.succeeded, in: state)
         } catch {
+            if options.signer != nil { throw evidence.failure(error) }
             // The destination is proven and in place; a run that failed for its report would never end otherwise.
             context.logger.warn("the report could not be written", ["error": .string("\(error)")])
             (summary.reportPath, summary.pagePath) = (nil, nil)
             summary.remarks.append("The report could not be written (\(error)); the migration is done all the same.")
         }
         try tell(summary)
+        guard options.mode != .warm else { return }
+        try state.write(StateFolder.doneName, Array("\(summary.keyspaceDigest)\n".utf8))
         state.remove(StateFolder.provenName)
+        for name in [WarmRecord.fileName, StateFolder.warmManifestName] { state.remove(name) }
     }
 }
 
 extension MigrationPhases {
     /// Writes the report of the run, in both of its forms.
-    private func report(_ result: RunReport.Result, in state: StateFolder) throws {
+    private func report(_ result: RunReport.Result, in state: StateFolder) throws(StorageError) {
         (summary.reportPath, summary.pagePath) = (state.reportPath, state.pagePath)
         sampler?.stop()
         (summary.samples, summary.phases) = context.counters.course
         let report = RunReport(summary, version: context.version, result)
-        try report.write(in: state)
+        try report.write(in: state, signedBy: options.signer)
         context.watcher?.end(report)
     }
 
@@ -313,13 +458,14 @@ extension MigrationPhases {
         guard source.isRemote else { return nil }
         return try SourceJournal(
             source, partitionCount: options.maximumParallel, job: job, in: state, options: options,
-            isSourceInUse: isSourceInUse, logger: context.logger)
+            isSourceInUse: isSourceInUse, logger: context.logger,
+            isCancelled: { [cancellation = context.cancellation] in cancellation.isCancelled })
     }
 
     /// Leaves the journal to the next run, and says so.
     private func keep(_ journal: SourceJournal?, after error: any Error) {
         guard let journal else { return }
-        if journal.isSourceInUse { return journal.journal.remove() }
+        if journal.isSourceInUse, options.mode == .whole { return journal.journal.remove() }
         let entries = journal.journal
         // What was compared and differs may have been changed by a failing disk below the journal.
         if let failure = error as? MigrationFailure, failure.kind == .differences { return entries.remove() }
@@ -341,12 +487,13 @@ extension MigrationPhases {
         }
         defer { written.close() }
         let check = StoreCheck(
-            written, against: .store(source), scope: KeyScope(start: options.start), context: context,
+            written, against: .store(source), scope: options.scope, destinationScope: options.scope.withoutSelection,
+            context: context,
             readers: options.maximumParallel, spillFolder: state.path,
             unlisted: options.listedOnly ? .leaveOut : .keep, allowsLostEntries: options.allowsLostEntries)
         let result = try check.run()
         guard result.counts.isAllSame, result.totals.entries > 0 else { return false }
-        summary.isContinuation = true
+        summary.isContinuation = state.hasProvenRun
         summary.totals = result.totals
         summary.destinations[index].comparison = result.counts
         summary.leftOut = result.leftOut

@@ -18,7 +18,7 @@ package final class MigrationRun {
     ) {
         self.configuration = configuration
         self.drivers = drivers
-        self.options = options
+        self.options = options.ofTheirMode
         self.context = context
         self.stop = StopRequest(context.cancellation)
     }
@@ -81,6 +81,7 @@ package final class MigrationRun {
             let phases = try MigrationPhases(
                 source: source, targets: [MigrationPhases.Target(store: destination, reopening: reopening)],
                 options: options, context: context, stop: stop, remarks: remarks)
+            phases.summary.configurationPath = configuration.path
             try options.isDryRun ? tell(phases.rehearse()) : phases.run(tell: tell)
         } catch {
             throw MigrationFailure.stage("", error)
@@ -136,6 +137,7 @@ package final class MigrationRun {
     private func readConfiguration() throws(MigrationFailure) -> (ConfiguredStore, ConfiguredStore, String?) {
         let source = try configuration.store("storage_source")
         let destination = try configuration.store("storage_destination")
-        return (source, destination, try configuration.clusterAddress())
+        let address = try configuration.clusterAddress()
+        return options.mode == .rollback ? (destination, source, address) : (source, destination, address)
     }
 }

@@ -10,8 +10,12 @@ extension MigrationSummary {
 
     private var about: [(String, JSONText)] {
         [
-            ("dry_run", .boolean(isDryRun)), ("continued", .boolean(isContinuation)),
-            ("partial", .boolean(start != nil)), ("start", .optional(start.map { "\($0)" })),
+            ("mode", .string(mode.rawValue)), ("final", .boolean(isFinal)), ("pass", pass.map(Self.members) ?? .null),
+            ("repaired", repaired.map(Self.members) ?? .null),
+            ("dry_run", .boolean(isDryRun)), ("continued", .boolean(isContinuation)), ("repeated", .boolean(isRepeat)),
+            ("partial", .boolean(!scope.isWhole)), ("start", .optional(scope.start.map { "\($0)" })),
+            ("include", .array(scope.included.map { .string("\($0)") })),
+            ("exclude", .array(scope.excluded.map { .string("\($0)") })),
             ("source", .object([("kind", .string(sourceKind)), ("location", .string(sourceLocation))])),
             ("destinations", .array(destinations.map(Self.members))),
         ]
@@ -64,9 +68,28 @@ extension MigrationSummary {
 
     private var outcome: [(String, JSONText)] {
         [
-            ("seal", seal.map(Self.members) ?? .null), ("manifest", .optional(manifestPath)),
-            ("report", .optional(reportPath)), ("report_page", .optional(pagePath)),
+            ("seal", seal.map(Self.members) ?? .null), ("configuration", .optional(configurationPath)),
+            ("manifest", .optional(manifestPath)), ("manifest_signature", .optional(manifestSignaturePath)),
+            ("keyed_manifest", .optional(keyedManifestPath)),
+            ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
+            ("report_signature", .optional(reportSignaturePath)), ("report_page", .optional(pagePath)),
         ]
+    }
+
+    private static func members(_ changes: EntryChanges) -> JSONText {
+        .object([
+            ("added", .integer(changes.added)), ("changed", .integer(changes.changed)),
+            ("removed", .integer(changes.removed)),
+        ])
+    }
+
+    private static func members(_ pass: PassOutcome) -> JSONText {
+        .object([
+            ("number", .integer(pass.number)), ("previous_end", .optional(pass.previousEnd)),
+            ("changes", pass.changes.map(members) ?? .null),
+            ("final_seconds", pass.finalSeconds.map(JSONText.double) ?? .null),
+            ("outage_seconds", pass.outageSeconds.map(JSONText.double) ?? .null),
+        ])
     }
 
     private var progress: JSONText {

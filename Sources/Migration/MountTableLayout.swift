@@ -25,10 +25,26 @@ enum MountTableLayout {
         }
         guard tables.contains("mounts/"), !tables.contains("mounts") else { return [] }
         return [
-            "The mount tables lie in an entry for each mount (core/mounts/...), as OpenBao keeps them on integrated storage "
-                + "and PostgreSQL. A server on \(destination.kind) does not read those: it would start with new, empty "
-                + "tables. Keep the copy as a copy, or move it on to integrated storage; start no server on it."
+            unreadable(destination)
+                + " Keep the copy as a copy, or move it on to integrated storage; start no server on it."
         ]
+    }
+
+    private static func unreadable(_ destination: any StorageDestination) -> String {
+        "The mount tables lie in an entry for each mount (core/mounts/...), as OpenBao keeps them on integrated storage and "
+            + "PostgreSQL. A server on \(destination.kind) does not read those: it would start with new, empty tables."
+    }
+
+    /// Why a rollback would leave an old store that its server cannot use, while it can use it as it is; `nil` if it would not.
+    static func obstacleToRollback(
+        from source: any StorageSource, to destination: any StorageDestination
+    ) throws(StorageError) -> String? {
+        guard destination.serverUse != .transactions else { return nil }
+        let tables = try source.list("core/")
+        guard tables.contains("mounts/"), !tables.contains("mounts") else { return nil }
+        return unreadable(destination)
+            + " The old store is as the migration left it, and its server starts on it, without what was written since. To take "
+            + "that back as well, migrate to a storage with transactions. To write it all the same, add -force."
     }
 
     /// The first namespace whose mount table is one entry, escaped, with a slash behind.

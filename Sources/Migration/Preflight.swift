@@ -108,6 +108,11 @@ struct Preflight {
         if findings.obstacles.isEmpty, let problem = try occupancyProblem(isContinuation: isContinuation) {
             findings.obstacles.append(problem)
         }
+        if findings.obstacles.isEmpty, options.mode == .rollback, !options.isForced,
+            let problem = try MountTableLayout.obstacleToRollback(from: source, to: destination)
+        {
+            findings.obstacles.append(problem)
+        }
         // What is read over a network is looked at when it has been read, once.
         var counted: StoreSize?
         if findings.obstacles.isEmpty, !destination.rules.admitsAll(of: source.rules), !source.isRemote {
@@ -184,6 +189,8 @@ struct Preflight {
     private func occupancyProblem(isContinuation: Bool) throws -> String? {
         guard let filled = destination as? any KeyValueStore else { return nil }
         if isContinuation || options.start != nil {
+            // Keys are rotated in a store's life; what a rollback goes into is known by all of its entries.
+            if options.mode == .rollback { return nil }
             // Its own earlier entries may be replaced, another store's never.
             guard let there = try filled.get(.keyring), let here = try source.get(.keyring), there != here else {
                 return nil
@@ -230,7 +237,7 @@ struct Preflight {
         var count = SizeCount()
         var offenders = Offenders(rules: destination.rules)
         var rivals = RivalCheck(source: source, rules: destination.rules)
-        let filter = EntryFilter(start: options.start)
+        let filter = EntryFilter(scope: options.scope)
         var request = ScanRequest(content: rules.concernsValues ? .entries : .keys)
         request.pool = BatchPool(keepsValues: false)
         request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
@@ -253,11 +260,11 @@ struct Preflight {
     /// - Parameter survey: What the look before took in, and named.
     /// - Returns: Obstacles that were not named before.
     func readAll(into summary: inout MigrationSummary, after survey: Survey) throws -> [String] {
-        let notes = ScanNotes(start: options.start)
+        let notes = ScanNotes(scope: options.scope)
         var scanOptions = DigestedScan.Options()
         scanOptions.request.note = { notes.add($0) }
         scanOptions.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
-        scanOptions.filter = EntryFilter(start: options.start)
+        scanOptions.filter = EntryFilter(scope: options.scope)
         scanOptions.writesManifestLines = true
         scanOptions.request.readers = options.maximumParallel
         scanOptions.unlisted = options.listedOnly ? .leaveOut : .keep

@@ -21,7 +21,10 @@ package struct RunReport {
     package init(_ summary: MigrationSummary, version: String, _ result: Result) {
         let success =
             summary.isDryRun
-            ? "would go through" : summary.start == nil ? "migrated and proven" : "a part migrated and proven"
+            ? "would go through"
+            : !summary.isFinal
+                ? "a warm pass, not final"
+                : summary.scope.isWhole ? "migrated and proven" : "a part migrated and proven"
         let outcome: (result: String, failure: String?) =
             switch result {
             case .running: ("running", nil)
@@ -38,9 +41,17 @@ package struct RunReport {
                 ] + summary.members))
     }
 
-    /// Writes `report.json` and `report.html`, each whole or not at all.
-    func write(in state: StateFolder) throws {
-        try state.write(Self.name, Array("\(document.root.indentedText)\n".utf8))
+    /// Writes `report.json`, `report.json.sig` if it is to be signed, and `report.html`.
+    func write(in state: StateFolder, signedBy signer: EvidenceSigner?) throws(StorageError) {
+        let bytes = Array("\(document.root.indentedText)\n".utf8)
+        // What cannot be signed leaves the older report as it is.
+        var signature: [UInt8]?
+        if let signer {
+            signature = try bytes.withBytes { bytes throws(StorageError) in try signer.signature(of: bytes) }
+        }
+        try EvidenceSigner.removeSignature(of: state.reportPath)
+        try state.write(Self.name, bytes)
+        if let signature { try EvidenceSigner.write(signature, beside: state.reportPath) }
         try state.write(Self.pageName, Array(ReportPage(document).file.utf8))
     }
 }

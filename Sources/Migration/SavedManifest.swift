@@ -1,4 +1,5 @@
 import Digest
+import Glibc
 import Storage
 
 /// A manifest that somebody kept, as one side of a comparison. It is read to its end whatever part of it is wanted, and its
@@ -6,6 +7,7 @@ import Storage
 package final class SavedManifest: DigestSource {
     private let path: String
     private let scope: KeyScope
+    private let isKeyed: Bool
     private let reader: ManifestReader
     private let whole: SHA256Hasher
     private var part: KeyspaceDigest
@@ -15,13 +17,32 @@ package final class SavedManifest: DigestSource {
     /// Entries that are wanted.
     private(set) var totals = KeyspaceTotals()
 
-    /// - Throws: If the file cannot be opened.
-    package init(path: String, scope: KeyScope) throws {
+    /// - Parameter key: The secret of a keyed manifest.
+    /// - Throws: If the file cannot be opened, or is not of the kind that the secret says.
+    package init(path: String, scope: KeyScope, key: ManifestKey? = nil) throws {
         self.path = path
         self.scope = scope
+        isKeyed = key != nil
         reader = try ManifestReader(path: path, advice: "It is damaged, or no manifest.")
         whole = try SHA256Hasher()
         part = try KeyspaceDigest()
+        try KeyedManifest.check(reader.header(), of: path, key)
+    }
+
+    /// Whether what was read once is there to be read again, as behind a pipe it is not.
+    static func canBeReadTwice(_ path: String) -> Bool {
+        var info = stat()
+        return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// Reads a manifest to its end, to see that it is whole and what its digest stands for.
+    ///
+    /// - Returns: Its keyspace digest.
+    @discardableResult
+    static func verify(_ path: String, key: ManifestKey? = nil) throws -> String {
+        let manifest = try SavedManifest(path: path, scope: KeyScope(), key: key)
+        while let page = try manifest.next() { page.recycle() }
+        return try manifest.finish()
     }
 
     package func next() throws -> (any DigestPage)? {
@@ -49,6 +70,10 @@ package final class SavedManifest: DigestSource {
             throw StorageError(
                 .damagedStore,
                 "\(path): the key \(escapedKey(key)) is not behind the one before it. It is damaged, or no manifest.")
+        }
+        guard !isKeyed || KeyedManifest.isHashedName(key) else {
+            throw StorageError(
+                .damagedStore, "\(path) has a line that no keyed manifest has. It is damaged, or no manifest.")
         }
         lastKey = Array(key)
         lines += 1

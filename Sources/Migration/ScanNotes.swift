@@ -33,8 +33,8 @@ package final class ScanNotes: Sendable {
     /// - Parameters:
     ///   - path: A file to write, if there are entries that listing cannot see.
     ///   - lostPath: A file to write, if there are lost entries.
-    init(namesIn path: String, lostIn lostPath: String, start: StorageKey?) {
-        scope = KeyScope(start: start)
+    init(namesIn path: String, lostIn lostPath: String, scope: KeyScope) {
+        self.scope = scope
         list = LineFile(path: path)
         lostList = LineFile(path: lostPath)
     }

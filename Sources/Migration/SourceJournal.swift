@@ -12,11 +12,17 @@ final class SourceJournal {
     private static let markerNote = "marker"
     private static let earlierMarkerNote = "earlier marker"
     private static let inUseNote = "in use"
+    /// Stands in a journal that warm passes fill: what it holds is never taken for the source as it is, only compared.
+    private static let warmNote = "warm"
+    /// Generations beyond which a journal is begun anew, since what is gone stays in it.
+    private static let mostPasses = 32
     private static let version = "sealift journal 2"
 
     let journal: EntryJournal
     /// Entries that an earlier run had read, directory markers among them.
     let entriesReadBefore: Int
+    /// What earlier passes have put into the journal, for a pass that reads the source once more.
+    let known: KnownEntries?
     /// The source's marker when the journal was found to be trusted.
     private let trustedMarker: [UInt8]?
     /// Whether a server is at work on the source while it is read; then the journal is of no use to another run.
@@ -28,9 +34,11 @@ final class SourceJournal {
     ///   - partitionCount: How many partitions a new journal is to have.
     ///   - job: The fingerprint of the two stores.
     ///   - isSourceInUse: Whether a server is at work on the source now.
+    ///   - isCancelled: Asked while what an earlier pass has left is looked through.
     init(
         _ source: any StorageSource, partitionCount: Int, job: String, in state: StateFolder,
-        options: MigrationOptions, isSourceInUse: Bool, logger: Logger
+        options: MigrationOptions, isSourceInUse: Bool, logger: Logger,
+        isCancelled: () -> Bool
     ) throws {
         self.isSourceInUse = isSourceInUse
         let path = Self.path(in: state)
@@ -39,11 +47,24 @@ final class SourceJournal {
         let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n\(manner)".utf8)
         let opened = try Self.open(path, logger)
         let marker = opened.header == nil ? nil : try source.get(.migrationMarker)
+        if options.mode != .whole, opened.header == header, opened.note(Self.warmNote) != nil,
+            opened.generation < Self.mostPasses
+        {
+            // A warm pass that was cut off goes on where it stopped; any other begins to read anew, with what is there at hand.
+            let goesOn = options.mode == .warm && opened.generation == 0 && !opened.isFinished
+            entriesReadBefore = goesOn ? opened.entryCount : 0
+            known = try goesOn ? nil : Self.newGeneration(opened, state, isCancelled)
+            trustedMarker = nil
+            journal = opened
+            return
+        }
+        known = nil
         if let refusal = Self.refusal(of: opened, header, marker, options, isSourceInUse) {
             if opened.entryCount > 0 {
                 logger.warn("what an earlier run had read is read again", ["because": .string(refusal)])
             }
             try opened.begin(header: header, partitions: try source.partitions(partitionCount))
+            if options.mode == .warm { try opened.setNote(Self.warmNote, [1]) }
             entriesReadBefore = 0
             trustedMarker = nil
         } else {
@@ -51,6 +72,14 @@ final class SourceJournal {
             trustedMarker = marker
         }
         journal = opened
+    }
+
+    private static func newGeneration(
+        _ journal: EntryJournal, _ state: StateFolder, _ isCancelled: () -> Bool
+    ) throws -> KnownEntries {
+        try journal.beginGeneration()
+        return try KnownEntries(
+            journal, folder: state.path, pool: .digesting(keepsValues: true), isCancelled: isCancelled)
     }
 
     static func path(in state: StateFolder) -> String { "\(state.path)/journal.lmdb" }
@@ -73,6 +102,7 @@ final class SourceJournal {
     ) -> String? {
         guard let found = journal.header else { return "there is none" }
         guard found == header else { return "the source is not the store that was read then" }
+        if journal.note(warmNote) != nil { return "a server may have been at work on the source while it was read" }
         if isSourceInUse { return "a server is at work on the source" }
         if journal.note(inUseNote) != nil { return "a server was at work on the source while it was read" }
         if options.isSourceUnchanged { return nil }
@@ -84,6 +114,7 @@ final class SourceJournal {
 
     /// Notes the marker that is about to be set on the source.
     func expect(marker: [UInt8]) throws(StorageError) {
+        guard journal.note(Self.warmNote) == nil else { return }
         guard !isSourceInUse else { return try journal.setNote(Self.inUseNote, [1]) }
         // A kill between the note and the marker leaves the earlier one on the source.
         if let trustedMarker { try journal.setNote(Self.earlierMarkerNote, trustedMarker) }

@@ -13,9 +13,13 @@ package final class StateFolder: @unchecked Sendable {
     private let isNew: Bool
 
     /// The manifest of what the source gave.
-    package var manifestPath: String { "\(path)/manifest.txt" }
+    package var manifestPath: String { "\(path)/\(Self.manifestName)" }
+    /// The manifest of what the source gave in the last warm pass.
+    var warmManifestPath: String { "\(path)/\(Self.warmManifestName)" }
     package var reportPath: String { "\(path)/\(RunReport.name)" }
     package var pagePath: String { "\(path)/\(RunReport.pageName)" }
+    /// The manifest once more, as it can be given away.
+    var keyedManifestPath: String { "\(path)/\(Self.keyedManifestName)" }
 
     /// A line for each entry that the source's own listing cannot see.
     var unlistedPath: String { "\(path)/unlisted.txt" }
@@ -23,15 +27,31 @@ package final class StateFolder: @unchecked Sendable {
     /// A file that stands from when the destination is proven until the run is over: a run that was killed in between
     /// has nothing left to copy.
     static let provenName = "proven"
+    /// A file that stands once a run has put its destination in place and has told of it.
+    static let doneName = "done"
+    static let manifestName = "manifest.txt"
+    static let warmManifestName = "manifest-warm.txt"
+    static let keyedManifestName = "manifest-keyed.txt"
     static let lockName = "lock"
     static let jobName = "job"
 
     /// Whether a run of this job was killed after it had proven its destination.
     var hasProvenRun: Bool { access("\(path)/\(Self.provenName)", F_OK) == 0 }
 
+    /// Whether a run of this job has come to its end.
+    var isDone: Bool { access("\(path)/\(Self.doneName)", F_OK) == 0 }
+
     /// Removes a file of the folder, if it is there.
     func remove(_ name: String) {
         unlink("\(path)/\(name)")
+    }
+
+    /// Gives a file of the folder another name, durably, in the place of one that has it.
+    func rename(_ name: String, to other: String) throws(StorageError) {
+        guard Glibc.rename("\(path)/\(name)", "\(path)/\(other)") == 0 else {
+            throw StorageError.system("rename", "\(path)/\(name)", errno: errno)
+        }
+        try syncFolder(at: path)
     }
 
     /// Tells one job from another: the stores and their order.
@@ -148,6 +168,21 @@ package final class StateFolder: @unchecked Sendable {
         guard stat(path, &info) == 0 else { throw StorageError.system("stat", path, errno: errno) }
         guard info.st_mode & S_IFMT == S_IFDIR else { throw StateFolderContents.noFolder(path) }
         return isNew
+    }
+
+    /// Reads a small file of the folder; `nil` if it is not there.
+    func read(_ name: String, most: Int) throws(StorageError) -> [UInt8]? {
+        let file = "\(path)/\(name)"
+        let descriptor = cs_open_own_file(AT_FDCWD, file, O_RDONLY, 0)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw errno == ELOOP ? StateFolderContents.foreign(file) : StorageError.system("open", file, errno: errno)
+        }
+        defer { Glibc.close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: most)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        guard count >= 0 else { throw StorageError.system("read", file, errno: errno) }
+        return Array(bytes.prefix(count))
     }
 
     /// Writes a file of the folder whole or not at all, mode 0600; it is durable on return.

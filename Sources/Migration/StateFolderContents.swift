@@ -11,9 +11,12 @@ struct StateFolderContents {
 
     /// Files that runs replace or remove.
     private static let files = [
-        "manifest.txt", RunReport.name, "\(RunReport.name).new", RunReport.pageName, "\(RunReport.pageName).new",
-        StateFolder.provenName, "\(StateFolder.provenName).new",
+        StateFolder.manifestName, StateFolder.warmManifestName, RunReport.name, "\(RunReport.name).new",
+        RunReport.pageName, "\(RunReport.pageName).new",
+        StateFolder.provenName, "\(StateFolder.provenName).new", StateFolder.doneName, "\(StateFolder.doneName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
+        WarmRecord.fileName, "\(WarmRecord.fileName).new",
+        "manifest.txt.sig", "report.json.sig", StateFolder.keyedManifestName, "\(StateFolder.keyedManifestName).sig",
     ]
 
     /// Looks at the folder as a run will use it, changing nothing.

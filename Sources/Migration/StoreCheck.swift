@@ -8,12 +8,14 @@ package struct StoreCheck {
     /// What a store is held against.
     package enum Reference {
         case store(any StorageSource)
-        case manifest(path: String)
+        /// With the secret of a keyed one.
+        case manifest(path: String, key: ManifestKey? = nil)
     }
 
     private let reference: Reference
     private let destination: any StorageSource
     private let scope: KeyScope
+    private let destinationScope: KeyScope
     private let context: RunContext
     private let readers: Int
     private let spillFolder: String?
@@ -43,17 +45,21 @@ package struct StoreCheck {
     }
 
     /// - Parameters:
+    ///   - destinationScope: What of the destination counts, if not the same.
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
     ///   - unlisted: What becomes of entries that the listing of the source, or of the one store, cannot see.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
-        _ destination: any StorageSource, against reference: Reference, scope: KeyScope, context: RunContext,
+        _ destination: any StorageSource, against reference: Reference, scope: KeyScope,
+        destinationScope: KeyScope? = nil,
+        context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
         allowsLostEntries: Bool = false
     ) {
         self.reference = reference
         self.destination = destination
         self.scope = scope
+        self.destinationScope = destinationScope ?? scope
         self.context = context
         self.readers = readers
         self.spillFolder = spillFolder
@@ -63,7 +69,8 @@ package struct StoreCheck {
 
     /// Runs the comparison.
     ///
-    /// - Parameter report: Told of every key in order; at the end of those that neither side could read.
+    /// - Parameter report: Told of every key in order; at the end of those that neither side could read. Against a keyed
+    ///   manifest the order is that of the hashed keys, and a key that only the manifest has is told as its hash.
     package func run(
         report: (Verdict, UnsafeRawBufferPointer) throws -> Void = { _, _ in }
     ) throws -> Result {
@@ -74,15 +81,21 @@ package struct StoreCheck {
         let notes = ScanNotes(scope: scope)
         let notesAtDestination = ScanNotes(scope: scope)
         let filter = EntryFilter(scope: scope)
+        var hashed: HashedNames?
         let (left, right): (any SummedSource, any SummedSource)
         switch reference {
         case .store(let source):
             left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
             right = try DigestingSource(
-                scan(destination, unreadable, EntryFilter(scope: scope), notesAtDestination, .keep), nil)
-        case .manifest(let path):
-            left = try SavedManifest(path: path, scope: scope)
-            right = try DigestingSource(scan(destination, unreadable, filter, notes, unlisted), context.counters)
+                scan(destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep), nil)
+        case .manifest(let path, let key):
+            // What is damaged is told before anything is compared with it, unless it can be read only once.
+            if SavedManifest.canBeReadTwice(path) { try SavedManifest.verify(path, key: key) }
+            left = try SavedManifest(path: path, scope: scope, key: key)
+            let store = try DigestingSource(scan(destination, unreadable, filter, notes, unlisted), context.counters)
+            let isCancelled = { @Sendable [cancellation = context.cancellation] in cancellation.isCancelled }
+            right = try key.map { try KeyedStore(store, $0, spillFolder, isCancelled: isCancelled) } ?? store
+            hashed = key.map { HashedNames($0) { unreadable.keys } }
         }
         defer {
             left.stop()
@@ -90,7 +103,17 @@ package struct StoreCheck {
         }
         var result = Result()
         result.counts = try Comparison(source: left, destination: right).run(
-            amend: { verdict, key in unreadable.contains(key) ? .unreadable : verdict }, report: report)
+            amend: { verdict, name in
+                let key = verdict == .missing ? hashed?.key(of: name) : nil
+                let isUnreadable =
+                    key.map { $0.bytes.withUnsafeBytes(unreadable.contains) } ?? unreadable.contains(name)
+                return isUnreadable ? .unreadable : verdict
+            },
+            report: { verdict, name in
+                let key = verdict == .unreadable ? hashed?.key(of: name) : nil
+                guard let key else { return try report(verdict, name) }
+                try key.bytes.withUnsafeBytes { try report(verdict, $0) }
+            })
         // Keys that neither side could read never came up in the comparison.
         for key in unreadable.notAmended() {
             result.counts.unreadable += 1
@@ -175,45 +198,12 @@ private final class UnreadableEntries: Sendable {
         }
     }
 
+    /// All of them.
+    var keys: [StorageKey] { state.withLock { Array($0.keys.keys) } }
+
     func notAmended() -> [StorageKey] {
         state.withLock { $0.keys.filter { !$0.value }.keys.sorted() }
     }
 
     var messages: [String] { state.withLock { $0.messages } }
-}
-
-/// A side of a comparison that is added up on the way.
-private protocol SummedSource: DigestSource {
-    var totals: KeyspaceTotals { get }
-    /// The keyspace digest, once all was read.
-    func finish() throws -> String
-}
-
-extension SavedManifest: SummedSource {}
-
-/// Passes pages on while adding them up.
-private final class DigestingSource: SummedSource {
-    private let scan: DigestedScan
-    private let counters: ProgressCounters?
-    private var digest: KeyspaceDigest
-    private(set) var totals = KeyspaceTotals()
-
-    init(_ scan: DigestedScan, _ counters: ProgressCounters?) throws {
-        self.scan = scan
-        self.counters = counters
-        self.digest = try KeyspaceDigest()
-    }
-
-    func next() throws -> (any DigestPage)? {
-        guard let batch = try scan.nextBatch() else { return nil }
-        totals.add(batch)
-        try digest.add(batch.manifestLines)
-        counters?.add(entries: batch.count, bytes: batch.entries.byteCount)
-        counters?.setPrefix(batch.lastFolder)
-        return batch
-    }
-
-    func finish() throws -> String { try digest.finish() }
-
-    func stop() { scan.stop() }
 }

@@ -15,6 +15,8 @@ package struct ReportDocument: Sendable {
         case proven
         /// Proven, and asked to be a part.
         case partProven
+        /// A warm pass: a final one must follow.
+        case notFinal
         /// A dry run: nothing was written.
         case wouldGoThrough
         case failed
@@ -27,6 +29,7 @@ package struct ReportDocument: Sendable {
         case "running": return .running
         case "would go through" where root["dry_run"].boolean == true: return .wouldGoThrough
         case "failed": return .failed
+        case "a warm pass, not final" where root["final"].boolean == false: return .notFinal
         case "migrated and proven" where root["partial"].boolean == false: return isProven ? .proven : .unclear
         case "a part migrated and proven" where root["partial"].boolean == true:
             return isProven ? .partProven : .unclear
@@ -37,7 +40,7 @@ package struct ReportDocument: Sendable {
     /// Whether each destination's comparison says that it holds all entries, and nothing else.
     private var isProven: Bool {
         guard let entries = root["entries"].integer, !root["destinations"].elements.isEmpty,
-            root["failure"].string == nil, root["dry_run"].boolean == false
+            root["failure"].string == nil, root["dry_run"].boolean == false, root["final"].boolean == true
         else { return false }
         return root["destinations"].elements.allSatisfy { destination in
             let comparison = destination["comparison"]

@@ -20,6 +20,8 @@ extension ReportPage {
             html.row("At", value)
         }
         if let finished = root["finished"].string { html.row("Finished", finished) }
+        addScope(to: &html)
+        addPass(to: &html)
         if root["continued"].boolean == true { html.row("Continued", "an earlier run of this migration was cut off") }
         if let before = root["entries_read_before"].integer, before > 0 {
             html.row(
@@ -37,6 +39,46 @@ extension ReportPage {
     }
 
     static var mostDestinations: Int { 50 }
+    private static let mostPrefixesNamed = 100
+
+    /// Which keys were wanted, if not all.
+    private func addScope(to html: inout HTML) {
+        for (name, prefixes) in [
+            ("Only keys from", root["start"].string.map { [$0] } ?? []),
+            ("Only keys below", root["include"].texts), ("Not keys below", root["exclude"].texts),
+        ]
+            as [(StaticString, [String])]
+        {
+            guard !prefixes.isEmpty else { continue }
+            var value = HTML()
+            for (index, prefix) in prefixes.prefix(Self.mostPrefixesNamed).enumerated() {
+                value.raw(index > 0 ? ", <code>" : "<code>")
+                value.text(prefix)
+                value.raw("</code>")
+            }
+            html.row(name, value)
+        }
+    }
+
+    /// How the run stands to those before it.
+    private func addPass(to html: inout HTML) {
+        func changes(_ changes: JSONText) -> String {
+            ["added", "changed", "removed"].map { "\(formatCount(changes[$0].integer ?? 0)) \($0)" }.joined(
+                separator: ", ")
+        }
+        let (pass, repaired) = (root["pass"], root["repaired"])
+        if root["repeated"].boolean == true {
+            html.row("Done before", "nothing was copied; both sides were compared once more")
+        }
+        if !repaired.members.isEmpty { html.row("Put right", changes(repaired)) }
+        guard let number = pass["number"].integer else { return }
+        html.row("Pass", "\(number)" + (pass["previous_end"].string.map { ", behind the one of \($0)" } ?? ""))
+        if !pass["changes"].members.isEmpty { html.row("Since then", changes(pass["changes"])) }
+        if let seconds = pass["final_seconds"].number { html.row("A final pass", "about \(duration(seconds))") }
+        if let seconds = pass["outage_seconds"].number {
+            html.row("Outage", "\(duration(seconds)), from the marker on the source to the proof")
+        }
+    }
 
     private func store(_ name: StaticString, _ store: JSONText, into html: inout HTML) {
         // At the very beginning of a run nothing is known of its stores.

@@ -48,7 +48,9 @@ extension ReportPage {
     var files: HTML {
         var html = HTML()
         let names: [(StaticString, String)] = [
-            ("Manifest", "manifest"), ("Report, JSON", "report"), ("Report, this page", "report_page"),
+            ("Configuration", "configuration"), ("Manifest", "manifest"), ("Its signature", "manifest_signature"),
+            ("Manifest without names", "keyed_manifest"), ("Its signature", "keyed_manifest_signature"),
+            ("Report, JSON", "report"), ("Its signature", "report_signature"), ("Report, this page", "report_page"),
             ("Unlisted entries", "unlisted_entries"), ("Lost entries", "lost_entries_list"),
         ]
         let found = names.filter { root[$0.1].string != nil }

@@ -20,7 +20,7 @@ extension ReportPage {
             html.raw("<p>Nothing is proven yet. Whatever ends this run now, the same command takes it up again.</p>\n")
             html.add(progressBar)
         case .proven:
-            head("proven", "✓", .escaped("Migrated and proven"))
+            head("proven", "✓", .escaped(provenHeading))
             html.raw("<p>")
             html.add(.escaped(provenText))
             html.raw("</p>\n")
@@ -28,9 +28,12 @@ extension ReportPage {
             head("part", "✓", .escaped("A part migrated and proven"))
             html.raw("<p>")
             html.add(.escaped(provenText))
-            html.raw(" It is the part of the keys that sort at or behind <code>")
-            html.text(root["start"].string ?? "?")
-            html.raw("</code>: the destination is whole only if it has the others.</p>\n")
+            html.raw(" They are a part of the keys: the destination is whole only if it has the others.</p>\n")
+        case .notFinal:
+            head("part", "…", .escaped("A warm pass is done: not final"))
+            html.raw(
+                "<p>A server may have written to the source since. Stop every server on it, then run the same with ")
+            html.raw("<code>-mode=final</code>: only that proves the destination.</p>\n")
         case .wouldGoThrough:
             head("running", "✓", .escaped("Dry run: the migration would go through"))
             html.raw("<p>The whole source was read and both sides were looked at. Nothing was written.</p>\n")
@@ -46,6 +49,14 @@ extension ReportPage {
         }
         html.raw("</div></div>")
         return html
+    }
+
+    private var provenHeading: String {
+        switch root["mode"].string {
+        case "repair": "Repaired and proven"
+        case "rollback": "Rolled back and proven"
+        default: "Migrated and proven"
+        }
     }
 
     private var provenText: String {

@@ -56,6 +56,7 @@ package struct ReportPage: Sendable {
             case .running: "Running"
             case .proven: "Proven"
             case .partProven: "A part proven"
+            case .notFinal: "Not final"
             case .wouldGoThrough: "Dry run"
             case .failed: "Failed"
             case .unclear: "Proves nothing"

@@ -33,16 +33,46 @@ package enum ReportSchema {
             "result",
             .word(
                 "What the run came to. Proven means that the destination was read back and holds exactly what the source "
-                    + "gave.", of: ["migrated and proven", "a part migrated and proven", "failed"])
+                    + "gave.",
+                of: ["migrated and proven", "a part migrated and proven", "a warm pass, not final", "failed"])
         ),
         ("failure", .text("Why the run failed, and what to do; null if it did not.", isOptional: true)),
     ]
 
     private static let about: [(String, SchemaPart)] = [
+        (
+            "mode",
+            .word(
+                "All of a migration, one of its passes, a repair, or a rollback.",
+                of: ["whole", "warm", "final", "repair", "rollback"])
+        ), ("final", .boolean("Whether nothing is left to do: neither after a warm pass nor after a dry run.")),
+        (
+            "pass",
+            .object(
+                "How this pass stands to those before it; null for a migration in one pass.",
+                [
+                    ("number", .count("From 1.", least: 1)),
+                    (
+                        "previous_end",
+                        .text("When the pass before ended, RFC 3339; null without one.", isOptional: true)
+                    ),
+                    ("changes", changes("What is otherwise than that pass left it; null if that cannot be told.")),
+                    ("final_seconds", .number("Seconds a final pass would take now; null for one.", isOptional: true)),
+                    (
+                        "outage_seconds",
+                        .number(
+                            "Seconds from the marker on the source to the proof; null for a warm pass.",
+                            isOptional: true)
+                    ),
+                ], isOptional: true)
+        ), ("repaired", changes("What a repair or a rollback has put right; null for anything else.")),
         ("dry_run", .boolean("Whether nothing was written, as -dry-run asks.")),
         ("continued", .boolean("Whether an earlier run that was cut off was taken up.")),
+        ("repeated", .boolean("Whether the migration was done before, and was compared once more.")),
         ("partial", .boolean("Whether only a part of the keys was asked for.")),
         ("start", .text("The key of -start: the first one wanted; null if all were.", isOptional: true)),
+        ("include", .list("Prefixes of -include: only keys below them.", of: .text("An escaped prefix."))),
+        ("exclude", .list("Prefixes of -exclude: not keys below them.", of: .text("An escaped prefix."))),
         (
             "source",
             .object(
@@ -193,6 +223,11 @@ package enum ReportSchema {
                     ("legacy", .boolean("Whether the key shares are the root key itself, as before Vault 1.3.")),
                 ], isOptional: true)
         ),
+        ("configuration", .text("Path of the configuration file; null if there is none.", isOptional: true)),
+        ("manifest_signature", .text("Path of the manifest's signature; null if there is none.", isOptional: true)),
+        ("keyed_manifest", .text("Path of the manifest without names; null if there is none.", isOptional: true)),
+        ("keyed_manifest_signature", .text("Path of its signature; null if there is none.", isOptional: true)),
+        ("report_signature", .text("Path of the signature of report.json; null if there is none.", isOptional: true)),
         ("manifest", .text("Path of the manifest; null if there is none.", isOptional: true)),
         ("report", .text("Path of report.json; null if there is none.", isOptional: true)),
         ("report_page", .text("Path of the report as a page; null if there is none.", isOptional: true)),
@@ -228,6 +263,16 @@ package enum ReportSchema {
             ("retries", .count("Requests made again since the run began.")),
             ("throttles", .count("Of them, those that a service refused for their rate.")),
         ])
+
+    private static func changes(_ meaning: String) -> SchemaPart {
+        .object(
+            meaning,
+            [
+                ("added", .count("Entries that were added.")),
+                ("changed", .count("Entries whose values were changed.")),
+                ("removed", .count("Entries that were removed.")),
+            ], isOptional: true)
+    }
 
     private static func service(_ meaning: String) -> SchemaPart {
         .object(

@@ -26,7 +26,9 @@ package enum SavedReport {
         let result =
             event["dry_run"].boolean == true
             ? "would go through"
-            : event["partial"].boolean == true ? "a part migrated and proven" : "migrated and proven"
+            : event["final"].boolean == false
+                ? "a warm pass, not final"
+                : event["partial"].boolean == true ? "a part migrated and proven" : "migrated and proven"
         return .object([("result", .string(result)), ("failure", .null)] + event.members)
     }
 

@@ -31,8 +31,8 @@ struct SchemaPart {
     }
 
     /// A quantity, never negative.
-    static func number(_ meaning: String) -> SchemaPart {
-        SchemaPart("number", isOptional: false, meaning, [("minimum", .integer(0))])
+    static func number(_ meaning: String, isOptional: Bool = false) -> SchemaPart {
+        SchemaPart("number", isOptional: isOptional, meaning, [("minimum", .integer(0))])
     }
 
     static func list(_ meaning: String, of part: SchemaPart, isOptional: Bool = false, most: Int? = nil) -> SchemaPart {

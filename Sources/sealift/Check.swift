@@ -14,7 +14,9 @@ let checkCommand = CommandSpec(
         integrated storage it also shows how the files use their pages, and what `raft compact` would give back.
 
         With -manifest one store is held against a manifest instead, the one that a migration left in its state folder or \
-        that `sealift checksum` printed: proof without the source. The manifest must give the keyspace digest that it states.
+        that `sealift checksum` printed: proof without the source. The manifest must give the keyspace digest that it states. \
+        With -key-file it is a keyed one, as `sealift checksum -key-file` writes it: + and * name the key that the store has, \
+        - the hash of a key that only the manifest has, and all come in the order of the hashes.
 
         Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
         3 differences, 130 interrupted.
@@ -38,7 +40,7 @@ let checkCommand = CommandSpec(
             "manifest", placeholder: "path",
             help: "Hold one store against this manifest: the destination of a migration's file, or a server's storage.",
             completion: .file),
-        CommonFlags.side,
+        CommonFlags.keyFile, CommonFlags.side,
         .bytes(
             "start", placeholder: "key",
             help:
@@ -49,6 +51,7 @@ let checkCommand = CommandSpec(
             help:
                 "Compare only keys that begin with these bytes, written as for -start. The result says that it is a part."
         ),
+        CommonFlags.include, CommonFlags.exclude,
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
@@ -91,15 +94,18 @@ struct Check {
         guard !manifest.isEmpty || !flags.isSet("manifest") else {
             throw MigrationFailure(.configuration, "-manifest names no file.")
         }
+        let scope = KeyScope(
+            start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"),
+            included: try CommonFlags.prefixes(flags, "include"), excluded: try CommonFlags.prefixes(flags, "exclude"))
+        let key = try secret(manifest, scope)
         let sides = try sides(manifest, cancellation)
         defer { for side in sides { side.store.close() } }
         guard let destination = sides.last, let source = sides.first else { return 2 }
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
             version: sealiftVersion)
-        let scope = KeyScope(start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"))
         let check = StoreCheck(
-            destination.store, against: manifest.isEmpty ? .store(source.store) : .manifest(path: manifest),
+            destination.store, against: manifest.isEmpty ? .store(source.store) : .manifest(path: manifest, key: key),
             scope: scope,
             context: context, readers: flags.integer("max-parallel"),
             unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
@@ -115,6 +121,7 @@ struct Check {
         let lists = try Self.lists.compactMap { verdict, name in
             flags.string(name).isEmpty ? nil : (verdict, try ResultWriter(path: flags.string(name)))
         }
+        let isKeyed = key != nil
         var shown = 0
         let result: StoreCheck.Result
         let files: CheckedFiles
@@ -126,9 +133,11 @@ struct Check {
                 shown += 1
                 guard shown <= Self.maximumShown || isJSON else { return }
                 if isJSON {
+                    // What only a keyed manifest has is known by the hash of its key.
+                    let name = verdict == .missing && isKeyed ? "hashed_key" : "key"
                     EventWriter().emit(
                         verdict == .same ? "entry" : "difference",
-                        [("verdict", .string(verdict.sign)), ("key", .string(escapedKey(key)))])
+                        [("verdict", .string(verdict.sign)), (name, .string(escapedKey(key)))])
                 } else {
                     console.printResult("\(verdict.sign) \(escapedKey(key))")
                 }
@@ -168,6 +177,22 @@ struct Check {
         (.missing, "missing"), (.extra, "extra"), (.different, "differ"),
     ]
 
+    /// The secret of a keyed manifest.
+    private func secret(_ manifest: String, _ scope: KeyScope) throws(MigrationFailure) -> ManifestKey? {
+        guard let key = try CommonFlags.manifestKey(flags) else { return nil }
+        guard !manifest.isEmpty else {
+            throw MigrationFailure(
+                .configuration, "-key-file goes with -manifest: without one both sides are compared by their keys.")
+        }
+        guard scope.isWhole else {
+            throw MigrationFailure(
+                .configuration,
+                "-start, -prefix, -include and -exclude do not go with -key-file: a keyed manifest has hashes in place of keys, so that nobody can "
+                    + "tell which of its entries are in that part. Compare the whole store.")
+        }
+        return key
+    }
+
     /// The stores to be read, the destination last.
     private func sides(
         _ manifest: String, _ cancellation: CancellationToken
@@ -203,6 +228,7 @@ struct Check {
         var kept = stores.compactMap { store in store.identity.path.map { ($0, "the \(store.kind) store \($0)") } }
         kept.append((resolvedPath(try CommonFlags.configPath(flags)), "the configuration file"))
         if !manifest.isEmpty { kept.append((resolvedPath(manifest), "the manifest")) }
+        if flags.isSet("key-file") { kept.append((resolvedPath(flags.string("key-file")), "the file of -key-file")) }
         for name in ["combined"] + Self.lists.map(\.name) {
             let path = flags.string(name)
             guard !path.isEmpty, path != "-" else { continue }
@@ -226,6 +252,7 @@ struct Check {
             : "\(one) and \(other) differ."
         let parts = [
             scope.start.map { "at or behind \($0)" }, scope.prefix.map { "that begin with \($0)" },
+            scope.isSelection ? "that -include and -exclude select" : nil,
         ].compactMap { $0 }
         let part =
             parts.isEmpty ? "" : "\nThis is a part: only keys \(parts.joined(separator: " and ")) were compared."
@@ -251,8 +278,13 @@ struct Check {
         let counts = result.counts
         let (first, second) =
             flags.isSet("manifest") ? ("manifest_digest", "store_digest") : ("source_digest", "destination_digest")
-        var part: [(String, JSONText)] = [("is_partial", .boolean(!scope.isWhole))]
+        var part: [(String, JSONText)] = [
+            ("is_partial", .boolean(!scope.isWhole)), ("keyed", .boolean(flags.isSet("key-file"))),
+        ]
         if let start = scope.start { part.append(("start", .string("\(start)"))) }
+        for (name, prefixes) in [("include", scope.included), ("exclude", scope.excluded)] where !prefixes.isEmpty {
+            part.append((name, .array(prefixes.map { .string("\($0)") })))
+        }
         if let prefix = scope.prefix { part.append(("prefix", .string("\(prefix)"))) }
         return part + [
             ("same", .integer(counts.same)), ("extra", .integer(counts.extra)), ("missing", .integer(counts.missing)),

@@ -211,9 +211,64 @@ enum CommonFlags {
         help: "Leave out entries that the store's own listing cannot see: names that begin with _, directories without "
             + "marker.")
 
+    static let allowAnyData = FlagSpec.boolean(
+        "allow-any-data", help: "Migrate a source that is not the store of an initialised Vault or OpenBao.")
+    static let allowMissingLog = FlagSpec.boolean(
+        "allow-missing-log",
+        help:
+            "Migrate a Raft directory whose log is missing or cannot be read, or holds writes that the data lacks: "
+            + "they are not copied.")
+    static let readOnlySource = FlagSpec.boolean(
+        "read-only-source", help: "Set no migration marker on the source. Make sure no server starts on it.")
+    static let stateFolder = FlagSpec.string(
+        "state-dir", placeholder: "path",
+        help: "Folder for lock, manifest and report; by default beside a Raft destination, else below "
+            + "~/.local/state/sealift.", completion: .directory)
+    static let include = FlagSpec.list(
+        "include", placeholder: "prefix",
+        help: "Take only keys that begin with this, written as for -start. No server starts without core/.")
+    static let exclude = FlagSpec.list(
+        "exclude", placeholder: "prefix",
+        help: "Leave out keys that begin with this, such as sys/expire/ (leases) for a drill.")
+
     static let allowLostEntries = FlagSpec.boolean(
         "allow-lost-entries",
         help: "Do without the entries of a file store that a crash left as files of zero length; they are named.")
+
+    static let signKey = FlagSpec.string(
+        "sign-key", placeholder: "path",
+        help:
+            "Sign what is written as evidence with this Ed25519 private key (PEM, mode 0600): FILE.sig beside each FILE.",
+        completion: .file)
+
+    static let keyFile = FlagSpec.string(
+        "key-file", placeholder: "path",
+        help:
+            "The secret of a keyed manifest, which tells nobody without it what entries there are: a file of mode 0600 with "
+            + "32 bytes at least.", completion: .file)
+
+    /// The secret in the file of `-key-file`; `nil` if none was named.
+    ///
+    /// - Throws: If there is none in it.
+    static func manifestKey(_ flags: ParsedFlags) throws(MigrationFailure) -> ManifestKey? {
+        guard flags.isSet("key-file") else { return nil }
+        guard !flags.string("key-file").isEmpty else {
+            throw MigrationFailure(.configuration, "-key-file names no file.")
+        }
+        return try ManifestKey(file: flags.string("key-file"))
+    }
+
+    /// What signs with the key of `-sign-key`; `nil` if none was named.
+    ///
+    /// - Throws: If it is none to sign with.
+    static func signer(_ flags: ParsedFlags) throws(MigrationFailure) -> EvidenceSigner? {
+        guard flags.isSet("sign-key") else { return nil }
+        // An empty variable of a script is no wish to go without.
+        guard !flags.string("sign-key").isEmpty else {
+            throw MigrationFailure(.configuration, "-sign-key names no file.")
+        }
+        return try EvidenceSigner(keyFile: flags.string("sign-key"))
+    }
 
     static func checkFormat(_ flags: ParsedFlags) throws(MigrationFailure) {
         let format = flags.string("format")
@@ -267,5 +322,22 @@ enum CommonFlags {
                 "-\(name): a backslash begins an escape, \\xhh for any byte or \\\\ for a backslash, as in manifests.")
         }
         return key
+    }
+
+    /// The prefixes that a flag names, each mention one.
+    ///
+    /// - Throws: If one is empty, or a backslash in it begins no escape.
+    static func prefixes(_ flags: ParsedFlags, _ name: String) throws(MigrationFailure) -> [StorageKey] {
+        var prefixes: [StorageKey] = []
+        for text in flags.list(name) {
+            guard !text.isEmpty, let key = StorageKey(loosely: Array(text.utf8)) else {
+                throw MigrationFailure(
+                    .configuration,
+                    "-\(name) is the beginning of keys, with \\xhh for any byte and \\\\ for a backslash, as in manifests."
+                )
+            }
+            prefixes.append(key)
+        }
+        return prefixes
     }
 }

@@ -6,22 +6,25 @@ import Wording
 /// What `operator migrate` prints when it is done.
 func summaryText(_ summary: MigrationSummary) -> String {
     // With -start it is not all of the keys, and whoever looks for that line must not find it.
-    let part = summary.start.map { " from \($0) on" } ?? ""
-    var lines = [
-        summary.isDryRun
-            ? "Dry run: nothing was written. The migration\(part.isEmpty ? "" : " of the keys\(part)") would go through."
-            : "Success! All of the keys\(part) have been migrated.", "",
-    ]
+    let part = (summary.scope.isSelection ? " selected" : "") + (summary.scope.start.map { " from \($0) on" } ?? "")
+    var lines = [verdict(summary, part), ""]
     func row(_ name: String, _ text: String) {
         lines.append("  " + name + String(repeating: " ", count: max(14 - name.count, 1)) + text)
     }
     let totals = summary.totals
     row("Source", "\(summary.sourceKind) \(summary.sourceLocation)")
     for destination in summary.destinations { row("Destination", "\(destination.kind) \(destination.location)") }
-    if let start = summary.start {
+    if let start = summary.scope.start {
         row("A part", "only keys that sort at or behind \(start); the destination is whole only if it has the others")
     }
-    if summary.isContinuation { row("Continued", "an earlier run of this migration was cut off") }
+    for (name, prefixes) in [("Only", summary.scope.included), ("Without", summary.scope.excluded)]
+    where !prefixes.isEmpty {
+        row(name, prefixes.map { "\($0)" }.joined(separator: ", ") + "; this is a part of the store")
+    }
+    if let repaired = summary.repaired { row("Put right", changesText(repaired)) }
+    if let pass = summary.pass { for line in passLines(pass, summary) { row(line.name, line.text) } }
+    if summary.isRepeat { row("Repeated", "done before: nothing was copied, both sides were compared once more") }
+    if summary.isContinuation, summary.pass == nil { row("Continued", "an earlier run of this migration was cut off") }
     if summary.entriesReadBefore > 0 {
         row("Read before", "\(counted(summary.entriesReadBefore, "item")), by an earlier run, and not again")
     }
@@ -33,6 +36,10 @@ func summaryText(_ summary: MigrationSummary) -> String {
         let all = counted(totals.entries, "entry", "entries")
         for destination in summary.destinations {
             let place = summary.destinations.count > 1 ? " in \(destination.location)" : ""
+            if summary.mode == .warm, destination.comparison.same == 0 {
+                row("Proven", "nothing yet\(place): the directory is built by the final pass")
+                continue
+            }
             let way =
                 destination.copies.contains(where: \.isEqual) ? "by the digest of every node" : "read back and equal"
             row("Proven", "\(formatCount(destination.comparison.same)) of \(all) \(way)\(place)")
@@ -76,16 +83,70 @@ func summaryText(_ summary: MigrationSummary) -> String {
     }
     for remark in summary.remarks { row("Remark", remark) }
     if let path = summary.manifestPath { row("Manifest", path) }
+    if let path = summary.keyedManifestPath { row("Keyed", path) }
     if let path = summary.reportPath { row("Report", path) }
     if let path = summary.pagePath { row("", path) }
+    for path in [
+        summary.manifestSignaturePath, summary.keyedManifestSignaturePath, summary.reportSignaturePath,
+    ].compactMap(\.self) { row("Signed", path) }
     lines += ["", "  Entries by prefix:"]
     for tally in totals.prefixes.prefix(20) {
         let name = tally.prefix.isEmpty ? "(top level)" : tally.prefix.withUnsafeBytes { escapedKey($0) }
         row("", "\(name)  \(formatCount(tally.entries)), \(formatBytes(tally.bytes))")
     }
     if totals.prefixes.count > 20 { row("", "… and \(totals.prefixes.count - 20) more, see the report") }
+    if !summary.verification.isEmpty {
+        lines += ["", "  Verify the signatures:", ""] + summary.verification.map { "  \($0)" }
+    }
+    guard summary.isFinal || summary.isDryRun else { return lines.joined(separator: "\n") }
     for destination in summary.destinations { lines += guideLines(destination, of: summary.destinations.count) }
     return lines.joined(separator: "\n")
+}
+
+private func verdict(_ summary: MigrationSummary, _ part: String) -> String {
+    if summary.isDryRun {
+        return
+            "Dry run: nothing was written. The migration\(part.isEmpty ? "" : " of the keys\(part)") would go through."
+    }
+    guard summary.isFinal else {
+        return "Not final: a warm pass is done. Stop every server on the source, then run the same with -mode=final."
+    }
+    if summary.mode == .rollback {
+        return "Success! The old store holds what the new one holds: the migration is rolled back."
+    }
+    if let repaired = summary.repaired {
+        return repaired.total == 0
+            ? "Success! The destination holds what the source holds; nothing had to be written."
+            : "Success! The destination holds what the source holds again."
+    }
+    return "Success! All of the keys\(part) have been migrated."
+}
+
+private func changesText(_ changes: EntryChanges) -> String {
+    "\(formatCount(changes.added)) added, \(formatCount(changes.changed)) changed, \(formatCount(changes.removed)) removed"
+}
+
+private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(name: String, text: String)] {
+    var lines: [(name: String, text: String)] = []
+    let before = pass.previousEnd.map { ", behind the one of \($0)" } ?? ""
+    lines.append(
+        ("Pass", "\(pass.number)\(before)\(summary.isFinal ? ", the final one" : "; the destination stays guarded")"))
+    if let changes = pass.changes {
+        lines.append(("Since then", changesText(changes)))
+    }
+    if let seconds = pass.finalSeconds {
+        let isBuilt = summary.destinations.contains { $0.kind == "raft" }
+        lines.append(
+            (
+                "Final pass",
+                "about \(formatDuration(.seconds(seconds)))\(isBuilt ? " and the building of the directory" : ""), for what has "
+                    + "changed until then; run -mode=warm again to leave less"
+            ))
+    }
+    if let seconds = pass.outageSeconds {
+        lines.append(("Outage", "\(formatDuration(.seconds(seconds))), from the marker on the source to the proof"))
+    }
+    return lines
 }
 
 private func guideLines(_ destination: DestinationOutcome, of count: Int) -> [String] {

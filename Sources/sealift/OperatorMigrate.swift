@@ -17,12 +17,24 @@ let operatorMigrateCommand = CommandSpec(
         destination carries Vault's migration marker until it is proven, so that no server starts on half a store. A \
         run that was stopped or killed is taken up by running the same command again.
 
-        Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, 3 the destination differs, 130 \
-        interrupted.
+        For a short outage, copy ahead with -mode=warm while the server still runs. It changes nothing on the source, \
+        leaves the destination guarded and is never the end. Then stop the server and run -mode=final.
+
+        The state folder has a manifest and a report then. With -sign-key each has a raw Ed25519 signature beside it, and \
+        the commands by which openssl verifies them are printed. With -key-file there is a manifest-keyed.txt as well, \
+        without names of entries: see `sealift checksum -help`.
+
+        Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, \
+        3 the destination differs, 4 a warm pass is done and a final one must follow, 130 interrupted.
         """,
     examples: [
         .init("Look first, write nothing:", "sealift operator migrate -config migrate.hcl -dry-run"),
         .init("Migrate:", "sealift operator migrate -config migrate.hcl"),
+        .init(
+            "Copy ahead beside the server at work, so that the outage is short:",
+            "sealift operator migrate -config migrate.hcl -mode=warm"),
+        .init(
+            "Stop the server, then write what has changed:", "sealift operator migrate -config migrate.hcl -mode=final"),
         .init(
             "Remove the marker that another tool's crashed run left on the source:",
             "sealift operator migrate -config migrate.hcl -reset"),
@@ -34,17 +46,20 @@ let operatorMigrateCommand = CommandSpec(
             help:
                 "Copy only keys that sort at or behind this one, bytewise; \\xhh stands for any byte and \\\\ for a "
                 + "backslash, as in manifests. The result is a part, so not into a Raft directory."),
+        CommonFlags.include, CommonFlags.exclude,
+        .boolean("force", help: "Leave out even what no server starts without (core/)."),
+        .string(
+            "mode", placeholder: "warm|final",
+            help:
+                "warm: copy ahead while the server still runs, as often as you like; exits 4, never 0. final: with the "
+                + "server stopped, write only what has changed since, and prove all.",
+            completion: .values(["warm", "final"])),
         .boolean("reset", help: "Remove the migration marker from the source and copy nothing."),
         CommonFlags.maxParallel,
         .boolean("dry-run", help: "Look at both sides, read the whole source, write nothing, print the plan."),
-        .boolean(
-            "allow-any-data", help: "Migrate a source that is not the store of an initialised Vault or OpenBao."),
+        CommonFlags.allowAnyData,
         CommonFlags.allowLostEntries,
-        .boolean(
-            "allow-missing-log",
-            help:
-                "Migrate a Raft directory whose log is missing or cannot be read, or holds writes that the data lacks: "
-                + "they are not copied."),
+        CommonFlags.allowMissingLog,
         .boolean(
             "practice", environment: ["SEALIFT_PRACTICE"],
             help: "A practice run on one machine: accept a loopback or port-less cluster_addr."),
@@ -59,16 +74,17 @@ let operatorMigrateCommand = CommandSpec(
                 "Nothing was written to the source since an earlier run of this migration stopped: go on from what it "
                 + "had read, although its migration marker is gone."),
         CommonFlags.listedOnly,
-        .boolean("read-only-source", help: "Set no migration marker on the source. Make sure no server starts on it."),
-        .string(
-            "state-dir", placeholder: "path",
-            help: "Folder for lock, manifest and report; by default beside a Raft destination, else below "
-                + "~/.local/state/sealift.", completion: .directory),
+        CommonFlags.readOnlySource,
+        CommonFlags.stateFolder,
+        CommonFlags.keyFile, CommonFlags.signKey,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
     ] + LiveView.flags + [CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format])
 
 /// Runs `operator migrate`.
 struct OperatorMigrate {
+    /// The exit code of a warm pass that has done its work: not 0, since a migration of which it is a part is not done.
+    private static let notFinal: Int32 = 4
+
     private let flags: ParsedFlags
     private let console: Console
 
@@ -86,8 +102,10 @@ struct OperatorMigrate {
             try CommonFlags.checkFormat(flags)
             let options = try options()
             let configuration = try ConfigurationFile(path: path, environment: console.environment)
-            try migrate(configuration, options, logger)
-            return 0
+            try MigrationCommand(flags, console).run(
+                configuration, options, logger, isReset: flags.boolean("reset"),
+                isServed: !flags.boolean("reset"))
+            return options.mode == .warm && !options.isDryRun ? Self.notFinal : 0
         } catch {
             return console.fail(error, flags, prefix: "Error migrating: ")
         }
@@ -95,7 +113,18 @@ struct OperatorMigrate {
 
     private func options() throws(MigrationFailure) -> MigrationOptions {
         var options = MigrationOptions()
-        options.start = try CommonFlags.start(flags)
+        switch flags.string("mode") {
+        case "": break
+        case "warm": options.mode = .warm
+        case "final": options.mode = .final
+        case let other:
+            throw MigrationFailure(
+                .configuration, "-mode takes warm or final, not \"\(StorageKey(Array(other.utf8)))\".")
+        }
+        options.scope = KeyScope(
+            start: try CommonFlags.start(flags), included: try CommonFlags.prefixes(flags, "include"),
+            excluded: try CommonFlags.prefixes(flags, "exclude"))
+        options.isForced = flags.boolean("force")
         options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")
         options.allowsAnyData = flags.boolean("allow-any-data")
@@ -112,75 +141,10 @@ struct OperatorMigrate {
             throw MigrationFailure(.configuration, "-source-in-use takes allow, not \"\(other)\".")
         }
         if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
+        options.signer = try CommonFlags.signer(flags)
+        options.manifestKey = try CommonFlags.manifestKey(flags)
         if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }
         return options
-    }
-
-    private func migrate(
-        _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger
-    ) throws(MigrationFailure) {
-        let cancellation = CancellationToken()
-        let isReset = flags.boolean("reset")
-        let isJSON = flags.string("format") == "json"
-        do throws(ThreadFailure) {
-            try console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
-        } catch {
-            throw MigrationFailure(.failed, "\(error)")
-        }
-        let counters = ProgressCounters()
-        let live = isReset ? nil : try LiveView.start(flags, counters)
-        if let live { announce(live, isJSON) }
-        let context = RunContext(
-            logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
-            version: sealiftVersion, isWatched: live != nil || !isJSON && console.screen.allowsLiveBlock,
-            watcher: live?.watcher)
-        let run = MigrationRun(
-            configuration: configuration, drivers: backendDrivers, options: options, context: context)
-        if isReset {
-            try run.reset()
-            console.printResult("Success! Migration lock reset (if it was set).")
-            return
-        }
-        let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
-        defer { display.finish(showingLast: false) }
-        do throws(MigrationFailure) {
-            try perform(run, display, isJSON)
-            live?.finish(nil)
-        } catch {
-            display.finish(showingLast: false)
-            live?.finish(error.message)
-            throw error
-        }
-    }
-
-    private func announce(_ live: LiveView, _ isJSON: Bool) {
-        if isJSON {
-            EventWriter().emit("live_view", [("url", .string(live.url))])
-        } else {
-            console.printError("Live view: \(live.url)")
-        }
-    }
-
-    private func perform(_ run: MigrationRun, _ display: ProgressDisplay, _ isJSON: Bool) throws(MigrationFailure) {
-        try run.run { summary in
-            display.finish(showingLast: false)
-            if isJSON {
-                EventWriter().emit("result", summary.members)
-            } else {
-                console.printResult(summaryText(summary))
-            }
-            do throws(OutputFailure) {
-                try console.checkResult()
-            } catch {
-                throw MigrationFailure(
-                    .failed,
-                    summary.isDryRun
-                        ? "Error: \(error)"
-                        : "\(error)\nThe destination is proven and complete. Run the same command again: it "
-                            + "compares both sides once more and prints the result.",
-                    isPrefixed: !summary.isDryRun)
-            }
-        }
     }
 }
 

@@ -33,12 +33,16 @@ final class ResultWriter {
     }
 
     /// Writes the rest and makes sure that all of it has arrived; nothing can be written after that.
-    func finish() throws {
+    ///
+    /// - Parameter durably: Whether a file is also to be durable.
+    func finish(durably: Bool = false) throws {
         try flush()
         guard let path else {
             if let number = TerminalOutput.standardOutput.settle() { throw OutputFailure(number: number) }
             return
         }
+        // What is no file of a disk knows no sync.
+        if durably, fsync(descriptor) != 0, errno != EINVAL { throw OutputFailure(path: path, number: errno) }
         // Some file systems tell only here that there was no room.
         let closed = close(descriptor)
         descriptor = -1

@@ -15,8 +15,10 @@ let rootCommand = CommandSpec(
     subcommands: [
         CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
-            description: "Commands with the names they have in Vault.", subcommands: [operatorMigrateCommand]),
-        checkCommand, checksumCommand, planCommand, inspectCommand, reportCommand, raftCommand, practiceTableCommand,
+            description: "Commands with the names they have in Vault.",
+            subcommands: [operatorMigrateCommand, operatorRollbackCommand]),
+        checkCommand, repairCommand, checksumCommand, planCommand, inspectCommand, reportCommand, raftCommand,
+        practiceTableCommand,
         completionCommand, helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
@@ -28,7 +30,9 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     if let found = raftCommands.first(where: { $0.spec.path == command.path }) { return found.run(flags, console) }
     switch command.path.dropFirst().joined(separator: " ") {
     case "operator migrate": return OperatorMigrate(flags, console).run()
+    case "operator rollback": return OperatorRollback(flags, console).run()
     case "check": return Check(flags, console).run()
+    case "repair": return Repair(flags, console).run()
     case "checksum": return Checksum(flags, console).run()
     case "plan": return Plan(flags, console).run()
     case "report": return ReportCommand(flags, console).run()

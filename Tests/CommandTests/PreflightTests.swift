@@ -10,7 +10,8 @@ import Testing
         let there = sandbox.store(kind, "there")
         #expect(try sandbox.migrate(try sandbox.configuration(store, there)).code == 0)
         let before = try sandbox.stores()
-        let outcome = try sandbox.migrate("\(sandbox.path)/migrate.hcl")
+        // Nothing tells this run that the entries are those of an earlier one.
+        let outcome = try sandbox.migrate("\(sandbox.path)/migrate.hcl", ["-state-dir", "\(sandbox.path)/home/other"])
         #expect(outcome.code == 2)
         #expect(outcome.errors.contains(kind == "raft" ? "already has state" : "is not empty"), "\(outcome.errors)")
         #expect(try sandbox.stores() == before)

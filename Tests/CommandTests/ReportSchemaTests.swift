@@ -41,6 +41,7 @@ import Testing
         reports.append(try partial(sandbox))
         reports.append(try failed(sandbox))
         reports.append(try ofATable(sandbox))
+        reports += try passesAndRepair(sandbox)
         let found = try validate(sandbox, reports)
         for line in found.dropLast() { #expect(line.hasSuffix(": valid"), "\(line)") }
         #expect(found.count == reports.count + 1)
@@ -62,6 +63,36 @@ import Testing
         let outcome = try sandbox.migrate(file, ["-state-dir", "\(sandbox.path)/state-bad"])
         #expect(outcome.code == 2)
         return "\(sandbox.path)/state-bad/report.json"
+    }
+
+    /// A warm pass, the final one, signed, and the repair of what was damaged behind it; the page of each says what it was.
+    private func passesAndRepair(_ sandbox: Sandbox) throws -> [String] {
+        try sandbox.shell(
+            "cd '\(sandbox.path)' && umask 077 && openssl genpkey -algorithm ed25519 -out key.pem "
+                + "&& openssl rand -hex 32 > secret")
+        let source = try sandbox.makeFileStore("src-pass", SampleEntry.initialised + [SampleEntry("sys/a")])
+        let destination = Store.file("\(sandbox.path)/dst-pass")
+        let file = try sandbox.configuration(source, destination, name: "pass.hcl")
+        let evidence = ["-sign-key", "\(sandbox.path)/key.pem", "-key-file", "\(sandbox.path)/secret"]
+        var reports: [String] = []
+        func run(_ words: [String], _ code: Int32, _ heading: String) throws {
+            let state = "\(sandbox.path)/state-pass"
+            let outcome = try sandbox.sealift(words + ["-config", file, "-state-dir", state])
+            #expect(outcome.code == code, "\(words): \(outcome.errors)")
+            let page = try text(of: "\(state)/report.html")
+            #expect(page.contains("<h1>\(heading)</h1>"), "\(words): \(page.prefix(8000))")
+            reports.append("\(sandbox.path)/pass-\(reports.count).json")
+            try sandbox.shell("cp '\(state)/report.json' '\(reports[reports.count - 1])'")
+        }
+        try run(["operator", "migrate", "-mode=warm"], 4, "A warm pass is done: not final")
+        try sandbox.write("src-pass/sys/_b", "{\"Value\":\"AAAA\"}\n")
+        try run(["operator", "migrate", "-mode=warm"], 4, "A warm pass is done: not final")
+        try run(["operator", "migrate", "-mode=final"] + evidence, 0, "Migrated and proven")
+        try sandbox.write("dst-pass/sys/_b", "{\"Value\":\"BBBB\"}\n")
+        let check = try sandbox.sealift(["check", "-config", file, "-format=json"])
+        let found = try sandbox.write("check.json", check.output)
+        try run(["repair", "-from", found], 0, "Repaired and proven")
+        return reports
     }
 
     /// From a table that hides an entry, through throttles.

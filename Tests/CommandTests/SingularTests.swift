@@ -21,7 +21,10 @@ import Testing
             try run(["operator", "migrate", "-config", file] + flags)
             try run(["check", "-config", file])
             try run(["checksum", "-config", file, "-side=destination"])
-            try run(["operator", "migrate", "-config", file] + flags, expecting: 2)
+            try run(
+                ["operator", "migrate", "-config", file, "-state-dir", "\(sandbox.path)/other-\(texts.count)"] + flags,
+                expecting: 2)
+            try run(["operator", "migrate", "-config", file] + flags)
         }
         for words in [["inspect", "du"], ["inspect", "ls"], ["checksum"], ["checksum", "-format=json"]] {
             try run(Array(words.prefix(2)) + ["-config", server])

@@ -32,6 +32,8 @@ import Testing
             let sandbox = try Sandbox()
             try sandbox.write("migrate.hcl", migrate.text)
             try sandbox.write("server.hcl", server)
+            try sandbox.run(
+                "umask 077; openssl genpkey -algorithm ed25519 -out key.pem; openssl rand -hex 32 > secret")
             return sandbox
         }
         // What looks at the result of a migration shares one, what changes something has a folder of its own.
@@ -40,11 +42,23 @@ import Testing
         for line in lines where !Self.isOfACluster(line) {
             let isChange = ["operator migrate", "plan", "practice-table"].contains { line.contains($0) }
             let isOnNode = line.hasPrefix("sealift raft ")
-            let sandbox = isChange || isOnNode ? try prepared() : migrated
+            let isRepair = line.contains("sealift repair")
+            let sandbox = isChange || isOnNode || isRepair ? try prepared() : migrated
+            if isRepair {
+                // What is repaired is no directory of integrated storage.
+                let start = try #require(migrate.text.range(of: "storage_destination"))
+                let end = try #require(migrate.text[start.lowerBound...].range(of: "}"))
+                let database = "storage_destination \"sqlite\" {\n  path = \"there.db\"\n}"
+                try sandbox.write(
+                    "migrate.hcl",
+                    migrate.text.replacingCharacters(in: start.lowerBound..<end.upperBound, with: database))
+                try sandbox.run("sealift operator migrate -config migrate.hcl")
+            }
             if isOnNode { try sandbox.run("sealift operator migrate -config migrate.hcl") }
             let isServer = line.hasPrefix("sealift practice-table")
             let outcome = try isServer ? sandbox.serve(line) : sandbox.run(line)
-            #expect(outcome.code == 0, "\(line): \(outcome.output)\(outcome.errors)")
+            let code: Int32 = line.contains("-mode=warm") ? 4 : 0
+            #expect(outcome.code == code, "\(line): \(outcome.output)\(outcome.errors)")
             #expect(!isServer || outcome.output.contains("listening on http://127.0.0.1:"))
         }
     }

@@ -52,9 +52,10 @@ import Testing
         #expect(try obstacles(Self.keys("x")) { $0.allowsAnyData = true }.isEmpty)
         #expect(try obstacles(whole, Self.keys("y")).first?.contains("is not empty") == true)
         #expect(try obstacles(whole, Self.keys("core/migration")).isEmpty)
-        #expect(try obstacles(whole, Self.keys("core/keyring")) { $0.start = "x" }.isEmpty)
+        #expect(try obstacles(whole, Self.keys("core/keyring")) { $0.scope = KeyScope(start: "x") }.isEmpty)
         let other = [Entry("core/keyring", [9])]
-        #expect(try obstacles(whole, other) { $0.start = "x" }.first?.contains("another store") == true)
+        #expect(
+            try obstacles(whole, other) { $0.scope = KeyScope(start: "x") }.first?.contains("another store") == true)
         let remarks = try Self.preflight(memory(whole), memory([])).look(isContinuation: false).remarks
         #expect(remarks.count == 1)
     }

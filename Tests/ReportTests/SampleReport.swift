@@ -6,7 +6,8 @@ enum SampleReport {
     static func proven(entries: Int = 1) -> [(String, JSONText)] {
         [
             ("sealift", .string("0.1.0")), ("finished", .string("2026-11-21T07:33:00.123456Z")),
-            ("result", .string("migrated and proven")), ("failure", .null), ("dry_run", .boolean(false)),
+            ("result", .string("migrated and proven")), ("failure", .null), ("mode", .string("whole")),
+            ("final", .boolean(true)), ("dry_run", .boolean(false)),
             ("continued", .boolean(false)), ("partial", .boolean(false)), ("start", .null),
             ("source", .object([("kind", .string("file")), ("location", .string("/opt/vault/data"))])),
             (

@@ -16,6 +16,8 @@ import Testing
             ("result", .string("a part migrated and proven")), ("partial", .boolean(true)),
         ]
         #expect(Self.verdict(part) == .partProven)
+        let warm: [(String, JSONText)] = [("result", .string("a warm pass, not final")), ("final", .boolean(false))]
+        #expect(Self.verdict(warm) == .notFinal)
         #expect(Self.verdict([("result", .string("failed")), ("failure", .string("why"))]) == .failed)
         #expect(Self.verdict([("result", .string("running"))]) == .running)
         #expect(
@@ -25,7 +27,8 @@ import Testing
     private static let contradictions: [[(String, JSONText)]] = [
         [("entries", .integer(2))], [("entries", .null)], [("destinations", .array([]))], [("destinations", .null)],
         [("failure", .string("why"))], [("dry_run", .boolean(true))], [("partial", .boolean(true))],
-        [("partial", .null)], [("result", .string("Migrated and proven"))], [("result", .null)],
+        [("partial", .null)], [("final", .boolean(false))], [("result", .string("a warm pass, not final"))],
+        [("result", .string("Migrated and proven"))], [("result", .null)],
         [("result", .string("would go through"))], [("result", .string("a part migrated and proven"))],
         [("destinations", .array([.object([("comparison", SampleReport.comparison(same: 1, missing: 1))])]))],
         [("destinations", .array([.object([("comparison", SampleReport.comparison(same: 1, extra: 1))])]))],

@@ -1,5 +1,4 @@
 import Files
-import Glibc
 import HTTPClient
 package import Storage
 
@@ -87,23 +86,10 @@ package enum TokenFile {
     ///
     /// - Throws: `.configuration` if others may read the file, or if there is no token in it. Never with what is in it.
     package static func read(_ path: String) throws(StorageError) -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
-        defer { close(descriptor) }
-        var info = stat()
-        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-            throw StorageError(.configuration, "\(path) is no regular file. Name the file with the token.")
-        }
-        guard info.st_mode & 0o077 == 0 else {
-            throw StorageError(
-                .configuration, "\(path) can be read by others than its owner. Make it private: chmod 600 \(path).")
-        }
-        var bytes = [UInt8](repeating: 0, count: mostBytes + 1)
-        let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-        guard count >= 0 else { throw StorageError.system("read", path, errno: errno) }
-        let text = bytes.prefix(count).drop { $0 <= 0x20 }
+        let bytes = try readPrivateFile(path, atMost: mostBytes + 1, content: "the token")
+        let text = bytes.drop { $0 <= 0x20 }
         let token = text.prefix { $0 > 0x20 && $0 < 0x7f }
-        guard count <= mostBytes, !token.isEmpty, text.dropFirst(token.count).allSatisfy({ $0 <= 0x20 }) else {
+        guard bytes.count <= mostBytes, !token.isEmpty, text.dropFirst(token.count).allSatisfy({ $0 <= 0x20 }) else {
             throw StorageError(.configuration, "\(path) holds no token: one word of printable characters.")
         }
         return String(decoding: token, as: UTF8.self)

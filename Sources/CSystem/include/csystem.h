@@ -3,6 +3,7 @@
 #define SEALIFT_CSYSTEM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "mapguard.h"
 
@@ -43,5 +44,14 @@ void cs_release_freed_memory(void);
 
 /// Lets all threads share one heap (M_ARENA_MAX) instead of reserving 64 MiB of address space for each.
 void cs_share_one_heap(void);
+
+/// A set of identities, open addressing: `mask` + 1 slots, a power of two and always more than there are identities. An
+/// identity is not 0 and has its lowest bit clear; in a slot that bit tells that it was seen.
+/// Adds one, by one thread: 0 if it was there.
+int cs_known_add(uint64_t *slots, uint64_t mask, uint64_t identity);
+/// Marks one as seen, by any thread: 0 if it is not there.
+int cs_known_mark(uint64_t *slots, uint64_t mask, uint64_t identity);
+/// 0 if it is not there, 1 if it was not seen, 2 if it was.
+int cs_known_state(uint64_t *slots, uint64_t mask, uint64_t identity);
 
 #endif

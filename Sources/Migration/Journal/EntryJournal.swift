@@ -104,6 +104,15 @@ package final class EntryJournal: @unchecked Sendable {
     /// Where a partition stands in this generation: what is written (durably), not what was taken.
     package func progress(of partition: Int) -> Progress { monitor.read { $0.progress[partition] ?? .notStarted } }
 
+    /// Whether all partitions were read to their ends in this generation.
+    package var isFinished: Bool {
+        monitor.read { state in
+            state.partitions.indices.allSatisfy { index in
+                if case .finished = state.progress[index] { true } else { false }
+            }
+        }
+    }
+
     /// Empties the journal and starts anew; the old contents go in the moment the new journal stands.
     ///
     /// - Parameters:

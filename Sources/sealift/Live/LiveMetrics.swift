@@ -40,7 +40,7 @@ struct LiveMetrics {
         metrics.add(
             "sealift_errors_total", "counter", "1 once the run has failed.", [([], verdict == .failed ? 1 : 0)])
         let results: [(String, ReportDocument.Verdict)] = [
-            ("running", .running), ("proven", .proven), ("part_proven", .partProven),
+            ("running", .running), ("proven", .proven), ("part_proven", .partProven), ("not_final", .notFinal),
             ("would_go_through", .wouldGoThrough), ("failed", .failed),
         ]
         metrics.add(

@@ -133,7 +133,7 @@ struct RaftMembers {
     private func pem(_ flag: String) throws -> String? {
         let word = flags.string(flag)
         guard !word.isEmpty else { return nil }
-        let text = word.hasPrefix("@") ? try PEMFile.text(String(word.dropFirst())) : word
+        let text = word.hasPrefix("@") ? try SmallFile.text(String(word.dropFirst())) : word
         guard text.contains("-----BEGIN ") else {
             throw MigrationFailure(
                 .configuration, "-\(flag) is PEM text (-----BEGIN …), or @ and the name of a file with it.")

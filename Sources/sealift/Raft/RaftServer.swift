@@ -195,8 +195,8 @@ final class NodeCertificates: Sendable {
     func api() throws -> HTTPServer.TLS? {
         guard let certificateFile, let keyFile else { return nil }
         return HTTPServer.TLS(
-            certificate: try PEMFile.text(certificateFile), key: try PEMFile.text(keyFile),
-            clientAuthority: try authorityFile.map { try PEMFile.text($0) }
+            certificate: try SmallFile.text(certificateFile), key: try SmallFile.text(keyFile),
+            clientAuthority: try authorityFile.map { try SmallFile.text($0) }
         )
     }
 }

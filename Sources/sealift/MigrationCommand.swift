@@ -1,0 +1,88 @@
+import Flags
+import Migration
+import Storage
+import Telemetry
+import Workers
+
+/// What all commands share that run the engine of migrations: signals, progress, and the result in both forms.
+struct MigrationCommand {
+    private let flags: ParsedFlags
+    private let console: Console
+
+    init(_ flags: ParsedFlags, _ console: Console) {
+        self.flags = flags
+        self.console = console
+    }
+
+    /// Runs to the end and tells of it.
+    ///
+    /// - Parameters:
+    ///   - isReset: Whether only the marker is removed.
+    ///   - isServed: Whether the command has the flags of the live view.
+    func run(
+        _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger, isReset: Bool = false,
+        isServed: Bool = false
+    ) throws(MigrationFailure) {
+        let cancellation = CancellationToken()
+        let isJSON = flags.string("format") == "json"
+        do throws(ThreadFailure) {
+            try console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
+        } catch {
+            throw MigrationFailure(.failed, "\(error)")
+        }
+        let counters = ProgressCounters()
+        let live = isServed ? try LiveView.start(flags, counters) : nil
+        if let live { announce(live, isJSON) }
+        let context = RunContext(
+            logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
+            version: sealiftVersion, isWatched: live != nil || !isJSON && console.screen.allowsLiveBlock,
+            watcher: live?.watcher)
+        let run = MigrationRun(
+            configuration: configuration, drivers: backendDrivers, options: options, context: context)
+        if isReset {
+            try run.reset()
+            console.printResult("Success! Migration lock reset (if it was set).")
+            return
+        }
+        let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
+        defer { display.finish(showingLast: false) }
+        do throws(MigrationFailure) {
+            try perform(run, display, isJSON)
+            live?.finish(nil)
+        } catch {
+            display.finish(showingLast: false)
+            live?.finish(error.message)
+            throw error
+        }
+    }
+
+    private func announce(_ live: LiveView, _ isJSON: Bool) {
+        if isJSON {
+            EventWriter().emit("live_view", [("url", .string(live.url))])
+        } else {
+            console.printError("Live view: \(live.url)")
+        }
+    }
+
+    private func perform(_ run: MigrationRun, _ display: ProgressDisplay, _ isJSON: Bool) throws(MigrationFailure) {
+        try run.run { summary in
+            display.finish(showingLast: false)
+            if isJSON {
+                EventWriter().emit("result", summary.members)
+            } else {
+                console.printResult(summaryText(summary))
+            }
+            do throws(OutputFailure) {
+                try console.checkResult()
+            } catch {
+                throw MigrationFailure(
+                    .failed,
+                    summary.isDryRun
+                        ? "Error: \(error)"
+                        : "\(error)\nThe destination is proven and complete. Run the same command again: it "
+                            + "compares both sides once more and prints the result.",
+                    isPrefixed: !summary.isDryRun)
+            }
+        }
+    }
+}
