@@ -63,6 +63,7 @@ let package = Package(
         room("RaftFormat", ["Bolt", "Digest", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
+        room("Report", ["Digest", "JSON", "Telemetry", "Wording"]),
 
         // Floor 3: storage backends.
         room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
@@ -80,7 +81,9 @@ let package = Package(
             ["Storage", "Files", "Workers", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
 
         // Floor 4: the migration itself, and what is done to a stopped node.
-        room("Migration", ["Storage", "Files", "HCL", "Workers", "Digest", "Telemetry", "LMDB", "CSystem", "Wording"]),
+        room(
+            "Migration",
+            ["Storage", "Files", "HCL", "Workers", "Digest", "Report", "Telemetry", "LMDB", "CSystem", "Wording"]),
         room(
             "RaftMaintenance",
             [
@@ -110,7 +113,7 @@ let package = Package(
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster",
                 "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration", "RaftMaintenance",
-                "HTTPServer", "Practice", "CSystem", "Wording",
+                "HTTPServer", "Practice", "Report", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck, raftpeer) are built by the tests that run them.
@@ -159,6 +162,7 @@ let package = Package(
             ]),
         tests("Flags", ["Flags"]),
         tests("Telemetry", ["Telemetry"]),
+        tests("Report", ["Report", "Telemetry", "TestSupport"]),
         tests("Bolt", ["Bolt", "TestSupport"]),
         tests("InMemoryBackend", ["InMemoryBackend", "Storage", "StorageTestKit"]),
         tests("FileBackend", ["FileBackend", "Storage", "Digest", "JSON", "StorageTestKit", "TestSupport"]),

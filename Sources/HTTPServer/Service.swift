@@ -131,6 +131,7 @@ private func query(of connection: OpaquePointer) -> String {
 private func send(_ answer: HTTPServerResponse, on connection: OpaquePointer) -> MHD_Result {
     let made: OpaquePointer?
     switch answer.delivery {
+    case .whole where answer.stream != nil: made = makeStreamed(answer)
     case .dropped: return .NO
     case .whole:
         let held = Unmanaged.passRetained(answer.body)
@@ -148,6 +149,48 @@ private func send(_ answer: HTTPServerResponse, on connection: OpaquePointer) ->
     defer { MHD_destroy_response(response) }
     for (name, value) in answer.headers { MHD_add_response_header(response, name, value) }
     return MHD_queue_response(connection, UInt32(answer.status), response)
+}
+
+private func makeStreamed(_ answer: HTTPServerResponse) -> OpaquePointer? {
+    guard let stream = answer.stream else { return nil }
+    let held = Unmanaged.passRetained(StreamedBody(stream))
+    let made = MHD_create_response_from_callback(
+        Reading.unknownSize, 32 << 10, readStreamedBody, held.toOpaque(), releaseStreamedBody)
+    if made == nil { held.release() }
+    return made
+}
+
+/// A body that comes piece by piece.
+// Unchecked: only the connection's thread touches the rest.
+private final class StreamedBody: @unchecked Sendable {
+    private let stream: any HTTPServerStream
+    private var rest: ArraySlice<UInt8> = []
+
+    init(_ stream: any HTTPServerStream) { self.stream = stream }
+
+    deinit { stream.close() }
+
+    /// - Returns: Bytes written; `nil` at the end.
+    func read(into room: UnsafeMutableRawBufferPointer) -> Int? {
+        while rest.isEmpty {
+            guard let piece = stream.next() else { return nil }
+            rest = piece[...]
+        }
+        let count = min(rest.count, room.count)
+        room.copyBytes(from: rest.prefix(count))
+        rest = rest.dropFirst(count)
+        return count
+    }
+}
+
+private let readStreamedBody: MHD_ContentReaderCallback = { context, _, room, capacity in
+    guard let context, let room else { return Reading.failed }
+    let body = Unmanaged<StreamedBody>.fromOpaque(context).takeUnretainedValue()
+    return body.read(into: UnsafeMutableRawBufferPointer(start: room, count: capacity)) ?? Reading.ended
+}
+
+private let releaseStreamedBody: MHD_ContentReaderFreeCallback = { context in
+    if let context { Unmanaged<StreamedBody>.fromOpaque(context).release() }
 }
 
 private let releaseBody: MHD_ContentReaderFreeCallback = { context in
@@ -183,4 +226,8 @@ private let releaseCutBody: MHD_ContentReaderFreeCallback = { context in
 private enum Reading {
     /// MHD_CONTENT_READER_END_WITH_ERROR, a macro with a cast: the connection is closed.
     static let failed = -2
+    /// MHD_CONTENT_READER_END_OF_STREAM.
+    static let ended = -1
+    /// MHD_SIZE_UNKNOWN: the answer is sent in chunks.
+    static let unknownSize = UInt64.max
 }

@@ -14,6 +14,8 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
     package let keyBytes: Int
     package let valueBytes: Int
     package let largestEntry: Int
+    /// Counts by key term; `nil` where the batch keeps no values.
+    package let keyTerms: KeyTermTally?
 
     package var count: Int { entries.count }
 
@@ -34,6 +36,7 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
         var tally: [PrefixTally] = []
         var keyBytes = 0
         var largest = 0
+        var terms = entries.keepsValues ? KeyTermTally() : nil
         var earlier = UnsafeRawBufferPointer(start: nil, count: 0)
         for index in 0..<entries.count {
             let key = entries.key(index)
@@ -43,6 +46,7 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
             keyBytes += key.count
             largest = max(largest, size)
             PrefixTally.count(key, bytes: size, into: &tally)
+            terms?.count(entries.value(index), of: key)
             if writesLines { lines.append(key, digest: entries.stamp(index)) }
         }
         self.entries = entries
@@ -52,6 +56,7 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
         self.keyBytes = keyBytes
         self.valueBytes = entries.byteCount - keyBytes
         self.largestEntry = largest
+        self.keyTerms = terms
     }
 
     /// The error of a batch with an entry that could not be digested.

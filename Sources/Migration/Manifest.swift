@@ -59,6 +59,8 @@ package struct KeyspaceTotals: Sendable {
     /// Key and value bytes of the largest entry.
     package var largestEntry = 0
     package var prefixes: [PrefixTally] = []
+    /// Counts by key term; `nil` if a batch came without values.
+    package var keyTerms: KeyTermTally? = KeyTermTally()
 
     package init() {}
 
@@ -72,5 +74,6 @@ package struct KeyspaceTotals: Sendable {
         valueBytes += batch.valueBytes
         largestEntry = max(largestEntry, batch.largestEntry)
         PrefixTally.merge(batch.tally, into: &prefixes)
+        if let terms = batch.keyTerms { keyTerms?.add(terms) } else { keyTerms = nil }
     }
 }

@@ -55,6 +55,7 @@ struct MigrationCopy {
             loaders.append(try target.store.bulkLoader(plan))
         }
         let manifest = try copy(into: loaders, pool, notes, &summary)
+        context.watcher?.show(summary)
         for loader in loaders { try loader.finish() }
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
@@ -156,6 +157,7 @@ struct MigrationCopy {
             while let batch = try scan.nextBatch() {
                 for index in offenders.indices { offenders[index].check(batch.entries) }
                 summary.totals.add(batch)
+                context.watcher?.showNowAndThen(summary)
                 // One entry that cannot be kept, or is lost, ends the copy; the scan goes on to name them all.
                 guard offenders.allSatisfy(\.isEmpty), options.allowsLostEntries || !notes.hasLost else {
                     batch.recycle()

@@ -75,10 +75,12 @@ package struct RunContext: Sendable {
     /// Whether somebody watches who wants to know how long it will take: then the entries of a store that cannot tell
     /// its size are counted while they are copied.
     package let isWatched: Bool
+    /// Who is shown the run while it goes on; `nil` if nobody is.
+    package let watcher: RunWatcher?
 
     package init(
         logger: Logger, counters: ProgressCounters, cancellation: CancellationToken, environment: [String: String],
-        version: String, isWatched: Bool = false
+        version: String, isWatched: Bool = false, watcher: RunWatcher? = nil
     ) {
         self.logger = logger
         self.counters = counters
@@ -86,6 +88,7 @@ package struct RunContext: Sendable {
         self.environment = environment
         self.version = version
         self.isWatched = isWatched
+        self.watcher = watcher
     }
 }
 
@@ -136,6 +139,11 @@ package struct MigrationSummary: Sendable {
     package var configurationPath: String?
     package var manifestPath: String?
     package var reportPath: String?
+    /// The report as a page.
+    package var pagePath: String?
+    /// How the run went over time, and what each phase has done.
+    package var samples: [ProgressHistory.Sample] = []
+    package var phases: [ProgressHistory.PhaseSum] = []
     package var keyedManifestPath: String?
     /// Where the signatures of those stand, if they are signed.
     package var keyedManifestSignaturePath: String?

@@ -38,7 +38,9 @@ final class MigrationPhases {
     private var wasMarked = false
     /// Targets that are not filled, proven and in place yet.
     private var pending: [Int]
-    var summary: MigrationSummary
+    var summary: MigrationSummary { didSet { context.watcher?.show(summary) } }
+    /// Takes samples while the run goes on.
+    private var sampler: ProgressSampler?
 
     /// - Parameter targets: One at least; all are filled from one pass over the source.
     /// - Throws: If two of the stores are one, or no place for the run's state can be found.
@@ -76,6 +78,7 @@ final class MigrationPhases {
     ///
     /// - Returns: What a run would do.
     func rehearse() throws -> MigrationSummary {
+        context.watcher?.show(summary)
         areContinued = try markers.check()
         var findings = try lookAtAll()
         do throws(StorageError) {
@@ -146,6 +149,9 @@ final class MigrationPhases {
         let name = "\(source.kind) \(source.location) -> \(places)"
         let state = try StateFolder(path: statePath, fingerprint: job, job: name)
         defer { state.close() }
+        context.watcher?.show(summary)
+        sampler = ProgressSampler(context.counters)
+        defer { sampler?.stop() }
         let findings: Preflight.Findings
         do {
             try findEarlierPass(state)
@@ -358,8 +364,7 @@ final class MigrationPhases {
                 summary.reportSignaturePath = EvidenceSigner.signaturePath(of: state.reportPath)
             }
             do throws(StorageError) {
-                try RunReport(summary, version: context.version, failure: "\(error)").write(
-                    in: state, signedBy: options.signer)
+                try report(.failed("\(error)"), in: state)
             } catch {
                 // The run's own failure matters more and is about to be told.
                 context.logger.warn("the report could not be written", ["error": .string("\(error)")])
@@ -384,12 +389,12 @@ final class MigrationPhases {
         let evidence = FinalEvidence(options: options, state: state, context: context)
         try evidence.write(&summary)
         do throws(StorageError) {
-            try RunReport(summary, version: context.version, failure: nil).write(in: state, signedBy: options.signer)
+            try report(.succeeded, in: state)
         } catch {
             if options.signer != nil { throw evidence.failure(error) }
             // The destination is proven and in place; a run that failed for its report would never end otherwise.
             context.logger.warn("the report could not be written", ["error": .string("\(error)")])
-            summary.reportPath = nil
+            (summary.reportPath, summary.pagePath) = (nil, nil)
             summary.remarks.append("The report could not be written (\(error)); the migration is done all the same.")
         }
         try tell(summary)
@@ -401,6 +406,16 @@ final class MigrationPhases {
 }
 
 extension MigrationPhases {
+    /// Writes the report of the run, in both of its forms.
+    private func report(_ result: RunReport.Result, in state: StateFolder) throws(StorageError) {
+        (summary.reportPath, summary.pagePath) = (state.reportPath, state.pagePath)
+        sampler?.stop()
+        (summary.samples, summary.phases) = context.counters.course
+        let report = RunReport(summary, version: context.version, result)
+        try report.write(in: state, signedBy: options.signer)
+        context.watcher?.end(report)
+    }
+
     /// The state folder's path, which must not touch a store of the run.
     private static func statePath(
         _ source: any StorageSource, _ destinations: [any StorageDestination], _ job: String,

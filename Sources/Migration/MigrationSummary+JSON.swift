@@ -5,7 +5,7 @@ extension MigrationSummary {
     /// What the run did, for programs: the members of the result event, and with the run's outcome of `report.json`. Names
     /// are in snake case, sizes in bytes, durations in seconds. No values, no credentials.
     package var members: [(String, JSONText)] {
-        about + measures + findings + outcome
+        about + measures + findings + outcome + [("progress", progress)]
     }
 
     private var about: [(String, JSONText)] {
@@ -39,6 +39,7 @@ extension MigrationSummary {
                         ])
                     })
             ),
+            ("key_terms", totals.keyTerms.map(Self.members) ?? .null),
         ]
     }
 
@@ -71,7 +72,7 @@ extension MigrationSummary {
             ("manifest", .optional(manifestPath)), ("manifest_signature", .optional(manifestSignaturePath)),
             ("keyed_manifest", .optional(keyedManifestPath)),
             ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
-            ("report_signature", .optional(reportSignaturePath)),
+            ("report_signature", .optional(reportSignaturePath)), ("report_page", .optional(pagePath)),
         ]
     }
 
@@ -90,6 +91,35 @@ extension MigrationSummary {
             ("outage_seconds", pass.outageSeconds.map(JSONText.double) ?? .null),
         ])
     }
+
+    private var progress: JSONText {
+        .object([
+            (
+                "phases",
+                .array(
+                    phases.map { sum in
+                        .object([
+                            ("phase", .string(sum.phase.name)), ("seconds", .double(Self.rounded(sum.seconds))),
+                            ("entries", .integer(sum.entries)), ("bytes", .integer(sum.bytes)),
+                        ])
+                    })
+            ),
+            (
+                "samples",
+                .array(
+                    samples.map { sample in
+                        .object([
+                            ("seconds", .double(Self.rounded(sample.seconds))), ("phase", .string(sample.phase.name)),
+                            ("entries", .integer(sample.entries)), ("bytes", .integer(sample.bytes)),
+                            ("retries", .integer(sample.retries)), ("throttles", .integer(sample.throttles)),
+                        ])
+                    })
+            ),
+        ])
+    }
+
+    /// Whole milliseconds.
+    private static func rounded(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }
 
     private static func key(_ bytes: [UInt8]) -> JSONText { .string(bytes.withUnsafeBytes { escapedKey($0) }) }
 
@@ -126,6 +156,20 @@ extension MigrationSummary {
             ("retries", .integer(activity.retries)), ("throttles", .integer(activity.throttles)),
             ("read_units", .double(activity.readUnits)), ("write_units", .double(activity.writeUnits)),
             ("seconds_held_back", .double(activity.secondsHeldBack)),
+        ])
+    }
+
+    private static func members(_ tally: KeyTermTally) -> JSONText {
+        .object([
+            (
+                "terms",
+                .array(
+                    tally.terms.sorted { $0.term < $1.term }.map {
+                        .object([("term", .integer(Int($0.term))), ("entries", .integer($0.entries))])
+                    })
+            ),
+            ("entries_of_other_terms", .integer(tally.ofOtherTerms)),
+            ("entries_without_term", .integer(tally.withoutTerm)),
         ])
     }
 

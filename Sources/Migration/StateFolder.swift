@@ -16,7 +16,8 @@ package final class StateFolder: @unchecked Sendable {
     package var manifestPath: String { "\(path)/\(Self.manifestName)" }
     /// The manifest of what the source gave in the last warm pass.
     var warmManifestPath: String { "\(path)/\(Self.warmManifestName)" }
-    package var reportPath: String { "\(path)/report.json" }
+    package var reportPath: String { "\(path)/\(RunReport.name)" }
+    package var pagePath: String { "\(path)/\(RunReport.pageName)" }
     /// The manifest once more, as it can be given away.
     var keyedManifestPath: String { "\(path)/\(Self.keyedManifestName)" }
 

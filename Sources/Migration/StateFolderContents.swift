@@ -11,7 +11,8 @@ struct StateFolderContents {
 
     /// Files that runs replace or remove.
     private static let files = [
-        StateFolder.manifestName, StateFolder.warmManifestName, "report.json", "report.json.new",
+        StateFolder.manifestName, StateFolder.warmManifestName, RunReport.name, "\(RunReport.name).new",
+        RunReport.pageName, "\(RunReport.pageName).new",
         StateFolder.provenName, "\(StateFolder.provenName).new", StateFolder.doneName, "\(StateFolder.doneName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
         WarmRecord.fileName, "\(WarmRecord.fileName).new",

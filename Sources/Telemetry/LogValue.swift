@@ -38,7 +38,7 @@ extension LogValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Exp
 
 /// The printable form of a key's bytes: 0x20 to 0x7e stand for themselves except `\`, which is `\\`; every other byte
 /// is `\xhh`. The same form as in reports and messages.
-func printableKey(_ bytes: [UInt8]) -> String {
+package func printableKey(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(bytes.count + 8)
     let digits = Array("0123456789abcdef".utf8)

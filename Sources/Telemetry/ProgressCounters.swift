@@ -30,6 +30,8 @@ package final class ProgressCounters: Sendable {
     private let beginning = Mutex(Beginning())
     private let prefix = Mutex<[UInt8]>([])
     private let services = Mutex<(@Sendable () -> ServiceTrouble)?>(nil)
+    /// How the run went so far.
+    package let history = ProgressHistory()
 
     package init() {}
 
@@ -75,6 +77,7 @@ package final class ProgressCounters: Sendable {
 
     /// Goes over to another phase; the counts go on.
     package func enter(_ phase: ProgressPhase) {
+        end()
         begin(phase, entries: entries.load(ordering: .relaxed), bytes: bytes.load(ordering: .relaxed))
     }
 
@@ -83,7 +86,22 @@ package final class ProgressCounters: Sendable {
             beginning = Beginning(entries: entries, bytes: bytes)
             self.phase.store(phase, ordering: .relaxed)
         }
+        sample(isBoundary: true)
     }
+
+    private func end() {
+        let last = snapshot()
+        history.record(last, isBoundary: true)
+        history.end(last)
+    }
+
+    /// The samples so far, oldest first, and what each phase has done.
+    package var course: (samples: [ProgressHistory.Sample], phases: [ProgressHistory.PhaseSum]) {
+        (history.samples, history.sums(adding: snapshot()))
+    }
+
+    /// Adds the counts to the history, if it is time.
+    func sample(isBoundary: Bool) { history.record(snapshot(), isBoundary: isBoundary) }
 
     /// Goes over to a phase that counts entries and bytes anew; skipped ones and retries go on.
     ///
@@ -92,6 +110,7 @@ package final class ProgressCounters: Sendable {
         _ phase: ProgressPhase, expectedEntries: Int? = nil, expectedBytes: Int? = nil,
         done: (entries: Int, bytes: Int) = (0, 0)
     ) {
+        end()
         entries.store(done.entries, ordering: .relaxed)
         bytes.store(done.bytes, ordering: .relaxed)
         begin(phase, entries: done.entries, bytes: done.bytes)

@@ -4,15 +4,17 @@ internal import Glibc
 private let smoothingTime = 10.0
 
 /// Turns counts over time into smoothed rates and an estimate. Time comes in as a parameter; it never looks at a clock.
-struct ProgressMeter {
+package struct ProgressMeter {
     private var previous: (snapshot: ProgressSnapshot, elapsed: Double)?
     private var entryRate: Double?
     private var byteRate: Double?
 
+    package init() {}
+
     /// Takes in the counts at a time and tells where the run stands.
     ///
     /// - Parameter elapsed: Time since the start of the run; must not go back.
-    mutating func report(_ snapshot: ProgressSnapshot, elapsed: Duration) -> ProgressReport {
+    package mutating func report(_ snapshot: ProgressSnapshot, elapsed: Duration) -> ProgressReport {
         let now = seconds(elapsed)
         // Another phase works at another pace, and counts that fell belong to another count.
         if let old = previous, old.snapshot.phase != snapshot.phase || old.snapshot.entries > snapshot.entries {

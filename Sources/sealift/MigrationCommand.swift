@@ -16,9 +16,12 @@ struct MigrationCommand {
 
     /// Runs to the end and tells of it.
     ///
-    /// - Parameter isReset: Whether only the marker is removed.
+    /// - Parameters:
+    ///   - isReset: Whether only the marker is removed.
+    ///   - isServed: Whether the command has the flags of the live view.
     func run(
-        _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger, isReset: Bool = false
+        _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger, isReset: Bool = false,
+        isServed: Bool = false
     ) throws(MigrationFailure) {
         let cancellation = CancellationToken()
         let isJSON = flags.string("format") == "json"
@@ -28,9 +31,12 @@ struct MigrationCommand {
             throw MigrationFailure(.failed, "\(error)")
         }
         let counters = ProgressCounters()
+        let live = isServed ? try LiveView.start(flags, counters) : nil
+        if let live { announce(live, isJSON) }
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
-            version: sealiftVersion, isWatched: !isJSON && console.screen.allowsLiveBlock)
+            version: sealiftVersion, isWatched: live != nil || !isJSON && console.screen.allowsLiveBlock,
+            watcher: live?.watcher)
         let run = MigrationRun(
             configuration: configuration, drivers: backendDrivers, options: options, context: context)
         if isReset {
@@ -40,6 +46,25 @@ struct MigrationCommand {
         }
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
+        do throws(MigrationFailure) {
+            try perform(run, display, isJSON)
+            live?.finish(nil)
+        } catch {
+            display.finish(showingLast: false)
+            live?.finish(error.message)
+            throw error
+        }
+    }
+
+    private func announce(_ live: LiveView, _ isJSON: Bool) {
+        if isJSON {
+            EventWriter().emit("live_view", [("url", .string(live.url))])
+        } else {
+            console.printError("Live view: \(live.url)")
+        }
+    }
+
+    private func perform(_ run: MigrationRun, _ display: ProgressDisplay, _ isJSON: Bool) throws(MigrationFailure) {
         try run.run { summary in
             display.finish(showingLast: false)
             if isJSON {

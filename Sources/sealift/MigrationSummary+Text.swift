@@ -85,6 +85,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
     if let path = summary.manifestPath { row("Manifest", path) }
     if let path = summary.keyedManifestPath { row("Keyed", path) }
     if let path = summary.reportPath { row("Report", path) }
+    if let path = summary.pagePath { row("", path) }
     for path in [
         summary.manifestSignaturePath, summary.keyedManifestSignaturePath, summary.reportSignaturePath,
     ].compactMap(\.self) { row("Signed", path) }

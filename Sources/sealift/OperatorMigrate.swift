@@ -80,8 +80,7 @@ let operatorMigrateCommand = CommandSpec(
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
         // Benchmarks tell with it what the journal costs.
         FlagSpec.boolean("no-journal", help: "Keep no journal: a run that is cut off reads everything anew.").hidden,
-        CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
-    ])
+    ] + LiveView.flags + [CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format])
 
 /// Runs `operator migrate`.
 struct OperatorMigrate {
@@ -106,7 +105,8 @@ struct OperatorMigrate {
             let options = try options()
             let configuration = try ConfigurationFile(path: path, environment: console.environment)
             try MigrationCommand(flags, console).run(
-                configuration, options, logger, isReset: flags.boolean("reset"))
+                configuration, options, logger, isReset: flags.boolean("reset"),
+                isServed: !flags.boolean("reset"))
             return options.mode == .warm && !options.isDryRun ? Self.notFinal : 0
         } catch {
             return console.fail(error, flags, prefix: "Error migrating: ")

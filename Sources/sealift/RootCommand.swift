@@ -17,7 +17,8 @@ let rootCommand = CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.",
             subcommands: [operatorMigrateCommand, operatorRollbackCommand]),
-        checkCommand, repairCommand, checksumCommand, planCommand, inspectCommand, raftCommand, practiceTableCommand,
+        checkCommand, repairCommand, checksumCommand, planCommand, inspectCommand, reportCommand, raftCommand,
+        practiceTableCommand,
         completionCommand, helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
     ])
@@ -34,6 +35,7 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "repair": return Repair(flags, console).run()
     case "checksum": return Checksum(flags, console).run()
     case "plan": return Plan(flags, console).run()
+    case "report": return ReportCommand(flags, console).run()
     case "inspect ls": return Inspect(flags, console).list()
     case "inspect du": return Inspect(flags, console).usage()
     case "inspect stat": return Inspect(flags, console).stat()

@@ -60,7 +60,8 @@ import Testing
 
     /// A state folder that was named by mistake keeps what was in it.
     @Test(arguments: [
-        "manifest.txt", "report.json", "job", "lock", "proven", "unlisted.txt", "lost.txt", "obstacles.txt",
+        "manifest.txt", "report.json", "report.html", "job", "lock", "proven", "unlisted.txt", "lost.txt",
+        "obstacles.txt",
         "journal.lmdb",
     ])
     func filesOfThoseNamesInAFolderThatIsNoStateAreKept(_ name: String) throws {

@@ -30,6 +30,14 @@ final class PracticeServer {
 
     deinit { started.program.send(SIGKILL) }
 
+    /// Lets it answer nothing until ``goOn()``.
+    func halt() throws {
+        started.program.send(SIGSTOP)
+        try waitUntil("practice-table halts") { started.program.isHalted }
+    }
+
+    func goOn() { started.program.send(SIGCONT) }
+
     /// Stops it as a user would.
     func stop() throws {
         started.program.send(SIGTERM)

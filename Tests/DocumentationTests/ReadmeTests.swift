@@ -130,6 +130,20 @@ import Testing
         }
     }
 
+    @Test func everyCommandForReportsWorksInOrder() throws {
+        let migrate = try #require(try Readme().files.first { $0.name == "migrate.hcl" })
+        let sandbox = try Sandbox()
+        try sandbox.write("migrate.hcl", migrate.text)
+        let commands = try Readme(Readme.reportsPage).commands
+        #expect(commands.count == 3)
+        for command in commands {
+            let outcome = try sandbox.run(command.replacing("127.0.0.1:8400", with: "127.0.0.1:0"))
+            #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
+        }
+        let page = try String(contentsOf: sandbox.root.appending(path: "work/migration.html"), encoding: .utf8)
+        #expect(page.contains("<h1>Migrated and proven</h1>"))
+    }
+
     @Test func setUpCommandsAreRunByTheTestScript() throws {
         let readme = try Readme()
         let scripts = readme.examples.filter { $0.hasPrefix("scripts/") }

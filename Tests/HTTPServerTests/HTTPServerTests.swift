@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import HTTPServer
@@ -44,6 +45,39 @@ import Testing
             ])
             #expect(String(decoding: chunked.prefix(12), as: UTF8.self) == "HTTP/1.1 413")
         }
+    }
+
+    /// Counts down, a piece for each number.
+    private final class Countdown: HTTPServerStream {
+        let left: Atomic<Int>
+        let isClosed = Atomic(false)
+
+        init(_ count: Int) { left = Atomic(count) }
+
+        func next() -> [UInt8]? {
+            let number = left.subtract(1, ordering: .relaxed).newValue
+            return number < 0 ? nil : number.isMultiple(of: 2) ? Array("\(number),".utf8) : []
+        }
+
+        func close() { isClosed.store(true, ordering: .relaxed) }
+    }
+
+    @Test func sendsWhatComesPieceByPiece() throws {
+        let stream = Countdown(50_000)
+        try withServer { _ in
+            var answer = HTTPServerResponse(status: 200, text: "not sent")
+            answer.stream = stream
+            return answer
+        } _: { client in
+            let answer = client.request("GET", "/")
+            #expect(answer.head.contains("Transfer-Encoding: chunked"))
+            let text = String(decoding: answer.body, as: UTF8.self)
+            // Before each chunk stands its length, behind the last one that of none.
+            let pieces = text.replacing(/(^|\r\n)[0-9a-f]+\r\n/, with: "")
+            #expect(pieces == stride(from: 49_998, through: 0, by: -2).map { "\($0)," }.joined() + "\r\n")
+        }
+        let isClosed = stream.isClosed.load(ordering: .relaxed)
+        #expect(isClosed)
     }
 
     @Test func misbehavesOnRequest() throws {

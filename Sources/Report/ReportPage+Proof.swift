@@ -1,0 +1,66 @@
+import Telemetry
+import Wording
+
+extension ReportPage {
+    private static let mostCopies = 100
+
+    /// What the comparison of each destination found.
+    var proof: HTML {
+        var html = HTML()
+        guard progress == nil, !document.isDryRun, document.verdict != .unclear else { return html }
+        let destinations = root["destinations"].elements
+        for destination in destinations.prefix(Self.mostDestinations) {
+            let comparison = destination["comparison"]
+            let counts = comparison.members.compactMap { $0.1.integer }
+            let copies = destination["copies"].elements
+            guard counts.contains(where: { $0 != 0 }) || !copies.isEmpty else { continue }
+            html.raw("<h3>")
+            html.text(destination["kind"].string ?? "?")
+            html.raw(" <code>")
+            html.text(destination["location"].string ?? "?", limit: HTML.placeText)
+            html.raw("</code></h3>\n")
+            add(comparison, to: &html)
+            if !copies.isEmpty { add(copies, to: &html) }
+        }
+        return .section("proof", "Proof", html)
+    }
+
+    private func add(_ comparison: JSONText, to html: inout HTML) {
+        let rows: [(StaticString, String)] = [
+            ("Same at source and destination", "same"), ("Missing at the destination", "missing"),
+            ("Different", "different"), ("Only at the destination", "extra"), ("Unreadable", "unreadable"),
+        ]
+        html.raw("<table class=\"counts\"><thead><tr><th scope=\"col\">Entries that are</th>")
+        html.raw("<th scope=\"col\" class=\"number\">Count</th></tr></thead><tbody>\n")
+        for (heading, name) in rows {
+            let count = comparison[name].integer ?? 0
+            html.raw(name != "same" && count > 0 ? "<tr class=\"bad\"><th scope=\"row\">" : "<tr><th scope=\"row\">")
+            html.raw(heading)
+            html.raw("</th><td class=\"number\">")
+            html.text(formatCount(count))
+            html.raw("</td></tr>\n")
+        }
+        html.raw("</tbody></table>\n")
+    }
+
+    private func add(_ copies: [JSONText], to html: inout HTML) {
+        html.raw("<p>Each node computed the digest of its own copy:</p>\n<table><thead><tr><th scope=\"col\">Node</th>")
+        html.raw("<th scope=\"col\">Digest</th><th scope=\"col\" class=\"number\">Entries</th></tr></thead><tbody>\n")
+        for copy in copies.prefix(Self.mostCopies) {
+            html.raw("<tr><th scope=\"row\">")
+            html.text(copy["id"].string ?? "?")
+            html.raw("<br><span class=\"note\">")
+            html.text(copy["address"].string ?? "")
+            html.raw(", index ")
+            html.number(copy["index"].integer ?? 0)
+            html.raw("</span></th><td><code>")
+            html.text(copy["keyspace_digest"].string ?? "")
+            html.raw("</code> ")
+            html.raw(copy["is_equal"].boolean == true ? "(equal to the source’s)" : "(not compared)")
+            html.raw("</td><td class=\"number\">")
+            html.text(formatCount(copy["entries"].integer ?? 0))
+            html.raw("</td></tr>\n")
+        }
+        html.raw("</tbody></table>\n")
+    }
+}
