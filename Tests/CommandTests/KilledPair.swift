@@ -46,11 +46,11 @@ final class KilledPair {
     final class Round {
         fileprivate let destination: StorePlace
         fileprivate let words: [String]
-        fileprivate let configuration: String
+        /// Whether a run has told of success: then nothing is left to do.
+        fileprivate(set) var isTold = false
 
         fileprivate init(_ destination: StorePlace, _ configuration: String, _ state: String) {
             self.destination = destination
-            self.configuration = configuration
             words = ["operator", "migrate", "-config", configuration, "-state-dir", state]
         }
     }
@@ -84,17 +84,19 @@ final class KilledPair {
         let outcome = try sandbox.sealift(
             round.words, adding: try Steps.variables(["STEPS_KIND": kind, "STEPS_KILL": "\(step)"]))
         #expect(outcome.code == -SIGKILL || outcome.code == 0, "\(comment): \(outcome.errors)")
-        let isTold = outcome.output.contains("Success!")
-        #expect(isTold || outcome.code != 0, comment)
-        try expectNothingHalf(round, isDone: isTold, comment)
+        round.isTold = outcome.output.contains("Success!")
+        #expect(round.isTold || outcome.code != 0, comment)
+        try expectNothingHalf(round, isDone: round.isTold, comment)
         return outcome.code == -SIGKILL
     }
 
     /// Runs the same command to its end.
     func complete(_ round: Round, _ comment: Comment) throws {
         let outcome = try sandbox.sealift(round.words)
-        try #require(outcome.code == 0, "\(comment): \(outcome.errors)")
-        #expect(outcome.output.contains("sha256:\(digest)"), comment)
+        // A run that was killed behind its last word has left nothing to do: the next one finds a store that is no more its.
+        let isOver = round.isTold && ["is not empty", "already has state"].contains { outcome.errors.contains($0) }
+        try #require(outcome.code == 0 || isOver, "\(comment): \(outcome.errors)")
+        #expect(outcome.output.contains("sha256:\(digest)") || isOver, comment)
         try expectNothingHalf(round, isDone: true, comment)
         let names = try FileManager.default.contentsOfDirectory(atPath: sandbox.path)
         let left = names.filter { $0.contains("sealift") || $0.hasSuffix("-journal") || $0.hasSuffix("-wal") }
