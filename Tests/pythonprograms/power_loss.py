@@ -57,9 +57,12 @@ class CutTrial(Trial):
         generator = random.Random(f"{self.pair} {seed}")
         self.start_over()
         story = []
-        for number in range(generator.choice((1, 1, 1, 2, 3))):
+        for number in range(1 if lie else generator.choice((1, 1, 1, 2, 3))):
             # As many states as there are calls begin with a cut before every one of them.
             cut = generator.randint(1, self.calls + 2) if number else 1 + seed * 7919 % (self.calls + 2)
+            if lie:
+                # What is not synced shows towards the end.
+                cut = self.calls + 2 - seed % (self.calls // 3)
             mode, salt = generator.choice(MODES), generator.getrandbits(32)
             story.append(f"cut before call {cut}, {mode}")
             try:
