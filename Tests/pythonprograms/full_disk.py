@@ -3,7 +3,9 @@ of files, and lets it go on. Demands that it ends with an error that says where 
 the same; that nothing half can be taken for whole; and that the same command comes to its end once there is room. Then disks
 that are too small from the beginning. To be run in a space of mounts of its own, as root there.
 
-usage: full_disk.py SEALIFT STEPS FOLDER STRIDE SEED PAIR
+usage: full_disk.py SEALIFT STEPS FOLDER STRIDE SEED PAIR [ext4]
+
+With ext4 the disk is an image of that file system, which root alone may mount; else a tmpfs.
 """
 import collections
 import os
@@ -22,10 +24,19 @@ REST = (0, 0, 4 << 10, 16 << 10, 64 << 10, 256 << 10)
 
 
 class FullTrial(Trial):
-    def __init__(self, program, steps, folder, pair):
+    def __init__(self, program, steps, folder, pair, file_system):
         super().__init__(program, folder, pair)
-        self.library = steps
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},nr_inodes={NAMES}", "tmpfs", self.work], check=True)
+        self.library, self.file_system = steps, file_system
+        if file_system == "ext4":
+            image = f"{self.folder}/image"
+            with open(image, "wb") as file:
+                file.truncate(SIZE)
+            subprocess.run(["/sbin/mkfs.ext4", "-q", "-m", "0", "-N", str(NAMES), image], check=True)
+            subprocess.run(["mount", "-o", "loop", image, self.work], check=True)
+            os.rmdir(f"{self.work}/lost+found")
+        else:
+            options = f"size={SIZE},nr_inodes={NAMES}"
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.work], check=True)
         self.filler = f"{self.work}/filler"
 
     def migrate(self, **settings):
@@ -116,6 +127,8 @@ class FullTrial(Trial):
         return place
 
     def remount(self, size):
+        if self.file_system == "ext4":
+            return
         subprocess.run(["mount", "-o", f"remount,size={size},nr_inodes={NAMES}", self.work], check=True)
 
     def end(self):
@@ -127,14 +140,16 @@ class FullTrial(Trial):
 def main():
     program, steps, folder = (os.path.abspath(word) for word in sys.argv[1:4])
     stride, seed, pair = int(sys.argv[4]), int(sys.argv[5]), sys.argv[6]
-    trial = FullTrial(program, steps, folder, pair)
+    file_system = sys.argv[7] if len(sys.argv) > 7 else "tmpfs"
+    trial = FullTrial(program, steps, folder, pair, file_system)
     total = trial.count()
     generator = random.Random(f"{pair} {seed}")
     places, broken = collections.Counter(), 0
     trials = [(f"full before change {step}", trial.attempt, (step, generator.choice((None, *REST))))
               for step in range(1 + seed % stride, total + 1, stride)]
-    trials += [(f"{size} bytes", trial.attempt_with, (size,))
-               for size in sorted(generator.randrange(4 << 10, 3 << 20, 4 << 10) for _ in range(40 // stride + 1))]
+    if file_system == "tmpfs":
+        trials += [(f"{size} bytes", trial.attempt_with, (size,))
+                   for size in sorted(generator.randrange(4 << 10, 3 << 20, 4 << 10) for _ in range(40 // stride + 1))]
     for name, attempt, words in trials:
         try:
             places[attempt(*words)] += 1
@@ -144,7 +159,7 @@ def main():
             trial.remount(SIZE)
             print(f"{pair}: seed {seed}, {name} {words[1:]}: {error}", flush=True)
     trial.end()
-    print(f"{pair}: {total} changes, {len(trials)} full disks, {broken} broken; how runs ended:")
+    print(f"{pair} on {file_system}: {total} changes, {len(trials)} full disks, {broken} broken; how runs ended:")
     for place, number in sorted(places.items()):
         print(f"{number:6}  {place.strip()}")
     sys.exit(1 if broken else 0)
