@@ -74,7 +74,6 @@ class Disk:
         self.renames = []
         self.root = self._read(root)
         self.count = 0
-        self.syncs = 0
         self.is_told = False
 
     def _read(self, path):
@@ -115,9 +114,10 @@ class Disk:
         """Takes up all calls of a log."""
         with open(log, "rb") as file:
             while line := file.readline():
-                what, one, other, *lengths = line.decode().split()
+                what, count, one, other, *lengths = line.decode().split()
                 texts = [file.read(int(length)) for length in lengths]
-                self.count += 1
+                # Calls that fail are counted and change nothing.
+                self.count = int(count)
                 self._take(what, int(one), int(other), texts[0].decode(), texts[1].decode(), texts[2])
 
     def _take(self, what, one, other, source, target, data):
@@ -137,10 +137,8 @@ class Disk:
         elif what == "remove":
             self._name((*self._place(source), None))
         elif what == "sync":
-            self.syncs += 1
             self._sync(self.objects[one])
         elif what == "syncall":
-            self.syncs += 1
             for thing in self.things:
                 self._sync(thing)
         elif what == "told":

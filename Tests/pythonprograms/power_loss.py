@@ -23,7 +23,7 @@ PAIRS = [
 # Of each pair: what a disk leaves out, and how that shows.
 LIES = [
     ("file-raft", "/node/vault.db", "is half"), ("file-raft", "/node/raft/raft.db", "is half"),
-    ("file-raft", "/node", "is half"), ("file-raft", "/work", "is absent"), ("raft-raft", "/node/vault.db", "is half"),
+    ("file-raft", "/node", "is half"), ("file-raft", "/work:-building", "is absent"), ("raft-raft", "/node/vault.db", "is half"),
     ("file-raft-plain", "/work/dst", "is half"), ("file-sqlite", "/dst.db", "not a database"),
     ("sqlite-file", "syncfs", "is half"), ("sqlite-file", "/dst/core", "is half"),
 ]
@@ -62,7 +62,7 @@ class CutTrial(Trial):
             cut = generator.randint(1, self.calls + 2) if number else 1 + seed * 7919 % (self.calls + 2)
             if lie:
                 # What is not synced shows towards the end.
-                cut = self.calls + 2 - seed % (self.calls // 3)
+                cut = self.calls + 2 - seed % (self.calls // 2)
             mode, salt = generator.choice(MODES), generator.getrandbits(32)
             story.append(f"cut before call {cut}, {mode}")
             try:
