@@ -28,7 +28,12 @@ final class PageWriter {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let number = errno
-            let advice = number == EEXIST ? " Remove it or choose another name." : ""
+            let advice =
+                switch number {
+                case EEXIST: " Remove it or choose another name."
+                case ENOSPC, EDQUOT: " Free some space and start again."
+                default: ""
+                }
             throw BoltError(.io, path, "the file cannot be created: \(systemText(number)).\(advice)", errno: number)
         }
         try self.init(descriptor: descriptor, path: path, pageSize: pageSize, ownsName: true)
@@ -198,7 +203,8 @@ final class PageWriter {
 
     private func failure(_ what: String) -> BoltError {
         let number = errno
-        let advice = number == ENOSPC ? " Free some space and start again." : " Start again with a new file."
+        let advice =
+            [ENOSPC, EDQUOT].contains(number) ? " Free some space and start again." : " Start again with a new file."
         return BoltError(.io, path, "the file cannot be \(what): \(systemText(number)).\(advice)", errno: number)
     }
 }

@@ -192,9 +192,9 @@ struct Preflight {
             // Keys are rotated in a store's life; what a rollback goes into is known by all of its entries.
             if options.mode == .rollback { return nil }
             // Its own earlier entries may be replaced, another store's never.
-            guard let there = try filled.get(.keyring), let here = try source.get(.keyring), there != here else {
-                return nil
-            }
+            guard let there = try keyring(of: filled, isContinuation: isContinuation),
+                let here = try source.get(.keyring), there != here
+            else { return nil }
             return "the destination (\(destination.location)) holds another store: its core/keyring differs from the "
                 + "source's. Name an empty destination."
         }
@@ -202,6 +202,16 @@ struct Preflight {
         return
             "the destination (\(destination.kind) \(destination.location)) is not empty. Entries of two stores would "
             + "mix: empty it, or name another one. To go on where another tool stopped, give -start."
+    }
+
+    /// What tells one store from another. Where this very job was cut off by a power cut, the entry may be no whole one.
+    private func keyring(of store: any KeyValueStore, isContinuation: Bool) throws(StorageError) -> [UInt8]? {
+        do throws(StorageError) {
+            return try store.get(.keyring)
+        } catch {
+            guard isContinuation, error.code == .damagedEntry else { throw error }
+            return nil
+        }
     }
 
     /// Looks once more, now that the destination's marker keeps servers from it: whatever came in between is not ours.

@@ -152,7 +152,10 @@ import Testing
         #expect(test.contains("\nscripts/quickstart\n") && test.contains("\nscripts/try-server\n"))
     }
 
-    @Test(arguments: ["scripts/fuzz many", "scripts/fuzz 1 x", "scripts/sanitize everything", "scripts/try-hosts many"])
+    @Test(arguments: [
+        "scripts/fuzz many", "scripts/fuzz 1 x", "scripts/sanitize everything", "scripts/try-hosts many",
+        "scripts/try-power-loss many",
+    ])
     func scriptsTellTheirUsage(_ line: String) throws {
         let words = line.split(separator: " ").map(String.init)
         let script = Process()

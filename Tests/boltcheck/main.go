@@ -3,6 +3,8 @@
 //	check FILE                      tx.Check, order and seeks of every bucket, and bbolt's unwritten assumptions
 //	dump FILE OUT                   all buckets, keys and values as length-prefixed records
 //	mutate FILE SEED COUNT          random updates in several transactions against a model, check after each
+//	put FILE BUCKET KEY HEX         writes one value
+//	delete FILE BUCKET KEY          removes one
 //	make FILE SEED COUNT PAGESIZE NOFREELISTSYNC MAXVALUE
 //	                                a file as the library writes it: random order, deletes, nested buckets
 package main
@@ -11,6 +13,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math/rand"
 	"os"
@@ -49,7 +52,7 @@ func open(path string, readOnly bool) *bolt.DB {
 
 func main() {
 	if len(os.Args) < 3 || os.Args[1] == "dump" && len(os.Args) < 4 {
-		fail("usage: boltcheck check|dump|mutate|make FILE …")
+		fail("usage: boltcheck check|dump|mutate|make|put|delete FILE …")
 	}
 	path := os.Args[2]
 	switch os.Args[1] {
@@ -72,11 +75,36 @@ func main() {
 		must(out.Close())
 	case "mutate":
 		mutate(path, int64(number(3)), number(4))
+	case "put", "delete":
+		edit(path, os.Args[3:])
 	case "make":
 		create(path, int64(number(3)), number(4), number(5), number(6) != 0, number(7))
 	default:
 		fail("unknown command")
 	}
+}
+
+// edit puts the words BUCKET KEY HEX, or deletes BUCKET KEY.
+func edit(path string, words []string) {
+	if len(words) < 2 {
+		fail("usage: boltcheck put FILE BUCKET KEY HEX, or delete FILE BUCKET KEY")
+	}
+	db := open(path, false)
+	must(db.Update(func(tx *bolt.Tx) error {
+		bucket := tx.Bucket([]byte(words[0]))
+		if bucket == nil {
+			return fmt.Errorf("no bucket %s", words[0])
+		}
+		if len(words) == 2 {
+			return bucket.Delete([]byte(words[1]))
+		}
+		value, err := hex.DecodeString(words[2])
+		if err != nil {
+			return err
+		}
+		return bucket.Put([]byte(words[1]), value)
+	}))
+	must(db.Close())
 }
 
 func check(path string) {

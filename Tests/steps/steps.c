@@ -3,6 +3,9 @@
 //
 //   STEPS_KILL=n  the process ends by SIGKILL before its n-th change
 //   STEPS_STOP=n  the process halts by SIGSTOP before its n-th change
+//   STEPS_KIND=all      also counts files that are made, every kind of write, and what is sent to a service
+//   STEPS_KIND=durable  counts only what makes changes durable, here or at a service
+//   STEPS_TOTAL=x a process that ends by itself writes the number of its changes into the file x
 //   STEPS_DENY=x  nothing is renamed to a path that ends in x (EIO)
 //   STEPS_HASTE=1 nothing sleeps: a run that waits for others does not
 //   STEPS_LINKLESS=1 no file gets a second name (EPERM), as on some file systems
@@ -10,11 +13,17 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static atomic_int steps;
@@ -24,19 +33,42 @@ static int is_at(const char *variable, int step) {
   return text && atoi(text) == step;
 }
 
-static void step(void) {
+enum kind { CHANGES = 1, MORE = 2, DURABLE = 4 };
+
+static void step_of(int kind) {
+  const char *wanted = getenv("STEPS_KIND");
+  int counted = !wanted ? CHANGES : strcmp(wanted, "durable") == 0 ? DURABLE : CHANGES | MORE;
+  if (!(kind & counted)) return;
   int now = atomic_fetch_add(&steps, 1) + 1;
   if (is_at("STEPS_KILL", now)) kill(getpid(), SIGKILL);
   if (is_at("STEPS_STOP", now)) kill(getpid(), SIGSTOP);
 }
 
-#define CHANGE(result, name, parameters, arguments)                                 \
+static void step(void) { step_of(CHANGES); }
+
+__attribute__((destructor)) static void tell_total(void) {
+  const char *path = getenv("STEPS_TOTAL");
+  FILE *file = path ? fopen(path, "w") : NULL;
+  if (!file) return;
+  fprintf(file, "%d\n", atomic_load(&steps));
+  fclose(file);
+}
+
+// A file that is opened so waits for the disk with every write.
+static int kind_of_write(int file, int kind) {
+  struct stat info;
+  if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
+  return kind | (fcntl(file, F_GETFL) & O_DSYNC ? DURABLE : 0);
+}
+
+#define CHANGE_OF(kind, result, name, parameters, arguments)                        \
   result name parameters {                                                          \
     static result(*original) parameters;                                            \
     if (!original) original = (result(*) parameters)dlsym(RTLD_NEXT, #name);        \
-    step();                                                                         \
+    step_of(kind);                                                                  \
     return original arguments;                                                      \
   }
+#define CHANGE(result, name, parameters, arguments) CHANGE_OF(CHANGES, result, name, parameters, arguments)
 
 CHANGE(int, mkdir, (const char *path, mode_t mode), (path, mode))
 CHANGE(int, mkdirat, (int folder, const char *path, mode_t mode), (folder, path, mode))
@@ -46,12 +78,39 @@ CHANGE(int, unlinkat, (int folder, const char *path, int flags), (folder, path, 
 CHANGE(int, rmdir, (const char *path), (path))
 CHANGE(int, ftruncate, (int file, off_t length), (file, length))
 CHANGE(int, ftruncate64, (int file, off_t length), (file, length))
-CHANGE(ssize_t, pwrite, (int file, const void *bytes, size_t count, off_t at), (file, bytes, count, at))
-CHANGE(ssize_t, pwrite64, (int file, const void *bytes, size_t count, off_t at), (file, bytes, count, at))
+CHANGE_OF(CHANGES | kind_of_write(file, 0), ssize_t, pwrite, (int file, const void *bytes, size_t count, off_t at),
+          (file, bytes, count, at))
+CHANGE_OF(CHANGES | kind_of_write(file, 0), ssize_t, pwrite64, (int file, const void *bytes, size_t count, off_t at),
+          (file, bytes, count, at))
+CHANGE_OF(kind_of_write(file, MORE), ssize_t, write, (int file, const void *bytes, size_t count), (file, bytes, count))
+CHANGE_OF(kind_of_write(file, MORE), ssize_t, writev, (int file, const struct iovec *parts, int count), (file, parts, count))
+CHANGE_OF(kind_of_write(file, MORE), ssize_t, pwritev, (int file, const struct iovec *parts, int count, off_t at),
+          (file, parts, count, at))
+CHANGE_OF(MORE | DURABLE, ssize_t, send, (int socket, const void *bytes, size_t count, int flags),
+          (socket, bytes, count, flags))
+CHANGE_OF(MORE | DURABLE, int, syncfs, (int file), (file))
 CHANGE(int, fchown, (int file, uid_t user, gid_t group), (file, user, group))
 CHANGE(int, fchmod, (int file, mode_t mode), (file, mode))
-CHANGE(int, fsync, (int file), (file))
-CHANGE(int, fdatasync, (int file), (file))
+CHANGE_OF(CHANGES | DURABLE, int, fsync, (int file), (file))
+CHANGE_OF(CHANGES | DURABLE, int, fdatasync, (int file), (file))
+
+static int open_file(int folder, const char *path, int flags, mode_t mode) {
+  if (flags & (O_CREAT | O_TRUNC)) step_of(MORE);
+  return (int)syscall(SYS_openat, folder, path, flags, mode);
+}
+
+#define OPENING(name, parameters, folder)                                           \
+  int name parameters {                                                             \
+    va_list rest;                                                                   \
+    va_start(rest, flags);                                                          \
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;         \
+    va_end(rest);                                                                   \
+    return open_file(folder, path, flags, mode);                                    \
+  }
+OPENING(open, (const char *path, int flags, ...), AT_FDCWD)
+OPENING(open64, (const char *path, int flags, ...), AT_FDCWD)
+OPENING(openat, (int folder, const char *path, int flags, ...), folder)
+OPENING(openat64, (int folder, const char *path, int flags, ...), folder)
 
 int rename(const char *from, const char *to) {
   static int (*original)(const char *, const char *);

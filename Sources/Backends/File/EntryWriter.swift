@@ -122,7 +122,8 @@ final class EntryWriter {
         throw failure("open", key)
     }
 
-    /// Whether a file is what is left of one that was being written here: nothing, or the beginning of an entry.
+    /// Whether a file is what is left of one that was being written here: nothing, the beginning of an entry, or the zeros that
+    /// a power cut can leave in its place.
     private func isLeftOver(_ name: [CChar]) throws(StorageError) -> Bool {
         let descriptor = cs_open_own_file(folder.descriptor, name, O_RDONLY, 0)
         guard descriptor >= 0 else { return errno == ENOENT }
@@ -131,7 +132,8 @@ final class EntryWriter {
         guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_nlink <= 1 else { return false }
         var beginning = [UInt8](repeating: 0, count: EntryEnvelope.opening.count)
         let count = read(descriptor, &beginning, beginning.count)
-        return count >= 0 && EntryEnvelope.opening.starts(with: beginning[..<count])
+        guard count >= 0 else { return false }
+        return EntryEnvelope.opening.starts(with: beginning[..<count]) || beginning[..<count].allSatisfy { $0 == 0 }
     }
 
     /// Writes back everything of the file system that holds the store.

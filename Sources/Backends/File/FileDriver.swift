@@ -86,12 +86,26 @@ extension FileBackend {
     }
 
     private func foldsCase(_ folder: String) -> Bool {
-        let probe = "\(folder)/.sealift-case-\(getpid())"
+        // The same name each time, so that a run that was killed here leaves nothing that the next one does not remove.
+        let name = ".sealift-case-\(placeNumber)"
+        let probe = "\(folder)/\(name)"
         let descriptor = cs_open_own_file(AT_FDCWD, probe, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        // What stands there already is not ours to remove.
-        guard descriptor >= 0 else { return false }
-        Glibc.close(descriptor)
+        if descriptor >= 0 {
+            Glibc.close(descriptor)
+        } else {
+            // What else stands there already is not ours to remove.
+            var info = stat()
+            guard errno == EEXIST, lstat(probe, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size == 0 else {
+                return false
+            }
+        }
         defer { unlink(probe) }
-        return access("\(folder)/.SEALIFT-CASE-\(getpid())", F_OK) == 0
+        return access("\(folder)/\(name.uppercased())", F_OK) == 0
+    }
+
+    /// A number for the store's place (FNV-1a): other stores beside it have other ones.
+    private var placeNumber: String {
+        let hash = location.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return String(hash, radix: 16)
     }
 }

@@ -74,7 +74,12 @@ final class BuildingFolder: Sendable {
     private static func take(
         _ path: String, _ holder: String
     ) throws(StorageError) -> (folder: Int32, mark: Int32)? {
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw StorageError.system("mkdir", path, errno: errno) }
+        if mkdir(path, 0o700) == 0 {
+            // What is moved from here to the final directory must never be durable without the mark.
+            try syncFolder(at: parentFolder(of: path))
+        } else if errno != EEXIST {
+            throw StorageError.system("mkdir", path, errno: errno)
+        }
         guard let folder = try open(path) else { return nil }
         var mark: Int32 = -1
         do throws(StorageError) {
@@ -301,8 +306,11 @@ extension BuildingFolder {
             guard !isReleased else { return }
             isReleased = true
             let isThere = (try? stands(folder, under: path, shown: path)) == true
-            // The lock is still held: whoever opened the mark before it goes finds out that it did.
-            if isThere, (try? names(in: folder, ".", shown: path)) == [BuildingMark.name] {
+            // The lock is still held: whoever opened the mark before it goes finds out that it did. What stood beside it is
+            // gone durably before it goes: without it nothing here could be told to be ours.
+            if isThere, (try? names(in: folder, ".", shown: path)) == [BuildingMark.name],
+                (try? syncFolder(folder, path)) != nil
+            {
                 unlinkat(folder, BuildingMark.name, 0)
                 rmdir(path)
             }

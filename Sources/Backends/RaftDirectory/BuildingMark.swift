@@ -19,8 +19,10 @@ struct BuildingMark {
     var holder = ""
     var movedInode: UInt64?
 
-    /// What a kill leaves of a mark that is being written for the first time.
-    static func isBegun(_ bytes: [UInt8]) -> Bool { header.utf8.starts(with: bytes) && bytes.count < header.utf8.count }
+    /// What a kill leaves of a mark that is being written for the first time; a power cut may leave zeros in its place.
+    static func isBegun(_ bytes: [UInt8]) -> Bool {
+        bytes.allSatisfy { $0 == 0 } || header.utf8.starts(with: bytes) && bytes.count < header.utf8.count
+    }
 
     init(holder: String) { self.holder = holder }
 

@@ -56,7 +56,7 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
         try builder.createLog(in: folder)
         if let id = destination.nodeIDFile { try NodeIDFile.write(id, in: folder) }
         if let owner { try building.give(to: owner) }
-        for name in ["/raft/snapshots", "/raft", ""] { try syncFolder(at: folder + name) }
+        for path in ["\(folder)/raft/snapshots", "\(folder)/raft", folder, building.path] { try syncFolder(at: path) }
     }
 
     func written() throws(StorageError) -> any StorageSource {

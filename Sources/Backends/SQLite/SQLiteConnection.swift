@@ -166,6 +166,9 @@ extension SQLiteConnection {
                     + "it does so by itself.")
         case SQLITE_IOERR, SQLITE_CANTOPEN:
             let number = sqlite3_system_errno(handle)
+            if result & 0xff == SQLITE_CANTOPEN, number == ENOENT, access(path, F_OK) == 0 {
+                return noJournal(action, path)
+            }
             return number != 0
                 ? StorageError.system(action, path, errno: number) : StorageError(.io, "\(action) \(path): \(reason)")
         case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH:
@@ -173,6 +176,18 @@ extension SQLiteConnection {
         case SQLITE_INTERRUPT: return .cancelled
         default: return StorageError(.io, "\(action) \(path): \(reason)")
         }
+    }
+
+    /// Why a journal could not be made. The library forgets that, because it then looks whether there is one that it could read.
+    private static func noJournal(_ action: String, _ path: String) -> StorageError {
+        var info = statvfs()
+        let hasRoom = statvfs(path, &info) != 0 || info.f_bavail > 0 && (info.f_files == 0 || info.f_favail > 0)
+        return hasRoom
+            ? StorageError(
+                .io,
+                "\(action) \(path): its journal \(path)-journal cannot be made. See who may write to the folder, and run again."
+            )
+            : StorageError.system("create", "\(path)-journal", errno: ENOSPC)
     }
 }
 
