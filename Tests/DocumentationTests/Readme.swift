@@ -20,6 +20,7 @@ struct Readme {
     static let rehearsalPage = "Sources/Practice/Practice.docc/Rehearsal.md"
 
     static let reportsPage = "Sources/sealift/sealift.docc/ReportsAndLiveView.md"
+    static let passesPage = "Sources/Migration/Migration.docc/Passes.md"
     static let stoppedNodesPage = "Sources/RaftMaintenance/RaftMaintenance.docc/StoppedNodes.md"
 
     /// Whether a line shows a form, with options in brackets and arguments in capitals, and not a command.

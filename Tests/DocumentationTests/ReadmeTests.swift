@@ -130,6 +130,20 @@ import Testing
         }
     }
 
+    @Test func everyCommandOfThePageOnPassesWorksInOrder() throws {
+        let page = try Readme(Readme.passesPage)
+        let sandbox = try Sandbox()
+        try sandbox.run(
+            "mkdir -p old/core old/logical; for name in core/_keyring core/_seal-config logical/_a; do "
+                + "echo '{\"Value\":\"AAEC\"}' > old/$name; done")
+        for file in page.files { try sandbox.write(file.name, file.text) }
+        #expect(page.files.map(\.name) == ["passes.hcl"] && page.commands.count == 9)
+        for command in page.commands {
+            let outcome = try sandbox.run(command)
+            #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
+        }
+    }
+
     @Test func everyCommandForReportsWorksInOrder() throws {
         let migrate = try #require(try Readme().files.first { $0.name == "migrate.hcl" })
         let sandbox = try Sandbox()
