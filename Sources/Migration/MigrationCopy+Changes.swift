@@ -103,6 +103,9 @@ extension MigrationCopy {
         var otherOptions = scanOptions(notes: nil)
         // What is left out is left out of the source; at the destination everything counts.
         otherOptions.unlisted = .keep
+        // What cannot be read there is written anew, or removed; the source's entries must all be read.
+        let unreadable = UnreadableEntries()
+        otherOptions.request.passesOver = { unreadable.add($0) }
         let expected = isTakenUp ? nil : self.options.rollback?.keyspaceDigest
         otherOptions.writesManifestLines = expected != nil
         let other = try SummedDestination(DigestedScan(store, otherOptions))
@@ -122,6 +125,7 @@ extension MigrationCopy {
         let repair = self.options.mode.concernsWholeDestination ? RepairLimits(self.options) : nil
         do {
             counts = try Comparison(source: left, destination: other).run(report: { verdict, key in
+                let verdict: Verdict = verdict == .missing && unreadable.contains(key) ? .different : verdict
                 if verdict != .same { try repair?.check(verdict, key) }
                 switch verdict {
                 case .same: left.index += 1
@@ -134,6 +138,12 @@ extension MigrationCopy {
             })
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
+        }
+        for key in unreadable.notAmended() {
+            try key.bytes.withUnsafeBytes { bytes in
+                try repair?.checkUnreadable(bytes)
+                try changes.remove(bytes)
+            }
         }
         try repair?.refuse(destination: target.store)
         if let expected, try other.digest.finish() != expected { throw changedSince(target.store) }

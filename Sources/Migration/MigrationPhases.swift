@@ -399,7 +399,12 @@ final class MigrationPhases {
         }
         try tell(summary)
         guard options.mode != .warm else { return }
-        try state.write(StateFolder.doneName, Array("\(summary.keyspaceDigest)\n".utf8))
+        do throws(StorageError) {
+            try state.write(StateFolder.doneName, Array("\(summary.keyspaceDigest)\n".utf8))
+        } catch {
+            // Only that the same command, run again, would not know what it finds.
+            context.logger.warn("that the migration is done could not be noted", ["error": .string("\(error)")])
+        }
         state.remove(StateFolder.provenName)
         for name in [WarmRecord.fileName, StateFolder.warmManifestName] { state.remove(name) }
     }

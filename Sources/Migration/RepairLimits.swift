@@ -22,6 +22,14 @@ final class RepairLimits {
         firstUnreported = firstUnreported ?? StorageKey(copying: key)
     }
 
+    /// Takes an entry of the destination alone that cannot be read; reports name such entries out of order.
+    func checkUnreadable(_ key: UnsafeRawBufferPointer) throws {
+        if !removesExtra { extras += 1 }
+        guard reported != nil else { return }
+        unreported += 1
+        firstUnreported = firstUnreported ?? StorageKey(copying: key)
+    }
+
     /// Refuses, before anything is written, what lies beyond.
     func refuse(destination: any StorageDestination) throws {
         try reported?.finish()

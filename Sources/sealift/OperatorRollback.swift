@@ -131,8 +131,8 @@ struct OperatorRollback {
                     throw fault(
                         "only a migration of a whole store that was proven can be taken back; this one: \(result).")
                 }
-                guard report["mode"]?.text == "whole" || report["mode"]?.text == "final" else {
-                    throw fault("this is the report of a repair or rollback. Name that of the migration itself.")
+                guard let mode = report["mode"]?.text, ["whole", "final", "repair"].contains(mode) else {
+                    throw fault("this is the report of a rollback. Name that of the migration itself.")
                 }
                 guard let destinations = report["destinations"].map({ Array($0.elements) }), destinations.count == 1,
                     let destination = destinations.first, let digest = report["keyspace_digest"]?.text,

@@ -137,7 +137,7 @@ import Testing
             "mkdir -p old/core old/logical; for name in core/_keyring core/_seal-config logical/_a; do "
                 + "echo '{\"Value\":\"AAEC\"}' > old/$name; done")
         for file in page.files { try sandbox.write(file.name, file.text) }
-        #expect(page.files.map(\.name) == ["passes.hcl"] && page.commands.count == 9)
+        #expect(page.files.map(\.name) == ["passes.hcl", "drill.hcl"] && page.commands.count == 9)
         for command in page.commands {
             let outcome = try sandbox.run(command)
             #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
