@@ -142,6 +142,7 @@ struct FileScan {
         _ name: UnsafePointer<CChar>, _ key: UnsafeRawBufferPointer, _ directory: DirectoryHandle,
         _ reader: EntryReader, into batch: EntryBatch, _ request: ScanRequest
     ) throws(StorageError) {
+        if let wants = request.wants, !wants(key) { return }
         if request.content == .keys {
             batch.append(key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
             return
