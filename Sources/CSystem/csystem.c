@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -80,4 +82,32 @@ int cs_known_mark(uint64_t *slots, uint64_t mask, uint64_t identity) {
 int cs_known_state(uint64_t *slots, uint64_t mask, uint64_t identity) {
   uint64_t value = __atomic_load_n(known_slot(slots, mask, identity), __ATOMIC_RELAXED);
   return value == 0 ? 0 : value & 1 ? 2 : 1;
+}
+
+int cs_drop_cached(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
+
+long long cs_cached_pages(int fd) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return -1;
+  if (status.st_size == 0) return 0;
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  // A part at a time: the answer takes a byte a page.
+  enum { PART = 1 << 28 };
+  unsigned char *answer = malloc(PART / page);
+  if (!answer) return -1;
+  long long pages = 0;
+  for (off_t start = 0; start < status.st_size; start += PART) {
+    size_t length = status.st_size - start < PART ? (size_t)(status.st_size - start) : PART;
+    // Mapped and never touched: no page of it is brought in.
+    void *map = mmap(NULL, length, PROT_NONE, MAP_SHARED, fd, start);
+    int result = map == MAP_FAILED ? -1 : mincore(map, length, answer);
+    if (map != MAP_FAILED) munmap(map, length);
+    if (result != 0) {
+      free(answer);
+      return -1;
+    }
+    for (size_t index = 0; index < (length + page - 1) / page; index++) pages += answer[index] & 1;
+  }
+  free(answer);
+  return pages;
 }

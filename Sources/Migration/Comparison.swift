@@ -25,6 +25,9 @@ package struct ComparisonCounts: Sendable, Equatable {
 
     package init() {}
 
+    /// Keys that were judged.
+    package var total: Int { same + extra + missing + different + unreadable }
+
     package var isAllSame: Bool { extra == 0 && missing == 0 && different == 0 && unreadable == 0 }
 
     /// The sum of two counts.

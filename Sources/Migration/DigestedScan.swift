@@ -65,6 +65,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         var request = options.request
         request.pool = options.pool ?? .digesting(keepsValues: options.keepsValues)
         let pool = request.pool
+        if let sample = options.filter.scope.sample { request.wants = { sample.contains($0) } }
         do {
             let deliver = { (batch: EntryBatch) throws(StorageError) -> Bool in
                 let digested = try DigestedBatch(batch, writesLines: options.writesManifestLines, pool: pool)

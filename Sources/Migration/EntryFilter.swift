@@ -38,6 +38,7 @@ package final class EntryFilter: Sendable {
                 return true
             }
             if scope.prefix != nil, !scope.contains(key) { return true }
+            if let sample = scope.sample, !sample.contains(key) { return true }
             guard let reason = reason(for: key) else { return false }
             reasons.append(reason)
             return true

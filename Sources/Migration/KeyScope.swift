@@ -1,6 +1,6 @@
 package import Storage
 
-/// Which keys a run is about: those from a key on, those that begin with a prefix, or all.
+/// Which keys a run is about: those from a key on, those that begin with a prefix, a sample, or all.
 package struct KeyScope: Sendable, Equatable {
     /// First key wanted, bytewise.
     package let start: StorageKey?
@@ -9,23 +9,27 @@ package struct KeyScope: Sendable, Equatable {
     package let included: [StorageKey]
     /// Prefixes of what is not wanted, whatever else says so.
     package let excluded: [StorageKey]
+    /// A share of what is wanted otherwise; all of it if there is none.
+    package let sample: KeySample?
 
     package init(
-        start: StorageKey? = nil, prefix: StorageKey? = nil, included: [StorageKey] = [], excluded: [StorageKey] = []
+        start: StorageKey? = nil, prefix: StorageKey? = nil, included: [StorageKey] = [], excluded: [StorageKey] = [],
+        sample: KeySample? = nil
     ) {
         self.start = start
         self.prefix = prefix
         self.included = included
         self.excluded = excluded
+        self.sample = sample
     }
 
-    package var isWhole: Bool { start == nil && !isSelection && prefix == nil }
+    package var isWhole: Bool { start == nil && !isSelection && prefix == nil && sample == nil }
 
     /// Whether entries are left out by their names.
     package var isSelection: Bool { !included.isEmpty || !excluded.isEmpty }
 
     /// What is wanted, without what is left out by name.
-    package var withoutSelection: KeyScope { KeyScope(start: start, prefix: prefix) }
+    package var withoutSelection: KeyScope { KeyScope(start: start, prefix: prefix, sample: sample) }
 
     /// The range that holds everything wanted.
     var range: StoragePartition {
@@ -47,7 +51,7 @@ package struct KeyScope: Sendable, Equatable {
     func contains(_ key: UnsafeRawBufferPointer) -> Bool {
         if let start, start.bytes.withUnsafeBytes({ compareBytes(key, $0) }) < 0 { return false }
         if let prefix, !Self.begins(key, prefix) { return false }
-        return isSelected(key)
+        return isSelected(key) && sample?.contains(key) ?? true
     }
 
     /// Whether what is left out by name has the key not.

@@ -63,6 +63,8 @@ extension MigrationCopy {
                     from: try loader.written(), unchanged: counts, readers: readerCount, context.counters,
                     isCancelled: isCancelled)
             }
+            // What was the same before it was compared may have been in memory.
+            summary.destinations[target.place].readBack = loader.readBackOrigin
         }
         summary.destinations[target.place].comparison = counts
         guard counts.isAllSame else { throw differences(counts, at: target.store) }

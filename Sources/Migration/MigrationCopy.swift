@@ -227,15 +227,25 @@ struct MigrationCopy {
         }
     }
 
-    /// The disk is waited for on a thread of its own: neither needs the other, and both must be done before anything is
-    /// put in place.
+    /// What is to be read from the disk must be there first. Whatever else is to be made durable is waited for on a thread of
+    /// its own: neither needs the other, and both must be done before anything is put in place.
     func compareWhileSyncing(
         _ loaders: [any BulkLoader], _ manifest: ManifestWriter, _ summary: inout MigrationSummary
     ) throws -> [ComparisonCounts] {
+        let readsDisk = options.readsBackFromDisk
+        if readsDisk {
+            context.counters.enter(.syncing)
+            do throws(StorageError) {
+                for loader in loaders { try loader.sync() }
+            } catch {
+                throw MigrationFailure.stage("error writing entry: ", error)
+            }
+            try checkCancelled()
+        }
         let outcome = Monitor<StorageError?>(nil)
         let syncing = try WorkerThread {
             do throws(StorageError) {
-                for loader in loaders { try loader.sync() }
+                if !readsDisk { for loader in loaders { try loader.sync() } }
                 try manifest.sync()
             } catch {
                 outcome.change { $0 = error }
@@ -245,7 +255,9 @@ struct MigrationCopy {
         var counts: [ComparisonCounts] = []
         let proven = try proveCopies(loaders, &summary)
         for ((loader, target), known) in zip(zip(loaders, targets), proven) {
+            if readsDisk, known == nil { loader.readFromDisk() }
             counts.append(try known ?? compare(loader, target.store, summary.totals))
+            summary.destinations[target.place].readBack = loader.readBackOrigin
         }
         context.counters.enter(.syncing)
         syncing.join()

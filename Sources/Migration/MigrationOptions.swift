@@ -34,6 +34,8 @@ package struct MigrationOptions: Sendable {
     package var hasReadOnlySource = false
     /// Read a source on which a server still seems to run.
     package var allowsSourceInUse = false
+    /// Read back what the disk holds, rather than what the system still holds in memory of what was written.
+    package var readsBackFromDisk = true
     /// Leave out entries that the source's own listing cannot see.
     package var listedOnly = false
     /// The user vouches that nothing was written to the source since an earlier run stopped, so that what that run has
@@ -160,6 +162,8 @@ package struct DestinationOutcome: Sendable {
     package let kind: String
     package let location: String
     package var comparison = ComparisonCounts()
+    /// Where what was compared came from, of what this run has written; `nil` if nothing was read back.
+    package var readBack: ReadBackOrigin?
     /// What each copy says that the store keeps on machines of its own.
     package var copies: [CopyProof] = []
     /// What was asked of its service.

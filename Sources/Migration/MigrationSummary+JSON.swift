@@ -135,6 +135,7 @@ extension MigrationSummary {
                     ("unreadable", .integer(comparison.unreadable)),
                 ])
             ),
+            ("read_back", .optional(destination.readBack?.rawValue)),
             ("copies", .array(destination.copies.map(members))), ("service", members(destination.activity)),
             ("server_stanza", guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
             ("next_steps", guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),

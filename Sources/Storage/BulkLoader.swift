@@ -2,7 +2,7 @@
 ///
 /// Calls come from one thread at a time: ``load(_:)`` any number of times, then ``finish()``; then ``sync()``, which may
 /// run beside a comparison of what ``written()`` reads; then, once both are done, ``publish()``. ``abandon()`` at any
-/// point before that gives up.
+/// point before that gives up. A comparison that is to read the disk comes after `sync()` and ``readFromDisk()``.
 package protocol BulkLoader: AnyObject, Sendable {
     /// Whether keys must come in strictly ascending order.
     var needsAscendingKeys: Bool { get }
@@ -15,6 +15,11 @@ package protocol BulkLoader: AnyObject, Sendable {
     func sync() throws(StorageError)
     /// The store as it lies on disk or server now, opened for the comparison.
     func written() throws(StorageError) -> any StorageSource
+    /// Has what ``written()`` gives from now on come from where it is kept, and not from what the system still holds of it in
+    /// memory, where that can be done. After ``sync()``: what is not on the disk yet cannot be forgotten.
+    func readFromDisk()
+    /// Where what ``written()`` gave has come from; asked when it was read.
+    var readBackOrigin: ReadBackOrigin { get }
     /// Has every copy that the store keeps prove what it holds durably, once all is written.
     ///
     /// - Parameter keyspaceDigest: What the source gave, 64 hexadecimal digits; `nil` if the store may hold more than that.
@@ -33,6 +38,20 @@ extension BulkLoader {
     package func proveCopies(
         keyspaceDigest: String?, isCancelled: @escaping @Sendable () -> Bool
     ) throws(StorageError) -> [CopyProof] { [] }
+
+    package func readFromDisk() {}
+
+    package var readBackOrigin: ReadBackOrigin { .cache }
+}
+
+/// Where it came from what was read back after a load.
+package enum ReadBackOrigin: String, Sendable {
+    /// From the disk: the system had forgotten what it held of it in memory.
+    case disk
+    /// Perhaps from the system's memory: it was not asked to forget, or did not.
+    case cache
+    /// From a service or nodes, which keep it.
+    case service
 }
 
 /// What one copy of a store has computed over the entries that it holds durably.

@@ -81,6 +81,9 @@ package struct ScanRequest: Sendable {
     /// Also deliver the records by which a store finds its directories, as entries with an empty value whose key is the
     /// directory's path with its final `/`; only stores with ``SourceTraits/keepsDirectoryMarkers`` have any.
     package var includesDirectoryMarkers = false
+    /// Asked, from any thread, about a key before its value is looked at; where it says no, a store may leave the entry out,
+    /// and does so if that spares it work. `nil` wants all.
+    package var wants: (@Sendable (UnsafeRawBufferPointer) -> Bool)?
     /// Entries to ask for at a time at most, for a look at the first few; `nil` leaves it to the store.
     package var pageEntries: Int?
     /// More threads than this give no disk or service any more, and each takes its memory; fewer where memory is limited.

@@ -18,6 +18,11 @@ let checkCommand = CommandSpec(
         With -key-file it is a keyed one, as `sealift checksum -key-file` writes it: + and * name the key that the store has, \
         - the hash of a key that only the manifest has, and all come in the order of the hashes.
 
+        With -sample only a share of the keys is compared, for a look between rehearsals: each key is in it or not by its \
+        hash, on both sides alike. It proves nothing about the others. A key belongs to the sample if the first eight bytes \
+        of the SHA-256 of the seed, ":" and the key, as a number, are below that share of 2^64. Values of the \
+        others are not digested where the store can spare that, and those of a file store not read.
+
         Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
         3 differences, 130 interrupted.
         """,
@@ -33,6 +38,9 @@ let checkCommand = CommandSpec(
         .init(
             "Only the system's own entries, and files of the keys that differ:",
             "sealift check -config migrate.hcl -prefix sys/ -missing missing.txt -differ differ.txt"),
+        .init(
+            "A look at one entry in ten, the same ones every time:",
+            "sealift check -config migrate.hcl -sample 10% -sample-seed rehearsal-1"),
     ],
     flags: [
         CommonFlags.config,
@@ -52,6 +60,7 @@ let checkCommand = CommandSpec(
                 "Compare only keys that begin with these bytes, written as for -start. The result says that it is a part."
         ),
         CommonFlags.include, CommonFlags.exclude,
+    ] + Check.sampleFlags + [
         .string(
             "combined", placeholder: "path",
             help: "Write a line per entry, its sign and key, to this file; - for standard output.", completion: .file),
@@ -94,9 +103,7 @@ struct Check {
         guard !manifest.isEmpty || !flags.isSet("manifest") else {
             throw MigrationFailure(.configuration, "-manifest names no file.")
         }
-        let scope = KeyScope(
-            start: try CommonFlags.start(flags), prefix: try CommonFlags.key(flags, "prefix"),
-            included: try CommonFlags.prefixes(flags, "include"), excluded: try CommonFlags.prefixes(flags, "exclude"))
+        let scope = try Self.scope(flags)
         let key = try secret(manifest, scope)
         let sides = try sides(manifest, cancellation)
         defer { for side in sides { side.store.close() } }
@@ -149,12 +156,8 @@ struct Check {
             throw MigrationFailure(.interrupted, "Interrupted. Nothing was changed.")
         }
         display.finish(showingLast: false)
-        if result.counts == ComparisonCounts(), scope.start == nil {
-            throw MigrationFailure(
-                .failed,
-                scope.prefix.map { "no entry begins with \($0), so that nothing was compared. Check -prefix." }
-                    ?? "neither \(manifest.isEmpty ? "store" : "manifest nor store") holds an entry, so that nothing was compared. Check paths and options."
-            )
+        if result.counts.total == 0, let reason = Self.emptiness(scope, isManifest: !manifest.isEmpty) {
+            throw MigrationFailure(.failed, reason)
         }
         if shown > Self.maximumShown, !isJSON {
             console.printResult("… and \(formatCount(shown - Self.maximumShown)) more; -combined FILE lists all")
@@ -187,7 +190,7 @@ struct Check {
         guard scope.isWhole else {
             throw MigrationFailure(
                 .configuration,
-                "-start, -prefix, -include and -exclude do not go with -key-file: a keyed manifest has hashes in place of keys, so that nobody can "
+                "-start, -prefix, -include, -exclude and -sample do not go with -key-file: a keyed manifest has hashes in place of keys, so that nobody can "
                     + "tell which of its entries are in that part. Compare the whole store.")
         }
         return key
@@ -250,19 +253,13 @@ struct Check {
             counts.isAllSame
             ? "\(one) and \(other) hold the same \(counted(counts.same, "entry", "entries"))."
             : "\(one) and \(other) differ."
-        let parts = [
-            scope.start.map { "at or behind \($0)" }, scope.prefix.map { "that begin with \($0)" },
-            scope.isSelection ? "that -include and -exclude select" : nil,
-        ].compactMap { $0 }
-        let part =
-            parts.isEmpty ? "" : "\nThis is a part: only keys \(parts.joined(separator: " and ")) were compared."
         let found = ScanNote.Reason.allCases.compactMap { reason in
             result.notes[reason].map {
                 "\n  \(reason.isLeftOut ? "not entries" : "look at"): \(formatCount($0)), \(reason.rawValue)"
             }
         }
         return """
-            \(verdict)\(part)
+            \(verdict)\(Self.partText(scope, counts))
               = same                    \(formatCount(counts.same))
               + only \(place)     \(formatCount(counts.extra))
               - missing \(place)  \(formatCount(counts.missing))
@@ -278,15 +275,10 @@ struct Check {
         let counts = result.counts
         let (first, second) =
             flags.isSet("manifest") ? ("manifest_digest", "store_digest") : ("source_digest", "destination_digest")
-        var part: [(String, JSONText)] = [
+        let part: [(String, JSONText)] = [
             ("is_partial", .boolean(!scope.isWhole)), ("keyed", .boolean(flags.isSet("key-file"))),
         ]
-        if let start = scope.start { part.append(("start", .string("\(start)"))) }
-        for (name, prefixes) in [("include", scope.included), ("exclude", scope.excluded)] where !prefixes.isEmpty {
-            part.append((name, .array(prefixes.map { .string("\($0)") })))
-        }
-        if let prefix = scope.prefix { part.append(("prefix", .string("\(prefix)"))) }
-        return part + [
+        return part + Self.partMembers(scope, counts) + [
             ("same", .integer(counts.same)), ("extra", .integer(counts.extra)), ("missing", .integer(counts.missing)),
             ("different", .integer(counts.different)), ("unreadable", .integer(counts.unreadable)),
             (first, .string(result.sourceDigest)), (second, .string(result.destinationDigest)),

@@ -43,6 +43,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
             let way =
                 destination.copies.contains(where: \.isEqual) ? "by the digest of every node" : "read back and equal"
             row("Proven", "\(formatCount(destination.comparison.same)) of \(all) \(way)\(place)")
+            if let text = readBackText(destination) { row("Read back", text + place) }
         }
     }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
@@ -157,6 +158,15 @@ private func guideLines(_ destination: DestinationOutcome, of count: Int) -> [St
     lines += ["", "Next steps:", ""]
     lines += guide.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     return lines
+}
+
+private func readBackText(_ destination: DestinationOutcome) -> String? {
+    switch destination.readBack {
+    case .disk: "from the disk, not from what the system held in memory"
+    case .cache: "perhaps from the system's memory; the disk was not asked for all of it"
+    // Whoever answered for the entries is named above.
+    case .service, nil: nil
+    }
 }
 
 /// A count and its noun.

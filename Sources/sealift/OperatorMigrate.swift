@@ -74,6 +74,12 @@ let operatorMigrateCommand = CommandSpec(
                 "Nothing was written to the source since an earlier run of this migration stopped: go on from what it "
                 + "had read, although its migration marker is gone."),
         CommonFlags.listedOnly,
+        .string(
+            "read-back", placeholder: "disk|cache", default: "disk",
+            help:
+                "Where what was written is read from for the proof: the disk, or also the system's memory, which is faster "
+                + "and would not see what the disk has lost. The result says which it was.",
+            completion: .values(["disk", "cache"])),
         CommonFlags.readOnlySource,
         CommonFlags.stateFolder,
         CommonFlags.keyFile, CommonFlags.signKey,
@@ -142,6 +148,13 @@ struct OperatorMigrate {
         case "allow": options.allowsSourceInUse = true
         case let other:
             throw MigrationFailure(.configuration, "-source-in-use takes allow, not \"\(other)\".")
+        }
+        switch flags.string("read-back") {
+        case "disk": options.readsBackFromDisk = true
+        case "cache": options.readsBackFromDisk = false
+        case let other:
+            throw MigrationFailure(
+                .configuration, "-read-back takes disk or cache, not \"\(StorageKey(Array(other.utf8)))\".")
         }
         if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
         options.signer = try CommonFlags.signer(flags)

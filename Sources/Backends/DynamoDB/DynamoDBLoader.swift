@@ -13,6 +13,8 @@ final class DynamoDBLoader: BulkLoader {
     /// Directories remembered; a marker may be written again after as many others, which changes nothing.
     private static let maximumDirectories = 200_000
 
+    let readBackOrigin = ReadBackOrigin.service
+
     let needsAscendingKeys = false
     private let backend: DynamoDBBackend
     private let pool: BatchPool

@@ -9,8 +9,11 @@ final class EntryReader {
     static let maximumFileBytes = 2 << 30
 
     private var buffer: UnsafeMutableRawBufferPointer
+    private let dropping: CacheDropping?
 
-    init() {
+    /// - Parameter dropping: Has the system forget each file before it is read.
+    init(_ dropping: CacheDropping? = nil) {
+        self.dropping = dropping
         buffer = .allocate(byteCount: 64 << 10, alignment: 16)
     }
 
@@ -64,6 +67,7 @@ final class EntryReader {
             throw failure("open", directory, name)
         }
         defer { Glibc.close(descriptor) }
+        dropping?.drop(descriptor)
         var filled = 0
         while true {
             if filled == buffer.count { try grow(directory, name) }

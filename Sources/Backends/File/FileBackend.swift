@@ -17,6 +17,8 @@ package final class FileBackend: KeyValueStore, StorageDestination {
     /// Whether anything may be written.
     let isWritable: Bool
     private let isClosed = Mutex(false)
+    /// For a store whose scans are to read the disk.
+    private let dropping: CacheDropping?
     /// Held by `put` and `delete`: one makes folders, the other removes empty ones.
     private let writing = Mutex(())
 
@@ -25,7 +27,12 @@ package final class FileBackend: KeyValueStore, StorageDestination {
     /// - Parameters:
     ///   - path: The store's folder, taken as it is.
     ///   - mustExist: Whether a missing folder is an error; else it is made by the first write.
-    package init(path: String, mustExist: Bool, writable: Bool = true) throws(StorageError) {
+    package convenience init(path: String, mustExist: Bool, writable: Bool = true) throws(StorageError) {
+        try self.init(path: path, mustExist: mustExist, writable: writable, dropping: nil)
+    }
+
+    init(path: String, mustExist: Bool, writable: Bool, dropping: CacheDropping?) throws(StorageError) {
+        self.dropping = dropping
         self.path = path
         self.location = path
         self.isWritable = writable
@@ -223,7 +230,7 @@ package final class FileBackend: KeyValueStore, StorageDestination {
         _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
     ) throws(StorageError) {
         guard let root = try openRootForReading() else { return }
-        try FileScan(root: root, request: request).run(deliver)
+        try FileScan(root: root, request: request, dropping: dropping).run(deliver)
     }
 
     /// All that is used of the file system: base64 takes a third more than what it stands for, so that even one that

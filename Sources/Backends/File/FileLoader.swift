@@ -8,6 +8,7 @@ final class FileLoader: BulkLoader {
     private struct State {
         var failure: StorageError?
         var threads: [WorkerThread] = []
+        var dropping: CacheDropping?
     }
 
     private let store: FileBackend
@@ -41,7 +42,17 @@ final class FileLoader: BulkLoader {
         try EntryWriter(root: path, owner: nil, rules: store.rules).sync()
     }
 
-    func written() throws(StorageError) -> any StorageSource { store }
+    func readFromDisk() { state.change { $0.dropping = CacheDropping() } }
+
+    var readBackOrigin: ReadBackOrigin {
+        let dropping = state.read { $0.dropping }
+        return dropping.map { $0.hasFailed ? .cache : .disk } ?? .cache
+    }
+
+    func written() throws(StorageError) -> any StorageSource {
+        guard let dropping = state.read({ $0.dropping }) else { return store }
+        return try FileBackend(path: path, mustExist: false, writable: false, dropping: dropping)
+    }
 
     func publish() throws(StorageError) {}
 

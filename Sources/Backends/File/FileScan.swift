@@ -6,6 +6,7 @@ import Workers
 struct FileScan {
     let root: DirectoryHandle
     let request: ScanRequest
+    var dropping: CacheDropping?
 
     /// Batches smaller than this are joined with the next one, so that many small folders do not make many batches.
     private static let smallBatchBytes = 256 << 10
@@ -23,12 +24,12 @@ struct FileScan {
 
     func run(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws(StorageError) {
         let readers = max(request.readers, 1)
-        let request = request
+        let (request, dropping) = (request, dropping)
         let stage = try started { () throws(ThreadFailure) in
             try OrderedStage<Work, Product>(workers: readers, window: readers * 2) { work in
                 switch work {
                 case .failure(let error): throw error
-                case .chunk(let chunk): return try Self.readChunk(chunk, request)
+                case .chunk(let chunk): return try Self.readChunk(chunk, request, dropping)
                 }
             }
         }
@@ -81,7 +82,7 @@ struct FileScan {
                 }
                 pending = product.batch
                 guard let rest = product.rest else { break }
-                product = try Self.readChunk(rest, request)
+                product = try Self.readChunk(rest, request, dropping)
             }
             if let whole = pending, whole.heldBytes >= Self.smallBatchBytes || whole.isFull {
                 pending = nil
@@ -112,9 +113,11 @@ struct FileScan {
         return earlier
     }
 
-    private static func readChunk(_ chunk: FileChunk, _ request: ScanRequest) throws(StorageError) -> Product {
+    private static func readChunk(
+        _ chunk: FileChunk, _ request: ScanRequest, _ dropping: CacheDropping?
+    ) throws(StorageError) -> Product {
         let batch = request.pool.take()
-        let reader = EntryReader()
+        let reader = EntryReader(dropping)
         var key: [UInt8] = []
         for (index, file) in chunk.files.enumerated() {
             if request.isCancelled() { throw StorageError.cancelled }
@@ -142,6 +145,7 @@ struct FileScan {
         _ name: UnsafePointer<CChar>, _ key: UnsafeRawBufferPointer, _ directory: DirectoryHandle,
         _ reader: EntryReader, into batch: EntryBatch, _ request: ScanRequest
     ) throws(StorageError) {
+        if let wants = request.wants, !wants(key) { return }
         if request.content == .keys {
             batch.append(key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
             return

@@ -33,6 +33,8 @@ final class RaftClusterLoader: BulkLoader {
         pool = plan.pool
     }
 
+    let readBackOrigin = ReadBackOrigin.service
+
     let needsAscendingKeys = false
 
     func load(_ batch: EntryBatch) throws(StorageError) {

@@ -13,6 +13,7 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     private let pool: BatchPool
     private let builder: RaftStoreBuilder
     private var isDone = false
+    private(set) var readBackOrigin = ReadBackOrigin.cache
 
     private var folder: String { building.node }
 
@@ -57,6 +58,10 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
         if let id = destination.nodeIDFile { try NodeIDFile.write(id, in: folder) }
         if let owner { try building.give(to: owner) }
         for path in ["\(folder)/raft/snapshots", "\(folder)/raft", folder, building.path] { try syncFolder(at: path) }
+    }
+
+    func readFromDisk() {
+        if dropCache(ofFileAt: "\(folder)/vault.db") { readBackOrigin = .disk }
     }
 
     func written() throws(StorageError) -> any StorageSource {

@@ -111,6 +111,7 @@ struct RaftDirectoryScan {
     private static func append(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to batch: EntryBatch, _ request: ScanRequest
     ) -> Bool {
+        if let wants = request.wants, !wants(key) { return true }
         let isKeyOnly = request.content == .keys
         batch.append(key: key, value: isKeyOnly ? UnsafeRawBufferPointer(start: nil, count: 0) : value)
         // Many tiny entries still make one piece of work: what does not fit is read again by one thread alone.

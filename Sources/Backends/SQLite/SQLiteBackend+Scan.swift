@@ -130,6 +130,7 @@ extension SQLiteBackend {
             }
             guard let key = try Self.keyBytes(query) else { throw table.wrongType("key", connection) }
             try checkOrder(key, batch, last)
+            if let wants = request.wants, !wants(key) { continue }
             if let value = withValues ? try value(query, key, request, connection) : Self.nothing {
                 batch.append(key: key, value: value)
             }

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 package import Storage
 
@@ -14,6 +15,24 @@ package enum SQLiteFile {
             throw StorageError.system("create", path, errno: errno)
         }
         Glibc.close(descriptor)
+    }
+
+    /// Highest descriptor that is looked at.
+    private static let mostDescriptors: Int32 = 4096
+
+    /// Has the system forget what it holds in memory of a database that this process has open, by one of the library's own
+    /// descriptors.
+    ///
+    /// - Returns: Whether nothing is held any more; `false` also if a write-ahead log holds a part of the database.
+    static func dropCache(_ path: String) -> Bool {
+        var file = stat()
+        var log = stat()
+        guard stat(path, &file) == 0, stat("\(path)-wal", &log) != 0 || log.st_size == 0 else { return false }
+        let descriptor = (0..<mostDescriptors).first { descriptor in
+            var info = stat()
+            return fstat(descriptor, &info) == 0 && info.st_ino == file.st_ino && info.st_dev == file.st_dev
+        }
+        return descriptor.map { Files.dropCache(of: $0) } ?? false
     }
 }
 

@@ -20,6 +20,7 @@ final class SQLiteLoader: BulkLoader {
         var insertion: Insertion?
         var bytes = 0
         var entries = 0
+        var origin = ReadBackOrigin.cache
     }
 
     /// The statement, used by the thread that holds the state's lock.
@@ -103,6 +104,20 @@ final class SQLiteLoader: BulkLoader {
     func sync() throws(StorageError) {
         try syncFolder(at: parentFolder(of: store.location))
     }
+
+    func readFromDisk() {
+        // Idle connections have pages in a memory of their own.
+        store.pool.closeIdle()
+        let isDropped = try? store.pool.withConnection { connection throws(StorageError) in
+            // Until the first question the file is not open.
+            _ = try connection.number("PRAGMA page_count")
+            return SQLiteFile.dropCache(store.location)
+        }
+        store.pool.closeIdle()
+        if isDropped == true { state.withLock { $0.origin = .disk } }
+    }
+
+    var readBackOrigin: ReadBackOrigin { state.withLock { $0.origin } }
 
     func written() throws(StorageError) -> any StorageSource { store }
 

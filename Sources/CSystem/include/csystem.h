@@ -13,6 +13,12 @@ int cs_sync_file_range(int fd, long long offset, long long length);
 /// Writes back everything of the file system that holds fd. 0, or -1 with errno.
 int cs_syncfs(int fd);
 
+/// Asks the system to forget what it holds in memory of a file, as far as it stands on the disk already. 0, or an error number.
+int cs_drop_cached(int fd);
+
+/// Pages of a file that the system holds in memory now; -1 where it does not say.
+long long cs_cached_pages(int fd);
+
 /// One getdents64 call: bytes filled into buffer, 0 at the end, or -1 with errno.
 long cs_getdents64(int fd, void *buffer, size_t capacity);
 
