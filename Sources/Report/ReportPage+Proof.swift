@@ -20,6 +20,7 @@ extension ReportPage {
             html.text(destination["location"].string ?? "?", limit: HTML.placeText)
             html.raw("</code></h3>\n")
             add(comparison, to: &html)
+            addReadBack(destination["read_back"].string, to: &html)
             if !copies.isEmpty { add(copies, to: &html) }
         }
         return .section("proof", "Proof", html)
@@ -41,6 +42,20 @@ extension ReportPage {
             html.raw("</td></tr>\n")
         }
         html.raw("</tbody></table>\n")
+    }
+
+    private func addReadBack(_ origin: String?, to html: inout HTML) {
+        let text: StaticString? =
+            switch origin {
+            case "disk": "What was written was read back from the disk, not from what the system held of it in memory."
+            case "cache": "What was written was read back, perhaps from what the system held of it in memory."
+            case "service": "What was written was read back from the service that keeps it."
+            default: nil
+            }
+        guard let text else { return }
+        html.raw("<p>")
+        html.raw(text)
+        html.raw("</p>\n")
     }
 
     private func add(_ copies: [JSONText], to html: inout HTML) {

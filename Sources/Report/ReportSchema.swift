@@ -116,6 +116,12 @@ package enum ReportSchema {
                             ("is_equal", .boolean("Whether the digest is the source's.")),
                         ]))
             ),
+            (
+                "read_back",
+                .text(
+                    "Where what was read back came from: disk, cache (perhaps the system's memory) or service; null if nothing "
+                        + "was read back.", isOptional: true)
+            ),
             ("service", service("What was asked of the destination's service; null if there is none.")),
             (
                 "server_stanza",
