@@ -21,6 +21,8 @@ final class KnownEntries: @unchecked Sendable {
     /// How many entries there are, and the sum of their SHA-256 as 256-bit numbers.
     private struct Tally: Equatable {
         var entries = 0
+        /// Bytes of their keys and values.
+        var bytes = 0
         var sum = SIMD4<UInt64>()
 
         mutating func add(_ digest: SIMD4<UInt64>) {
@@ -35,9 +37,9 @@ final class KnownEntries: @unchecked Sendable {
         }
 
         mutating func add(_ other: Tally) {
-            let entries = entries + other.entries
+            let (entries, bytes) = (entries + other.entries, bytes + other.bytes)
             add(other.sum)
-            self.entries = entries
+            (self.entries, self.bytes) = (entries, bytes)
         }
     }
 
@@ -91,6 +93,7 @@ final class KnownEntries: @unchecked Sendable {
     /// Drops from a batch that was read what the journal holds already; by any thread, with a hasher of its own.
     func sift(_ batch: EntryBatch, _ hasher: Hasher) throws(StorageError) {
         var tally = Tally()
+        tally.bytes = batch.byteCount
         var failure: StorageError?
         batch.removeEntries { index in
             do throws(StorageError) {
@@ -123,7 +126,14 @@ final class KnownEntries: @unchecked Sendable {
             }
         }
         if let failure { throw failure }
+        tally.bytes = batch.byteCount
         given.withLock { $0.add(tally) }
+    }
+
+    /// What the pass has met so far: entries, markers of directories among them, and bytes of keys and values.
+    var size: StoreSize {
+        let tally = met.withLock { $0 }
+        return StoreSize(entries: tally.entries, bytes: tally.bytes)
     }
 
     /// Begins to count what the journal gives back.

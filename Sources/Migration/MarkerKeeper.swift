@@ -12,6 +12,8 @@ final class MarkerKeeper {
     private let markedSource: (any KeyValueStore)?
     private var markedDestinations: [(any KeyValueStore)?]
     private let job: String
+    /// What a run does to a destination that was whole before; `nil` for one that fills it.
+    private let mode: String?
     private let stop: StopRequest
     /// What ``check()`` found.
     private var seen: (source: [UInt8]?, destinations: [[UInt8]?])
@@ -29,11 +31,12 @@ final class MarkerKeeper {
         self.markedSource = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         self.markedDestinations = destinations.map { $0 as? any KeyValueStore }
         self.job = job
+        self.mode = options.mode.concernsWholeDestination ? options.mode.rawValue : nil
     }
 
     /// The value of the marker that ``set(_:)`` is to write.
     func newMarker() -> [UInt8] {
-        MigrationMarker.current(job: job, time: WallTime.now().microseconds).encoded
+        MigrationMarker.current(job: job, time: WallTime.now().microseconds, mode: mode).encoded
     }
 
     /// Looks for markers.
@@ -50,6 +53,24 @@ final class MarkerKeeper {
         // to replace.
         return zip(markedDestinations, seen.destinations).map { store, value in
             (store != nil ? value : seen.source) != nil
+        }
+    }
+
+    /// What the run that was cut off did to a destination that was whole before; `nil` for one that filled it, or for none.
+    var seenMode: String? {
+        ([seen.source] + seen.destinations).lazy.compactMap { $0.flatMap(MigrationMarker.init(decoding:))?.mode }.first
+    }
+
+    /// Takes back the markers of destinations to which nothing was written, as far as that can be.
+    func withdrawDestinations(_ logger: Logger) {
+        for destination in markedDestinations.compactMap(\.self) {
+            do throws(StorageError) {
+                _ = try removeOwn(destination)
+            } catch {
+                logger.error(
+                    "the destination's migration marker could not be removed; run the same command again",
+                    ["error": .string("\(error)")])
+            }
         }
     }
 

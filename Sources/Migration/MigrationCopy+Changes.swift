@@ -27,12 +27,20 @@ extension MigrationCopy {
         let begin = clock.now
         let changes = try PendingChanges(folder: state.path, pool: pool)
         defer { changes.close() }
-        let manifest = try newManifest()
+        let isWhole = options.mode.concernsWholeDestination
+        let manifest = try newManifest(isPending: isWhole)
         var counts = try walk(target, store, into: changes, manifest, pool, notes, &summary)
         summary.pass?.changes = changes.counts
-        if options.mode.concernsWholeDestination { summary.repaired = changes.counts }
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
+        if isWhole {
+            summary.repaired = changes.counts
+            // From here on something may have been written, whatever becomes of the run.
+            try state.write(StateFolder.writingName, Array("\(options.mode.rawValue)\n".utf8))
+            try EvidenceSigner.removeSignature(of: state.manifestPath)
+            try forgetKeyedManifest()
+            try state.rename(StateFolder.pendingManifestName, to: StateFolder.manifestName)
+        }
         context.counters.restart(.copying, expectedEntries: changes.counts.total)
         do throws(StorageError) {
             // While no loader holds the store.
@@ -108,7 +116,8 @@ extension MigrationCopy {
         // What cannot be read there is written anew, or removed; the source's entries must all be read.
         let unreadable = UnreadableEntries()
         otherOptions.request.passesOver = { unreadable.add($0) }
-        let expected = isTakenUp ? nil : self.options.rollback?.keyspaceDigest
+        // What was written before it was cut off was written because this had been seen.
+        let expected = state.hasWritten ? nil : self.options.rollback?.keyspaceDigest
         otherOptions.writesManifestLines = expected != nil
         let other = try SummedDestination(DigestedScan(store, otherOptions))
         defer {
@@ -141,7 +150,7 @@ extension MigrationCopy {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
-        for key in unreadable.notAmended() {
+        for key in unreadable.notAmended() where destinationScope.contains(key) {
             try key.bytes.withUnsafeBytes { bytes in
                 try repair?.checkUnreadable(bytes)
                 try changes.remove(bytes)

@@ -50,8 +50,9 @@ extension MigrationCopy {
         let choosy = targets.map(\.store).filter { !$0.rules.admitsAll(of: source.rules) }
         if !choosy.isEmpty { try refuseMisfits(in: journal, pool, for: choosy, counting: &count) }
         var size = count.size
-        if size.entries == 0 { size = StoreSize(entries: journal.journal.entryCount) }
-        size.bytes = journal.journal.byteCount
+        if size.entries == 0 { size = StoreSize(entries: journal.known?.size.entries ?? journal.journal.entryCount) }
+        // What earlier passes have put into the journal and is gone since needs no room.
+        size.bytes = journal.known?.size.bytes ?? journal.journal.byteCount
         // What an earlier run has written already needs no room any more.
         for target in targets where !target.replacesEntries || !(target.store is any KeyValueStore) {
             if let problem = RoomCheck(destination: target.store).problem(size) {

@@ -116,6 +116,11 @@ struct MigrationCopy {
         if context.cancellation.isCancelled { throw StorageError.cancelled }
     }
 
+    /// What of a destination counts. A repair of a part has no business with the rest.
+    var destinationScope: KeyScope {
+        options.mode == .repair ? options.scope : options.scope.withoutSelection
+    }
+
     /// - Parameter notes: Of the source; `nil` for a destination, of which everything counts but what stands before `-start`.
     func scanOptions(notes: ScanNotes?) -> DigestedScan.Options {
         var options = DigestedScan.Options()
@@ -124,7 +129,7 @@ struct MigrationCopy {
         options.request.isCancelled = { cancellation.isCancelled }
         if let notes { options.request.note = { notes.add($0) } }
         let scope = self.options.scope
-        options.filter = EntryFilter(scope: notes == nil ? scope.withoutSelection : scope)
+        options.filter = EntryFilter(scope: notes == nil ? destinationScope : scope)
         options.spillFolder = state.path
         options.unlisted = self.options.listedOnly ? .leaveOut : .keep
         return options
@@ -183,15 +188,20 @@ struct MigrationCopy {
         return manifest
     }
 
-    func newManifest() throws -> ManifestWriter {
-        // It would be that of an older manifest.
-        try EvidenceSigner.removeSignature(of: state.keyedManifestPath)
-        state.remove(StateFolder.keyedManifestName)
+    /// - Parameter isPending: Whether the run may still refuse to write anything, so that what older ones left stays.
+    func newManifest(isPending: Bool = false) throws -> ManifestWriter {
+        if !isPending { try forgetKeyedManifest() }
         return try ManifestWriter(
-            path: state.manifestPath,
+            path: isPending ? "\(state.path)/\(StateFolder.pendingManifestName)" : state.manifestPath,
             header: Manifest.Header(
                 sourceKind: source.kind, time: WallTime.now().microseconds, entries: 0, bytes: 0,
                 keyspaceDigest: "not finished", version: context.version))
+    }
+
+    /// Removes what would be of an older manifest.
+    func forgetKeyedManifest() throws {
+        try EvidenceSigner.removeSignature(of: state.keyedManifestPath)
+        state.remove(StateFolder.keyedManifestName)
     }
 
     /// Notes what was found in the source, refuses what cannot be copied, and ends the manifest, when all was read.

@@ -13,8 +13,11 @@ package struct MigrationMarker: Sendable, Equatable {
     package var job: String?
     package var host: String?
     package var process: Int?
+    /// What the run does to a destination that was whole before (`repair`, `rollback`); `nil` for one that is filled.
+    package var mode: String?
 
-    package init(start: String, job: String?, host: String?, process: Int?) {
+    package init(start: String, job: String?, host: String?, process: Int?, mode: String? = nil) {
+        self.mode = mode
         self.start = start
         self.job = job
         self.host = host
@@ -26,6 +29,7 @@ package struct MigrationMarker: Sendable, Equatable {
             var job: String
             var host: String
             var pid: Int
+            var mode: String?
         }
 
         var start: String?
@@ -36,7 +40,7 @@ package struct MigrationMarker: Sendable, Equatable {
     package var encoded: [UInt8] {
         let form = Form(
             start: start,
-            sealift: job.map { Form.Sealift(job: $0, host: host ?? "", pid: process ?? 0) })
+            sealift: job.map { Form.Sealift(job: $0, host: host ?? "", pid: process ?? 0, mode: mode) })
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let text = (try? encoder.encode(form)).map { [UInt8]($0) } ?? Array("{}".utf8)
@@ -48,12 +52,14 @@ package struct MigrationMarker: Sendable, Equatable {
         guard let form = try? JSONDecoder().decode(Form.self, from: Data(bytes)), let start = form.start else {
             return nil
         }
-        self.init(start: start, job: form.sealift?.job, host: form.sealift?.host, process: form.sealift?.pid)
+        self.init(
+            start: start, job: form.sealift?.job, host: form.sealift?.host, process: form.sealift?.pid,
+            mode: form.sealift?.mode)
     }
 
     /// The marker of this process.
-    package static func current(job: String, time: String) -> MigrationMarker {
-        MigrationMarker(start: time, job: job, host: hostName(), process: Int(getpid()))
+    package static func current(job: String, time: String, mode: String? = nil) -> MigrationMarker {
+        MigrationMarker(start: time, job: job, host: hostName(), process: Int(getpid()), mode: mode)
     }
 
     /// Whether the process that wrote it may still run.

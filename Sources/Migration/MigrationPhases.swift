@@ -27,7 +27,7 @@ final class MigrationPhases {
     private let targets: [Target]
     private var options: MigrationOptions
     private let context: RunContext
-    private let preflights: [Preflight]
+    private var preflights: [Preflight]
     private let markers: MarkerKeeper
     /// The fingerprint of the stores.
     private let job: String
@@ -157,7 +157,6 @@ final class MigrationPhases {
             try findEarlierPass(state)
             try findEarlierRun()
             if try confirmProven(state) { return try conclude(state, tell: tell) }
-            state.remove(StateFolder.doneName)
             findings = try look(state)
             for index in pending { try targets[index].store.claim("\(MigrationMarker.processName) (\(name))") }
         } catch {
@@ -167,7 +166,7 @@ final class MigrationPhases {
         let journal = try openJournal(state, isSourceInUse: findings.isSourceInUse)
         defer { journal?.journal.close() }
         let outage = ContinuousClock.now
-        let marker = try guardStores(journal)
+        let marker = try guardStores(journal, state)
         try copyAndProve(journal, marker, state)
         try describePass(since: outage, state)
         try conclude(state, tell: tell)
@@ -177,6 +176,11 @@ final class MigrationPhases {
     private func findEarlierPass(_ state: StateFolder) throws {
         let record = try WarmRecord.read(in: state)
         summary.mode = options.mode
+        if options.start != nil, record != nil || options.mode != .whole {
+            throw MigrationFailure(
+                .configuration,
+                "-start copies a part, and passes are about a whole: -include and -exclude choose by name.")
+        }
         if options.mode.concernsWholeDestination {
             guard record == nil else {
                 throw MigrationFailure.migrating(
@@ -238,6 +242,13 @@ final class MigrationPhases {
     private func findEarlierRun() throws {
         areContinued = try markers.check()
         wasMarked = areContinued.contains(true)
+        if let mode = markers.seenMode, mode != options.mode.rawValue {
+            let command = mode == MigrationMode.repair.rawValue ? "sealift repair" : "sealift operator \(mode)"
+            throw MigrationFailure.migrating(
+                "a \(mode) of a destination that was whole before was cut off. Go on with it: \(command), with the same flags."
+            )
+        }
+        for index in preflights.indices { preflights[index].carriesOwnMarker = wasMarked }
         if options.mode.concernsWholeDestination { areContinued = areContinued.map { _ in true } }
         if options.mode == .warm, try source.get(.migrationMarker) != nil {
             throw MigrationFailure.migrating(
@@ -256,7 +267,8 @@ final class MigrationPhases {
     ///
     /// - Returns: Whether all destinations are there, whole and equal to the source; then nothing is left to do.
     private func confirmProven(_ state: StateFolder) throws -> Bool {
-        let isRepeat = !state.hasProvenRun && state.isDone && [.whole, .final].contains(options.mode)
+        let isRepeat =
+            !state.hasProvenRun && state.isDone && [.whole, .final].contains(options.mode) && options.start == nil
         guard state.hasProvenRun || isRepeat else { return false }
         let unread = summary
         for index in targets.indices {
@@ -326,9 +338,10 @@ final class MigrationPhases {
     /// Keeps servers and other runs from both sides.
     ///
     /// - Returns: The marker that was set.
-    private func guardStores(_ journal: SourceJournal?) throws -> [UInt8] {
+    private func guardStores(_ journal: SourceJournal?, _ state: StateFolder) throws -> [UInt8] {
         let marker = markers.newMarker()
         try journal?.expect(marker: marker)
+        if !options.mode.concernsWholeDestination { state.remove(StateFolder.doneName) }
         try markers.set(marker)
         return marker
     }
@@ -352,11 +365,11 @@ final class MigrationPhases {
             try copy.run(into: &summary)
             // What a warm pass has filled stays guarded.
             if options.mode != .warm { try markers.clearDestinations() }
-        } catch let error as NothingWritten {
-            // What stood there unguarded may stand there so again.
-            if !wasMarked { try markers.clearDestinations() }
+        } catch  where options.mode.concernsWholeDestination && !state.hasWritten {
+            // What stood there unguarded may stand there so again; half-filled by a migration, it is guarded still.
+            if !wasMarked || markers.seenMode != nil { markers.withdrawDestinations(context.logger) }
             journal?.journal.remove()
-            throw error.failure
+            throw (error as? NothingWritten)?.failure ?? error
         } catch {
             keep(journal, after: error)
             summary.sourceActivity = source.meter?.activity()
@@ -405,8 +418,11 @@ final class MigrationPhases {
             // Only that the same command, run again, would not know what it finds.
             context.logger.warn("that the migration is done could not be noted", ["error": .string("\(error)")])
         }
-        state.remove(StateFolder.provenName)
-        for name in [WarmRecord.fileName, StateFolder.warmManifestName] { state.remove(name) }
+        for name in [
+            WarmRecord.fileName, StateFolder.warmManifestName, StateFolder.writingName, StateFolder.provenName,
+        ] {
+            state.remove(name)
+        }
     }
 }
 
@@ -474,6 +490,7 @@ extension MigrationPhases {
         let entries = journal.journal
         // What was compared and differs may have been changed by a failing disk below the journal.
         if let failure = error as? MigrationFailure, failure.kind == .differences { return entries.remove() }
+        if let error = error as? StorageError, error.code == .damagedStore { return entries.remove() }
         guard entries.entryCount > 0 else { return }
         context.logger.info(
             "what was read is kept and taken up with -source-unchanged, or while the source carries this run's marker",

@@ -10,6 +10,8 @@ struct Preflight {
     let destination: any StorageDestination
     let options: MigrationOptions
     let context: RunContext
+    /// Whether the destination carries this very job's marker.
+    var carriesOwnMarker = false
 
     /// What was found. Obstacles keep the run from starting.
     struct Findings {
@@ -191,6 +193,9 @@ struct Preflight {
         if isContinuation || options.start != nil {
             // Keys are rotated in a store's life; what a rollback goes into is known by all of its entries.
             if options.mode == .rollback { return nil }
+            // Under this job's own marker there is what it has written, and keys are rotated beside warm passes.
+            if carriesOwnMarker, options.start == nil { return nil }
+            if options.mode == .repair { return try repairProblem(filled) }
             // Its own earlier entries may be replaced, another store's never.
             guard let there = try keyring(of: filled, isContinuation: isContinuation),
                 let here = try source.get(.keyring), there != here
@@ -202,6 +207,16 @@ struct Preflight {
         return
             "the destination (\(destination.kind) \(destination.location)) is not empty. Entries of two stores would "
             + "mix: empty it, or name another one. To go on where another tool stopped, give -start."
+    }
+
+    /// Why a destination is none that can be repaired: only a store with the source's own keyring is, or an empty one.
+    private func repairProblem(_ filled: any KeyValueStore) throws -> String? {
+        let (there, here) = (try keyring(of: filled, isContinuation: true), try source.get(.keyring))
+        if there == here, there != nil || options.allowsAnyData { return nil }
+        guard try !isEmpty(filled, from: nil) else { return nil }
+        return
+            "the destination (\(destination.location)) holds another store: its core/keyring is not the source's, or is "
+            + "missing. Only what this migration has filled is repaired. Empty it and migrate once more."
     }
 
     /// What tells one store from another. Where this very job was cut off by a power cut, the entry may be no whole one.

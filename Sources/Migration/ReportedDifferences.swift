@@ -66,9 +66,11 @@ package final class ReportedDifferences: @unchecked Sendable {
                 guard let text = event.key, let key = StorageKey(escaped: text.utf8), let verdict = event.verdict else {
                     throw fault("tells a difference without a key.")
                 }
-                // What could not be read is told at the end once more, and cannot be put right.
-                guard verdict != Verdict.unreadable.sign else { continue }
-                if let last, !(last < key) { throw fault("tells keys that are not in ascending order.") }
+                if let last, !(last < key) {
+                    // What neither side could read is told at the end, out of order.
+                    if verdict == Verdict.unreadable.sign { continue }
+                    throw fault("tells keys that are not in ascending order.")
+                }
                 next = key
             default: continue
             }

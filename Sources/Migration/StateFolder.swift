@@ -27,6 +27,10 @@ package final class StateFolder: @unchecked Sendable {
     /// A file that stands from when the destination is proven until the run is over: a run that was killed in between
     /// has nothing left to copy.
     static let provenName = "proven"
+    /// A file that stands from when a repair or rollback has looked at everything, and may write, until it is over.
+    static let writingName = "writing"
+    /// The manifest of a repair or rollback that may still refuse to write anything.
+    static let pendingManifestName = "manifest-pending.txt"
     /// A file that stands once a run has put its destination in place and has told of it.
     static let doneName = "done"
     static let manifestName = "manifest.txt"
@@ -37,6 +41,9 @@ package final class StateFolder: @unchecked Sendable {
 
     /// Whether a run of this job was killed after it had proven its destination.
     var hasProvenRun: Bool { access("\(path)/\(Self.provenName)", F_OK) == 0 }
+
+    /// Whether a repair or rollback of this job was cut off while it wrote.
+    var hasWritten: Bool { access("\(path)/\(Self.writingName)", F_OK) == 0 }
 
     /// Whether a run of this job has come to its end.
     var isDone: Bool { access("\(path)/\(Self.doneName)", F_OK) == 0 }

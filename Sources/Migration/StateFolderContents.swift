@@ -13,7 +13,9 @@ struct StateFolderContents {
     private static let files = [
         StateFolder.manifestName, StateFolder.warmManifestName, RunReport.name, "\(RunReport.name).new",
         RunReport.pageName, "\(RunReport.pageName).new",
-        StateFolder.provenName, "\(StateFolder.provenName).new", StateFolder.doneName, "\(StateFolder.doneName).new",
+        StateFolder.provenName, "\(StateFolder.provenName).new", StateFolder.doneName, StateFolder.writingName,
+        "\(StateFolder.writingName).new", StateFolder.pendingManifestName,
+        "\(StateFolder.doneName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
         WarmRecord.fileName, "\(WarmRecord.fileName).new",
         "manifest.txt.sig", "report.json.sig", StateFolder.keyedManifestName, "\(StateFolder.keyedManifestName).sig",

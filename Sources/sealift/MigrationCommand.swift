@@ -79,8 +79,10 @@ struct MigrationCommand {
                     .failed,
                     summary.isDryRun
                         ? "Error: \(error)"
-                        : "\(error)\nThe destination is proven and complete. Run the same command again: it "
-                            + "compares both sides once more and prints the result.",
+                        : !summary.isFinal
+                            ? "\(error)\nThe warm pass is done, the migration is not. Run it again, or go on with -mode=final."
+                            : "\(error)\nThe destination is proven and complete. Run the same command again: it "
+                                + "compares both sides once more and prints the result.",
                     isPrefixed: !summary.isDryRun)
             }
         }

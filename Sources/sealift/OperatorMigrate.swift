@@ -113,7 +113,7 @@ struct OperatorMigrate {
             try MigrationCommand(flags, console).run(
                 configuration, options, logger, isReset: flags.boolean("reset"),
                 isServed: !flags.boolean("reset"))
-            return options.mode == .warm && !options.isDryRun ? Self.notFinal : 0
+            return options.mode == .warm && !options.isDryRun && !flags.boolean("reset") ? Self.notFinal : 0
         } catch {
             return console.fail(error, flags, prefix: "Error migrating: ")
         }

@@ -80,6 +80,48 @@ import Testing
         #expect(try sandbox.digest(of: destination) == sandbox.digest(of: source))
     }
 
+    /// A repair that is refused, or cut off before it has written, leaves a store that can be used, and the migration's report.
+    @Test func aRepairThatHasWrittenNothingLeavesNothing() throws {
+        let (sandbox, file, _, destination) = try migrated("sqlite")
+        let state = ["-state-dir", "\(sandbox.path)/state"]
+        try damage(sandbox, destination, addsOne: true)
+        let before = try sandbox.digest(of: destination)
+        var random = SeededRandom(3)
+        for _ in 0..<6 {
+            let started = try sandbox.start(["repair", "-config", file] + state)
+            usleep(UInt32(random.next() % 40_000))
+            started.program.send(SIGKILL)
+            _ = try started.program.wait()
+        }
+        #expect(try sandbox.digest(of: destination) == before)
+        if try names(sandbox, destination).contains("core/migration") {
+            // Whatever else is told to write there is sent back to the repair.
+            let migrate = try sandbox.migrate(file, state)
+            #expect(migrate.code == 2 && migrate.errors.contains("Go on with it: sealift repair"), "\(migrate.errors)")
+        }
+        let refused = try sandbox.sealift(["repair", "-config", file] + state)
+        #expect(refused.code == 3 && refused.errors.contains("1 entry is only at the destination"), "\(refused.errors)")
+        #expect(try sandbox.digest(of: destination) == before)
+        #expect(try !names(sandbox, destination).contains("core/migration"))
+        #expect(!exists("\(sandbox.path)/state/report.json") && !exists("\(sandbox.path)/state/manifest.txt"))
+    }
+
+    /// A part is repaired without a look at the rest.
+    @Test func aPartIsRepairedAlone() throws {
+        let (sandbox, file, source, destination) = try migrated("sqlite")
+        try damage(sandbox, destination, addsOne: true)
+        try sandbox.sql(destination.path, "DELETE FROM vault_kv_store WHERE CAST(key AS TEXT) = 'core/seal-config'")
+        let repaired = try sandbox.sealift(["repair", "-config", file, "-include", "core/", "-remove-extra"])
+        #expect(repaired.code == 0 && repaired.output.contains("1 added, 0 changed, 0 removed"), "\(repaired.errors)")
+        #expect(try names(sandbox, destination).contains("logical/m/new"))
+        #expect(try sandbox.sealift(["check", "-config", file, "-include", "core/"]).code == 0)
+        #expect(try sandbox.digest(of: destination) != sandbox.digest(of: source))
+        // What is no store of this migration is not made into it.
+        try sandbox.sql(destination.path, "DELETE FROM vault_kv_store WHERE CAST(key AS TEXT) = 'core/keyring'")
+        let refused = try sandbox.sealift(["repair", "-config", file, "-remove-extra"])
+        #expect(refused.code == 2 && refused.errors.contains("is not the source's, or is missing"), "\(refused.errors)")
+    }
+
     @Test func whatCannotBeRepairedIsSaid() throws {
         let (sandbox, file, _, destination) = try migrated("raft")
         let before = try sandbox.digest(of: destination)
