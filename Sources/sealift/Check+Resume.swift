@@ -40,11 +40,11 @@ extension Check {
             throw MigrationFailure(
                 .configuration, "-resume of a sample needs -sample-seed, so that it is the same one.")
         }
-        for (name, store) in sides where !store.traits.isAscending {
-            throw MigrationFailure(
-                .configuration,
-                "the \(name) (\(store.kind) \(store.location)) gives its entries in no order: all of them have to be read before the "
-                    + "comparison begins, and -resume would spare nothing. Run without it.")
+        if let (name, store) = sides.first(where: { !$0.store.traits.isAscending }) {
+            console.printError(
+                "The \(name) (\(store.kind) \(store.location)) gives its entries in no order, so that all of them are read before the "
+                    + "comparison begins: -resume would spare nothing, and nothing is written down in \(path).")
+            return nil
         }
         let stamps = sides.map { Self.stamps(of: $0.store) }
         let file = try CheckProgressFile(

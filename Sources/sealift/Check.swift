@@ -25,7 +25,8 @@ let checkCommand = CommandSpec(
 
         With -resume a comparison of two stores in key order that was cut off goes on where it stopped, to the same verdicts. A \
         store that was written to since is noticed by the times of its files, and all is compared anew; a file store does not \
-        tell, and needs your word (-stores-unchanged). Progress is kept every two seconds.
+        tell, and needs your word (-stores-unchanged). Progress is kept every two seconds, and none of a comparison with a table, \
+        which gives its entries in no order.
 
         Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
         3 differences, 130 interrupted.
