@@ -39,6 +39,9 @@ package final class ScanNotes: Sendable {
         lostList = LineFile(path: lostPath)
     }
 
+    /// Whether nothing was found.
+    var isEmpty: Bool { state.withLock { $0.counts.isEmpty && $0.lost.count == 0 } }
+
     package func add(_ note: ScanNote) {
         if note.reason == .zeroLengthFile, let key = note.key {
             if isConcern(key) { addLost(key, at: note.place) }

@@ -21,6 +21,7 @@ package struct StoreCheck {
     private let spillFolder: String?
     private let unlisted: ListingWalk.Treatment
     private let allowsLostEntries: Bool
+    private let resumption: CheckResumption?
 
     /// What a comparison found.
     package struct Result: Sendable {
@@ -42,24 +43,28 @@ package struct StoreCheck {
         package var lost = LostEntries()
         /// The same of the destination.
         package var lostAtDestination = LostEntries()
+        /// What an earlier run had compared and this one has not: it is in the counts, and in nothing else.
+        package var earlier: CheckProgress?
     }
 
     /// - Parameters:
     ///   - destinationScope: What of the destination counts, if not the same.
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
     ///   - unlisted: What becomes of entries that the listing of the source, or of the one store, cannot see.
+    ///   - resumption: Keeps the progress of two stores in key order, and gives that of an earlier run.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
         _ destination: any StorageSource, against reference: Reference, scope: KeyScope,
         destinationScope: KeyScope? = nil,
         context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
-        allowsLostEntries: Bool = false
+        allowsLostEntries: Bool = false, resumption: CheckResumption? = nil
     ) {
         self.reference = reference
         self.destination = destination
-        self.scope = scope
-        self.destinationScope = destinationScope ?? scope
+        self.scope = resumption?.remaining(of: scope) ?? scope
+        self.destinationScope = destinationScope ?? self.scope
+        self.resumption = resumption
         self.context = context
         self.readers = readers
         self.spillFolder = spillFolder
@@ -102,6 +107,11 @@ package struct StoreCheck {
             right.stop()
         }
         var result = Result()
+        result.earlier = resumption?.earlier
+        for difference in result.earlier?.differences ?? [] {
+            try difference.key.bytes.withUnsafeBytes { try report(difference.verdict, $0) }
+        }
+        let isClean = { unreadable.isEmpty && notes.isEmpty && notesAtDestination.isEmpty }
         result.counts = try Comparison(source: left, destination: right).run(
             amend: { verdict, name in
                 let key = verdict == .missing ? hashed?.key(of: name) : nil
@@ -111,9 +121,14 @@ package struct StoreCheck {
             },
             report: { verdict, name in
                 let key = verdict == .unreadable ? hashed?.key(of: name) : nil
-                guard let key else { return try report(verdict, name) }
+                guard let key else {
+                    try report(verdict, name)
+                    try resumption?.pass(verdict, name, isClean: isClean)
+                    return
+                }
                 try key.bytes.withUnsafeBytes { try report(verdict, $0) }
             })
+        if let earlier = result.earlier { result.counts = earlier.counts.adding(result.counts) }
         // Keys that neither side could read never came up in the comparison.
         for key in unreadable.notAmended() {
             result.counts.unreadable += 1

@@ -43,5 +43,7 @@ final class UnreadableEntries: Sendable {
         state.withLock { $0.keys.filter { !$0.value }.keys.sorted() }
     }
 
+    var isEmpty: Bool { state.withLock { $0.keys.isEmpty } }
+
     var messages: [String] { state.withLock { $0.messages } }
 }

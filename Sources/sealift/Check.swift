@@ -23,6 +23,11 @@ let checkCommand = CommandSpec(
         of the SHA-256 of the seed, ":" and the key, as a number, are below that share of 2^64. Values of the \
         others are not digested where the store can spare that, and those of a file store not read.
 
+        With -resume a comparison of two stores in key order that was cut off goes on where it stopped, to the same verdicts. A \
+        store that was written to since is noticed by the times of its files, and all is compared anew; a file store does not \
+        tell, and needs your word (-stores-unchanged). Progress is kept every two seconds, and none of a comparison with a table, \
+        which gives its entries in no order.
+
         Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
         3 differences, 130 interrupted.
         """,
@@ -38,6 +43,7 @@ let checkCommand = CommandSpec(
         .init(
             "Only the system's own entries, and files of the keys that differ:",
             "sealift check -config migrate.hcl -prefix sys/ -missing missing.txt -differ differ.txt"),
+        .init("One that goes on if it is cut off:", "sealift check -config migrate.hcl -resume check.progress"),
         .init(
             "A look at one entry in ten, the same ones every time:",
             "sealift check -config migrate.hcl -sample 10% -sample-seed rehearsal-1"),
@@ -74,6 +80,7 @@ let checkCommand = CommandSpec(
             completion: .file),
         .string(
             "differ", placeholder: "path", help: "Write the keys whose values differ to this file.", completion: .file),
+    ] + Check.resumeFlags + [
         CommonFlags.listedOnly, CommonFlags.allowLostEntries, CommonFlags.maxParallel, CommonFlags.logLevel,
         CommonFlags.logFormat, CommonFlags.format,
     ])
@@ -82,8 +89,8 @@ let checkCommand = CommandSpec(
 struct Check {
     private static let maximumShown = 1000
 
-    private let flags: ParsedFlags
-    private let console: Console
+    let flags: ParsedFlags
+    let console: Console
 
     init(_ flags: ParsedFlags, _ console: Console) {
         self.flags = flags
@@ -111,17 +118,18 @@ struct Check {
         let context = RunContext(
             logger: logger, counters: counters, cancellation: cancellation, environment: console.environment,
             version: sealiftVersion)
+        try refuseToOverwrite(sides.map(\.store), manifest)
+        let resumption = try resumption(sides, scope)
         let check = StoreCheck(
             destination.store, against: manifest.isEmpty ? .store(source.store) : .manifest(path: manifest, key: key),
             scope: scope,
             context: context, readers: flags.integer("max-parallel"),
             unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
-            allowsLostEntries: flags.boolean("allow-lost-entries"))
+            allowsLostEntries: flags.boolean("allow-lost-entries"), resumption: resumption)
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
         let combinedPath = flags.string("combined")
-        try refuseToOverwrite(sides.map(\.store), manifest)
         // Among events, entries are events as well.
         let showsAll = combinedPath == "-"
         let combined = combinedPath.isEmpty || (showsAll && isJSON) ? nil : try ResultWriter(path: combinedPath)
@@ -173,6 +181,7 @@ struct Check {
         isJSON
             ? EventWriter().emit("result", members(result, scope) + [("files", files.json)])
             : console.printResult(text(result, scope) + files.text)
+        resumption?.finish()
         return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
     }
 
@@ -190,7 +199,7 @@ struct Check {
         guard scope.isWhole else {
             throw MigrationFailure(
                 .configuration,
-                "-start, -prefix, -include, -exclude and -sample do not go with -key-file: a keyed manifest has hashes in place of keys, so that nobody can "
+                "-sample, -start, -prefix, -include and -exclude do not go with -key-file: a keyed manifest has hashes in place of keys, so that nobody can "
                     + "tell which of its entries are in that part. Compare the whole store.")
         }
         return key
@@ -232,7 +241,7 @@ struct Check {
         kept.append((resolvedPath(try CommonFlags.configPath(flags)), "the configuration file"))
         if !manifest.isEmpty { kept.append((resolvedPath(manifest), "the manifest")) }
         if flags.isSet("key-file") { kept.append((resolvedPath(flags.string("key-file")), "the file of -key-file")) }
-        for name in ["combined"] + Self.lists.map(\.name) {
+        for name in ["combined"] + Self.lists.map(\.name) + ["resume"] {
             let path = flags.string(name)
             guard !path.isEmpty, path != "-" else { continue }
             let place = resolvedPath(path)
@@ -259,7 +268,7 @@ struct Check {
             }
         }
         return """
-            \(verdict)\(Self.partText(scope, counts))
+            \(verdict)\(Self.partText(scope, counts))\(Self.earlierText(result))
               = same                    \(formatCount(counts.same))
               + only \(place)     \(formatCount(counts.extra))
               - missing \(place)  \(formatCount(counts.missing))
@@ -278,7 +287,7 @@ struct Check {
         let part: [(String, JSONText)] = [
             ("is_partial", .boolean(!scope.isWhole)), ("keyed", .boolean(flags.isSet("key-file"))),
         ]
-        return part + Self.partMembers(scope, counts) + [
+        return part + Self.partMembers(scope, counts) + Self.earlierMembers(result) + [
             ("same", .integer(counts.same)), ("extra", .integer(counts.extra)), ("missing", .integer(counts.missing)),
             ("different", .integer(counts.different)), ("unreadable", .integer(counts.unreadable)),
             (first, .string(result.sourceDigest)), (second, .string(result.destinationDigest)),
