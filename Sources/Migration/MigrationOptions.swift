@@ -41,6 +41,8 @@ package struct MigrationOptions: Sendable {
     /// The user vouches that nothing was written to the source since an earlier run stopped, so that what that run has
     /// read need not be read again although its migration marker is gone.
     package var isSourceUnchanged = false
+    /// Start afresh: remove what earlier runs have left in the state folder.
+    package var discardsState = false
     /// Whether what is read over a network is kept for a run that goes on where this one was cut off.
     package var keepsJournal = true
     /// Folder for lock, manifest, report and scratch files; `nil` for the default.

@@ -82,7 +82,7 @@ final class MigrationPhases {
         areContinued = try markers.check()
         var findings = try lookAtAll()
         do throws(StorageError) {
-            try StateFolderContents.check(statePath, job, probesLock: true)
+            try StateFolderContents.check(statePath, options.discardsState ? nil : job, probesLock: true)
         } catch {
             findings.obstacles.append(error.message)
         }
@@ -147,7 +147,8 @@ final class MigrationPhases {
     func run(tell: (MigrationSummary) throws -> Void) throws {
         let places = targets.map { "\($0.store.kind) \($0.store.location)" }.joined(separator: ", ")
         let name = "\(source.kind) \(source.location) -> \(places)"
-        let state = try StateFolder(path: statePath, fingerprint: job, job: name)
+        let state = try StateFolder(
+            path: statePath, fingerprint: job, job: name, discardsEarlier: options.discardsState)
         defer { state.close() }
         context.watcher?.show(summary)
         sampler = ProgressSampler(context.counters)

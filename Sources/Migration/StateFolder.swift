@@ -90,12 +90,15 @@ package final class StateFolder: @unchecked Sendable {
     ///
     /// - Throws: `.inUse` if another run holds it, `.configuration` if it belongs to another job or holds files of these
     ///   names that no run can be told to have made.
-    package init(path: String, fingerprint: String, job: String) throws(StorageError) {
+    package init(
+        path: String, fingerprint: String, job: String, discardsEarlier: Bool = false
+    ) throws(StorageError) {
         self.path = path
         // Before anything is made: a folder that is refused gets no lock, either.
-        try StateFolderContents.check(path, fingerprint, probesLock: false)
+        try StateFolderContents.check(path, discardsEarlier ? nil : fingerprint, probesLock: false)
         (lock, isNew) = try Self.take(path)
         do throws(StorageError) {
+            if discardsEarlier { try StateFolderContents(path).discard() }
             let found = try StateFolderContents(path).checkJob(fingerprint)
             let wanted = Array("\(fingerprint) \(job)\n".utf8)
             if found != wanted { try write(Self.jobName, wanted) }

@@ -25,7 +25,8 @@ struct StateFolderContents {
     ///
     /// - Parameter probesLock: Whether to see also that no other run is at it.
     /// - Throws: What ``StateFolder/init(path:fingerprint:job:)`` would.
-    static func check(_ path: String, _ fingerprint: String, probesLock: Bool) throws(StorageError) {
+    /// - Parameter fingerprint: `nil` for any job's.
+    static func check(_ path: String, _ fingerprint: String?, probesLock: Bool) throws(StorageError) {
         if let link = danglingLink(on: path) {
             throw StorageError(
                 .configuration, "-state-dir \(path): \(link) is a link that leads nowhere. Name another folder.")
@@ -75,19 +76,32 @@ struct StateFolderContents {
     /// Sees that the folder belongs to this job, or to none.
     ///
     /// - Returns: What its file `job` holds; `nil` if there is none, or one that was cut off.
-    func checkJob(_ fingerprint: String) throws(StorageError) -> [UInt8]? {
+    func checkJob(_ fingerprint: String?) throws(StorageError) -> [UInt8]? {
         let found = try jobFile()
-        if let found {
+        if let found, let fingerprint {
             guard found.starts(with: Array("\(fingerprint) ".utf8)) else {
                 let job = "\(StorageKey(Array(found.dropFirst(17).dropLast())))"
                 throw StorageError(
                     .configuration,
-                    "\(path) holds the state of another migration (\(job)). Name another -state-dir, or remove that "
-                        + "folder if the other migration is over.")
+                    "\(path) holds the state of another migration (\(job)). Name another -state-dir, or give -discard-state if "
+                        + "the other migration is over.")
             }
         }
         try refuseForeignFiles(isOurs: found != nil)
         return found
+    }
+
+    /// Removes what an earlier run of whatever job has left. The caller holds the lock.
+    ///
+    /// - Throws: If something there cannot be told to be a run's own; nothing is removed then.
+    func discard() throws(StorageError) {
+        guard try checkJob(nil) != nil else { return }
+        // The job last: as long as it stands the rest is known for a run's own.
+        for name in Self.files + [StateFolder.jobName] {
+            guard unlink("\(path)/\(name)") != 0, errno != ENOENT else { continue }
+            throw StorageError.system("remove", "\(path)/\(name)", errno: errno)
+        }
+        try syncFolder(at: path)
     }
 
     /// Characters of a fingerprint.

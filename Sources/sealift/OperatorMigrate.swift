@@ -82,6 +82,9 @@ let operatorMigrateCommand = CommandSpec(
             completion: .values(["disk", "cache"])),
         CommonFlags.readOnlySource,
         CommonFlags.stateFolder,
+        .boolean(
+            "discard-state",
+            help: "Start afresh: remove the journal and whatever else earlier runs have left in the state folder."),
         CommonFlags.keyFile, CommonFlags.signKey,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
         // Benchmarks tell with it what the journal costs.
@@ -133,6 +136,7 @@ struct OperatorMigrate {
             start: try CommonFlags.start(flags), included: try CommonFlags.prefixes(flags, "include"),
             excluded: try CommonFlags.prefixes(flags, "exclude"))
         options.isForced = flags.boolean("force")
+        options.discardsState = flags.boolean("discard-state")
         options.keepsJournal = !flags.boolean("no-journal")
         options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")

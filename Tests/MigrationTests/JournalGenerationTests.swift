@@ -129,3 +129,18 @@ import Testing
         }
     }
 }
+
+/// What a later version has written is told from what is damaged.
+@Suite struct JournalVersionTests {
+    @Test func aLaterVersionIsNoDamage() {
+        let own = JournalSummary(partitions: 1).encoded
+        #expect(!JournalSummary.isNewer(own) && JournalSummary(own) != nil)
+        var later = own
+        later[0] += 1
+        #expect(JournalSummary.isNewer(later) && JournalSummary(later) == nil)
+        var earlier = own
+        earlier[0] -= 1
+        #expect(!JournalSummary.isNewer(earlier) && JournalSummary(earlier) == nil)
+        #expect(!JournalSummary.isNewer([]) && !JournalSummary.isNewer([UInt8](repeating: 0xff, count: 72)))
+    }
+}

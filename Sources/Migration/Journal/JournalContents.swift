@@ -31,7 +31,14 @@ struct JournalContents {
         for pair in contents.pairs {
             switch pair.key[0] {
             case 1 where pair.key == JournalFile.summaryKey:
-                guard let read = JournalSummary(try small(pair)), read.partitions <= Self.maximumPartitions else {
+                let bytes = try small(pair)
+                guard !JournalSummary.isNewer(bytes) else {
+                    throw StorageError(
+                        .unsupported,
+                        "\(path) was written by a later version of Sealift. Go on with that version, or start afresh with "
+                            + "-discard-state.")
+                }
+                guard let read = JournalSummary(bytes), read.partitions <= Self.maximumPartitions else {
                     throw damaged("it is of another version")
                 }
                 summary = read

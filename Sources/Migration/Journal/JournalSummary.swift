@@ -41,6 +41,13 @@ struct JournalSummary: Equatable {
         return numbers.flatMap { number in withUnsafeBytes(of: number.littleEndian) { Array($0) } }
     }
 
+    /// Whether an encoded form is that of a later version.
+    static func isNewer(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count >= 8 else { return false }
+        let found = bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+        return found > version && found < 1 << 16
+    }
+
     /// Reads the encoded form; `nil` if it is none of this version.
     init?(_ bytes: [UInt8]) {
         guard bytes.count == 8 * Self.numbers else { return nil }
