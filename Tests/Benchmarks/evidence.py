@@ -1,4 +1,5 @@
 """Measures what resuming, passes and comparisons cost, beside plain scans of the same stores: see scripts/benchmark."""
+import atexit
 import os
 import random
 import re
@@ -89,7 +90,9 @@ class Table:
 
     def __init__(self, path):
         self.process = subprocess.Popen(
-            [sealift, "practice-table", "-address", "127.0.0.1:0", "-path", path], stdout=subprocess.PIPE, text=True)
+            [sealift, "practice-table", "-address", "127.0.0.1:0", "-path", path], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+        atexit.register(self.stop)
         self.endpoint = None
         for line in self.process.stdout:
             found = re.search(r"listening on (\S+)", line)
@@ -160,7 +163,8 @@ def final_of_table(name, destination, *paths):
         remove(f"{work}/state", *paths)
         config = migration("final", table.store(), destination)
         migrate(config, "-mode=warm", codes=(4,))
-        # The same table with other contents, brought there by a repair.
+        # The same table with other contents, brought there by a repair. Its address is another each time.
+        remove(f"{work}/refill")
         change(f"{work}/source.sqlite", number + 100)
         run("repair", "-config", write("refill", block("storage_source", "sqlite", path=f"{work}/source.sqlite")
                                       + block("storage_destination", **table.store())), "-allow-any-data", "-remove-extra",
