@@ -89,7 +89,7 @@ struct MigrationCopy {
         _ loaders: [any BulkLoader], _ summary: inout MigrationSummary
     ) throws -> [ComparisonCounts?] {
         let cancellation = context.cancellation
-        let isWhole = options.start == nil
+        let isWhole = destinationScope.isWhole
         var proven: [ComparisonCounts?] = []
         for (loader, target) in zip(loaders, targets) {
             do throws(StorageError) {
@@ -127,7 +127,10 @@ struct MigrationCopy {
         let cancellation = context.cancellation
         options.request.readers = readerCount
         options.request.isCancelled = { cancellation.isCancelled }
-        if let notes { options.request.note = { notes.add($0) } }
+        if let notes {
+            options.request.note = { notes.add($0) }
+            options.request.toleratesChanges = self.options.mode == .warm
+        }
         let scope = self.options.scope
         options.filter = EntryFilter(scope: notes == nil ? destinationScope : scope)
         options.spillFolder = state.path

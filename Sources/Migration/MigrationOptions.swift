@@ -62,8 +62,6 @@ package struct MigrationOptions: Sendable {
         var options = self
         options.hasReadOnlySource = true
         options.allowsSourceInUse = true
-        // A server at work leaves empty files for a moment; they are named, and the final pass judges.
-        options.allowsLostEntries = true
         return options
     }
 }

@@ -156,7 +156,7 @@ final class MigrationPhases {
         let findings: Preflight.Findings
         do {
             try findEarlierPass(state)
-            try findEarlierRun()
+            try findEarlierRun(state)
             if try confirmProven(state) { return try conclude(state, tell: tell) }
             findings = try look(state)
             for index in pending { try targets[index].store.claim("\(MigrationMarker.processName) (\(name))") }
@@ -240,7 +240,7 @@ final class MigrationPhases {
     }
 
     /// Looks for what an earlier run of this job left on the two sides.
-    private func findEarlierRun() throws {
+    private func findEarlierRun(_ state: StateFolder) throws {
         areContinued = try markers.check()
         wasMarked = areContinued.contains(true)
         if let mode = markers.seenMode, mode != options.mode.rawValue {
@@ -250,7 +250,11 @@ final class MigrationPhases {
             )
         }
         for index in preflights.indices { preflights[index].carriesOwnMarker = wasMarked }
-        if options.mode.concernsWholeDestination { areContinued = areContinued.map { _ in true } }
+        if options.mode.concernsWholeDestination {
+            areContinued = areContinued.map { _ in true }
+            // Without the marker the store is not as that run left it, and is looked at like any other.
+            if !wasMarked, !state.hasProvenRun { state.remove(StateFolder.writingName) }
+        }
         if options.mode == .warm, try source.get(.migrationMarker) != nil {
             throw MigrationFailure.migrating(
                 "the source carries the marker of a pass that stops its servers, and was cut off. Go on with it: -mode=final. To "
@@ -370,6 +374,7 @@ final class MigrationPhases {
             // What stood there unguarded may stand there so again; half-filled by a migration, it is guarded still.
             if !wasMarked || markers.seenMode != nil { markers.withdrawDestinations(context.logger) }
             journal?.journal.remove()
+            state.remove(StateFolder.pendingManifestName)
             throw (error as? NothingWritten)?.failure ?? error
         } catch {
             keep(journal, after: error)

@@ -100,6 +100,9 @@ package struct ScanRequest: Sendable {
     /// Asked, from any thread, about every entry that is there but cannot be read; `true` goes on without it, `false`
     /// ends the scan with the error.
     package var passesOver: @Sendable (StorageError) -> Bool = { _ in false }
+    /// Whether a server is at work on the store: what is gone by the time it is looked at was removed, and what is half
+    /// written is a write under way.
+    package var toleratesChanges = false
     /// Where every batch is taken from, and given back to when it is done with. Decides whether batches carry stamps
     /// and values.
     package var pool = BatchPool()

@@ -192,6 +192,24 @@ import Testing
         }
     }
 
+    /// A write that is under way beside a warm pass is none yet; an entry that is lost or damaged ends any pass before it writes.
+    @Test func whatIsHalfWrittenIsNoEntry() throws {
+        let trial = try Trial("file", "sqlite", entries: 20)
+        let folder = "\(trial.source.path)/logical/m/f0"
+        for (name, content) in [("_e1.temp", ""), ("_new.temp", "{\"Value\":\"AA")] {
+            try content.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
+        }
+        #expect(try trial.pass("warm", code: 4).entries == 22)
+        let held = try trial.sandbox.digest(of: trial.destination)
+        for damage in ["", "{\"Value\":\"AA"] {
+            try damage.write(toFile: "\(folder)/_e2", atomically: false, encoding: .utf8)
+            let warm = try trial.run("warm")
+            #expect(warm.code == 2 && warm.errors.contains("logical/m/f0/e2"), "\(warm.errors)")
+            // The good copy is there yet.
+            #expect(try trial.sandbox.digest(of: trial.destination) == held)
+        }
+    }
+
     /// What somebody did to the destination in between is put right as well, and nothing at all is many changes.
     @Test(arguments: ["file", "sqlite"])
     func aDestinationThatWasTamperedWithIsPutRight(_ kind: String) throws {

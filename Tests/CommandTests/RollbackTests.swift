@@ -91,6 +91,23 @@ import Testing
         for store in [trial.old, trial.new] { #expect(try !hasMarker(trial.sandbox, store)) }
     }
 
+    /// What a run that was cut off while it wrote has left counts only as long as the old store carries its marker.
+    @Test func aStoreThatWasPutBackIsLookedAtAgain() throws {
+        let trial = try Trial("sqlite", "file")
+        try trial.changeNew()
+        try trial.sandbox.sql(
+            trial.old.path, "INSERT INTO vault_kv_store VALUES (CAST('logical/m/later' AS BLOB), x'01')")
+        let before = try trial.sandbox.digest(of: trial.old)
+        let flags = ["-run", "-state-dir", "\(trial.sandbox.path)/back"]
+        #expect(try trial.rollback(flags).code == 3)
+        #expect(!exists("\(trial.sandbox.path)/back/manifest-pending.txt"))
+        try trial.sandbox.write("back/writing", "rollback\n")
+        let outcome = try trial.rollback(flags)
+        #expect(
+            outcome.code == 3 && outcome.errors.contains("does not hold any more what the migration has read from it"))
+        #expect(try trial.sandbox.digest(of: trial.old) == before)
+    }
+
     /// Killed at any moment, it is taken up, although the old store is not as it was then.
     @Test func itIsTakenUpAfterAKill() throws {
         let trial = try Trial("sqlite", "file")

@@ -162,7 +162,10 @@ struct FileScan {
         case .appended, .gone: break
         // A write of `k` that was cut off leaves a part of `_k.temp`, or an empty one.
         case .empty, .damaged:
-            guard isTemporaryName, try TemporaryFile.hasRival(name, in: directory, reader) else { break }
+            guard isTemporaryName else { break }
+            if !request.toleratesChanges {
+                guard try TemporaryFile.hasRival(name, in: directory, reader) else { break }
+            }
             return request.note(ScanNote(.temporaryFile, at: place()))
         }
         let doubt = isTemporaryName ? " (or a write of \(TemporaryFile.rival(of: key)) that never took effect)" : ""

@@ -165,7 +165,13 @@ struct FileWalk {
         if parent.prefix.isEmpty, Self.isClosedLostAndFound(bare, in: parent.directory) {
             return request.note(ScanNote(.lostAndFound, at: path))
         }
-        let opened = try Self.openFolder(Array(bare), in: parent.directory, path: path)
+        let opened: DirectoryHandle
+        do throws(StorageError) {
+            opened = try Self.openFolder(Array(bare), in: parent.directory, path: path)
+        } catch {
+            if request.toleratesChanges, Self.isGone(Array(bare), in: parent.directory) { return }
+            throw error
+        }
         guard levels.count < Self.maximumDepth else {
             throw StorageError(
                 .damagedStore,
@@ -177,6 +183,16 @@ struct FileWalk {
                 .damagedStore, "\(path) leads back to a folder above it. Remove the link and run again.")
         }
         try enter(FileChunk.Folder(directory: opened, prefix: prefix))
+    }
+
+    /// Whether a name that a folder had is not there any more.
+    private static func isGone(_ name: [UInt8], in directory: DirectoryHandle) -> Bool {
+        var info = stat()
+        return name.withUnsafeBytes { name in
+            withTerminated(name) {
+                fstatat(directory.descriptor, $0, &info, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT
+            }
+        }
     }
 
     /// Whether a name at the top of the store is the folder that `mkfs` made there, readable for root alone: no server
