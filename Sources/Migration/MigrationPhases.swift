@@ -25,8 +25,8 @@ final class MigrationPhases {
 
     private let source: any StorageSource
     private let targets: [Target]
-    private var options: MigrationOptions
-    private let context: RunContext
+    var options: MigrationOptions
+    let context: RunContext
     private var preflights: [Preflight]
     private let markers: MarkerKeeper
     /// The fingerprint of the stores.
@@ -106,43 +106,6 @@ final class MigrationPhases {
         "Leases (sys/expire/) are left out: this copy is for drills only. A server on it revokes nothing that the source's "
         + "leases stand for, and does not know what it would have to."
 
-    /// Refuses to repair what is only ever built whole.
-    private static func refuseRepair(
-        of stores: [any StorageDestination], from source: any StorageSource, _ options: MigrationOptions
-    ) throws(MigrationFailure) {
-        if let rollback = options.rollback {
-            try refuseOthers(than: rollback, source, stores)
-        }
-        guard options.mode.concernsWholeDestination, let store = stores.first(where: { !($0 is any KeyValueStore) })
-        else { return }
-        throw MigrationFailure(
-            .configuration,
-            "a \(store.kind) directory is built whole and never changed: \(store.location) cannot be brought up to date. Migrate "
-                + "into another path instead.")
-    }
-
-    /// Refuses stores that the report does not tell of.
-    private static func refuseOthers(
-        than rollback: MigrationToRollBack, _ source: any StorageSource, _ stores: [any StorageDestination]
-    ) throws(MigrationFailure) {
-        let sides = [(source.kind, source.location, rollback.new)] + stores.map { ($0.kind, $0.location, rollback.old) }
-        for (kind, location, told) in sides where (kind, location) != told {
-            throw MigrationFailure(
-                .configuration,
-                "the report tells of \(told.kind) \(told.location), the configuration file of \(kind) \(location). Name the file "
-                    + "of that migration with -config.")
-        }
-    }
-
-    /// Refuses to leave out what a server needs, unless the user insists.
-    static func refuseMissingEssentials(_ options: MigrationOptions) throws(MigrationFailure) {
-        guard let first = options.scope.missingEssentials.first, !options.isForced else { return }
-        throw MigrationFailure(
-            .configuration,
-            "-include and -exclude leave out \(first), without which no server starts: seal, keyring and mount tables lie below "
-                + "core/. Add -include \(KeyScope.essential), or -force to copy without them.")
-    }
-
     /// Runs all phases.
     func run(tell: (MigrationSummary) throws -> Void) throws {
         let places = targets.map { "\($0.store.kind) \($0.store.location)" }.joined(separator: ", ")
@@ -171,72 +134,6 @@ final class MigrationPhases {
         try copyAndProve(journal, marker, state)
         try describePass(since: outage, state)
         try conclude(state, tell: tell)
-    }
-
-    /// Takes up what warm passes have left.
-    private func findEarlierPass(_ state: StateFolder) throws {
-        let record = try WarmRecord.read(in: state)
-        summary.mode = options.mode
-        if options.start != nil, record != nil || options.mode != .whole {
-            throw MigrationFailure(
-                .configuration,
-                "-start copies a part, and passes are about a whole: -include and -exclude choose by name.")
-        }
-        if options.mode.concernsWholeDestination {
-            guard record == nil else {
-                throw MigrationFailure.migrating(
-                    "warm passes have filled the destination, which is not final yet: end them with operator migrate -mode=final."
-                )
-            }
-            return
-        }
-        guard record != nil || options.mode != .whole else { return }
-        if options.mode == .warm, state.hasProvenRun {
-            throw MigrationFailure.migrating(
-                "the final pass has proven the destination and was cut off before it could say so. Run it again: -mode=final."
-            )
-        }
-        var pass = PassOutcome()
-        pass.number = (record?.passes ?? 0) + 1
-        pass.previousEnd = record?.end
-        summary.pass = pass
-        if record != nil, options.mode == .whole {
-            options.mode = .final
-            summary.remarks.append("Warm passes went before, so that this is the final one (-mode=final).")
-        }
-        summary.mode = options.mode
-    }
-
-    /// Says how the pass stands to the others, and leaves word to the next one.
-    private func describePass(since outage: ContinuousClock.Instant, _ state: StateFolder) throws {
-        guard var pass = summary.pass else { return }
-        if pass.changes == nil, pass.previousEnd != nil { pass.changes = changesSinceWarmManifest(state) }
-        if options.mode == .warm {
-            // A final pass reads both sides at once, or the source alone.
-            pass.finalSeconds = max(summary.copySeconds, summary.seconds - summary.copySeconds)
-            try WarmRecord(passes: pass.number, end: WallTime.now().microseconds).write(in: state)
-            try state.rename(StateFolder.manifestName, to: StateFolder.warmManifestName)
-        } else {
-            pass.outageSeconds = (ContinuousClock.now - outage) / .seconds(1)
-        }
-        summary.pass = pass
-    }
-
-    /// What the source gave otherwise than in the last warm pass; `nil` if that cannot be told any more.
-    private func changesSinceWarmManifest(_ state: StateFolder) -> EntryChanges? {
-        var changes = EntryChanges()
-        do {
-            let (now, before) = (
-                try SavedManifest(path: state.manifestPath, scope: KeyScope()),
-                try SavedManifest(path: state.warmManifestPath, scope: KeyScope())
-            )
-            _ = try Comparison(source: now, destination: before).run(report: { verdict, _ in changes.count(verdict) })
-        } catch {
-            context.logger.warn(
-                "what has changed since the last warm pass cannot be told", ["error": .string("\(error)")])
-            return nil
-        }
-        return changes
     }
 
     /// Looks for what an earlier run of this job left on the two sides.

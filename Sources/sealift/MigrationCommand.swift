@@ -14,6 +14,32 @@ struct MigrationCommand {
         self.console = console
     }
 
+    /// Looks at the flags that all of them have, runs `body`, and tells of its failure.
+    ///
+    /// - Parameter prefix: What the command says of its failures.
+    /// - Returns: The exit code.
+    func perform(_ prefix: String, _ body: (Logger) throws(MigrationFailure) -> Int32) -> Int32 {
+        do throws(MigrationFailure) {
+            let logger = try console.logger(flags)
+            try CommonFlags.checkParallel(flags)
+            try CommonFlags.checkFormat(flags)
+            return try body(logger)
+        } catch {
+            return console.fail(error, flags, prefix: prefix)
+        }
+    }
+
+    /// What the flags say that all of them have.
+    func options(_ mode: MigrationMode) -> MigrationOptions {
+        var options = MigrationOptions()
+        options.mode = mode
+        options.maximumParallel = flags.integer("max-parallel")
+        options.allowsMissingLog = flags.boolean("allow-missing-log")
+        options.hasReadOnlySource = flags.boolean("read-only-source")
+        if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
+        return options
+    }
+
     /// Runs to the end and tells of it.
     ///
     /// - Parameters:

@@ -106,45 +106,40 @@ struct OperatorMigrate {
 
     /// - Returns: The exit code.
     func run() -> Int32 {
-        do throws(MigrationFailure) {
-            let logger = try console.logger(flags)
-            try CommonFlags.checkParallel(flags)
+        let command = MigrationCommand(flags, console)
+        let isReset = flags.boolean("reset")
+        return command.perform("Error migrating: ") { logger throws(MigrationFailure) in
             let path = try CommonFlags.configPath(flags)
-            try CommonFlags.checkFormat(flags)
-            let options = try options()
+            let options = try options(command)
             let configuration = try ConfigurationFile(path: path, environment: console.environment)
-            try MigrationCommand(flags, console).run(
-                configuration, options, logger, isReset: flags.boolean("reset"),
-                isServed: !flags.boolean("reset"))
-            return options.mode == .warm && !options.isDryRun && !flags.boolean("reset") ? Self.notFinal : 0
-        } catch {
-            return console.fail(error, flags, prefix: "Error migrating: ")
+            try command.run(configuration, options, logger, isReset: isReset, isServed: !isReset)
+            return options.mode == .warm && !options.isDryRun && !isReset ? Self.notFinal : 0
         }
     }
 
-    private func options() throws(MigrationFailure) -> MigrationOptions {
-        var options = MigrationOptions()
+    private func mode() throws(MigrationFailure) -> MigrationMode {
         switch flags.string("mode") {
-        case "": break
-        case "warm": options.mode = .warm
-        case "final": options.mode = .final
+        case "": return .whole
+        case "warm": return .warm
+        case "final": return .final
         case let other:
             throw MigrationFailure(
                 .configuration, "-mode takes warm or final, not \"\(StorageKey(Array(other.utf8)))\".")
         }
+    }
+
+    private func options(_ command: MigrationCommand) throws(MigrationFailure) -> MigrationOptions {
+        var options = command.options(try mode())
         options.scope = KeyScope(
             start: try CommonFlags.start(flags), included: try CommonFlags.prefixes(flags, "include"),
             excluded: try CommonFlags.prefixes(flags, "exclude"))
         options.isForced = flags.boolean("force")
         options.discardsState = flags.boolean("discard-state")
         options.keepsJournal = !flags.boolean("no-journal")
-        options.maximumParallel = flags.integer("max-parallel")
         options.isDryRun = flags.boolean("dry-run")
         options.allowsAnyData = flags.boolean("allow-any-data")
         options.allowsLostEntries = flags.boolean("allow-lost-entries")
-        options.allowsMissingLog = flags.boolean("allow-missing-log")
         options.isPractice = flags.boolean("practice")
-        options.hasReadOnlySource = flags.boolean("read-only-source")
         options.listedOnly = flags.boolean("listed-only")
         options.isSourceUnchanged = flags.boolean("source-unchanged")
         switch flags.string("source-in-use") {
@@ -160,7 +155,6 @@ struct OperatorMigrate {
             throw MigrationFailure(
                 .configuration, "-read-back takes disk or cache, not \"\(StorageKey(Array(other.utf8)))\".")
         }
-        if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
         options.signer = try CommonFlags.signer(flags)
         options.manifestKey = try CommonFlags.manifestKey(flags)
         if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }

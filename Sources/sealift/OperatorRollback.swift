@@ -47,10 +47,8 @@ struct OperatorRollback {
     }
 
     func run() -> Int32 {
-        do throws(MigrationFailure) {
-            let logger = try console.logger(flags)
-            try CommonFlags.checkParallel(flags)
-            try CommonFlags.checkFormat(flags)
+        let command = MigrationCommand(flags, console)
+        return command.perform("Error rolling back: ") { logger throws(MigrationFailure) in
             let path = flags.string("report")
             guard !path.isEmpty else {
                 throw MigrationFailure(.configuration, "Name the migration's report with -report.")
@@ -65,23 +63,16 @@ struct OperatorRollback {
                 return 0
             }
             let configuration = try ConfigurationFile(path: named, environment: console.environment)
-            try MigrationCommand(flags, console).run(configuration, options(migration), logger)
+            try command.run(configuration, options(command, migration), logger)
             return 0
-        } catch {
-            return console.fail(error, flags, prefix: "Error rolling back: ")
         }
     }
 
-    private func options(_ migration: MigrationToRollBack) -> MigrationOptions {
-        var options = MigrationOptions()
-        options.mode = .rollback
+    private func options(_ command: MigrationCommand, _ migration: MigrationToRollBack) -> MigrationOptions {
+        var options = command.options(.rollback)
         options.rollback = migration
         options.allowsAnyData = true
         options.isForced = flags.boolean("force")
-        options.maximumParallel = flags.integer("max-parallel")
-        options.allowsMissingLog = flags.boolean("allow-missing-log")
-        options.hasReadOnlySource = flags.boolean("read-only-source")
-        if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
         return options
     }
 

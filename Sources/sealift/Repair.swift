@@ -48,35 +48,26 @@ struct Repair {
     }
 
     func run() -> Int32 {
-        do throws(MigrationFailure) {
-            let logger = try console.logger(flags)
-            try CommonFlags.checkParallel(flags)
+        let command = MigrationCommand(flags, console)
+        return command.perform("Error repairing: ") { logger throws(MigrationFailure) in
             let path = try CommonFlags.configPath(flags)
-            try CommonFlags.checkFormat(flags)
-            let options = try options()
+            let options = try options(command)
             let configuration = try ConfigurationFile(path: path, environment: console.environment)
-            try MigrationCommand(flags, console).run(configuration, options, logger)
+            try command.run(configuration, options, logger)
             return 0
-        } catch {
-            return console.fail(error, flags, prefix: "Error repairing: ")
         }
     }
 
-    private func options() throws(MigrationFailure) -> MigrationOptions {
-        var options = MigrationOptions()
-        options.mode = .repair
+    private func options(_ command: MigrationCommand) throws(MigrationFailure) -> MigrationOptions {
+        var options = command.options(.repair)
         options.scope = KeyScope(
             included: try CommonFlags.prefixes(flags, "include"), excluded: try CommonFlags.prefixes(flags, "exclude"))
         // What was left out by the migration is not missed.
         options.isForced = true
-        options.maximumParallel = flags.integer("max-parallel")
         options.allowsAnyData = flags.boolean("allow-any-data")
         options.allowsLostEntries = flags.boolean("allow-lost-entries")
-        options.allowsMissingLog = flags.boolean("allow-missing-log")
-        options.hasReadOnlySource = flags.boolean("read-only-source")
         options.listedOnly = flags.boolean("listed-only")
         options.removesExtra = flags.boolean("remove-extra")
-        if !flags.string("state-dir").isEmpty { options.stateFolder = flags.string("state-dir") }
         let report = flags.string("from")
         guard !report.isEmpty || !flags.isSet("from") else {
             throw MigrationFailure(.configuration, "-from names no file.")
