@@ -150,7 +150,7 @@ extension MigrationCopy {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
-        for key in unreadable.notAmended() where destinationScope.contains(key) {
+        for key in unreadable.notAmended() where self.options.destinationScope.contains(key) {
             try key.bytes.withUnsafeBytes { bytes in
                 try repair?.checkUnreadable(bytes)
                 try changes.remove(bytes)

@@ -89,7 +89,7 @@ struct MigrationCopy {
         _ loaders: [any BulkLoader], _ summary: inout MigrationSummary
     ) throws -> [ComparisonCounts?] {
         let cancellation = context.cancellation
-        let isWhole = destinationScope.isWhole
+        let isWhole = options.destinationScope.isWhole
         var proven: [ComparisonCounts?] = []
         for (loader, target) in zip(loaders, targets) {
             do throws(StorageError) {
@@ -116,11 +116,6 @@ struct MigrationCopy {
         if context.cancellation.isCancelled { throw StorageError.cancelled }
     }
 
-    /// What of a destination counts. A repair of a part has no business with the rest.
-    var destinationScope: KeyScope {
-        options.mode == .repair ? options.scope : options.scope.withoutSelection
-    }
-
     /// - Parameter notes: Of the source; `nil` for a destination, of which everything counts but what stands before `-start`.
     func scanOptions(notes: ScanNotes?) -> DigestedScan.Options {
         var options = DigestedScan.Options()
@@ -132,7 +127,7 @@ struct MigrationCopy {
             options.request.toleratesChanges = self.options.mode == .warm
         }
         let scope = self.options.scope
-        options.filter = EntryFilter(scope: notes == nil ? destinationScope : scope)
+        options.filter = EntryFilter(scope: notes == nil ? self.options.destinationScope : scope)
         options.spillFolder = state.path
         options.unlisted = self.options.listedOnly ? .leaveOut : .keep
         return options

@@ -56,6 +56,9 @@ package struct MigrationOptions: Sendable {
 
     package init() {}
 
+    /// What of a destination counts: all of it, whatever was selected, but a repair of a part has no business with the rest.
+    var destinationScope: KeyScope { mode == .repair ? scope : scope.withoutSelection }
+
     /// With what a warm pass implies: the source stays as it is, and a server may be at work on it.
     var ofTheirMode: MigrationOptions {
         guard mode == .warm else { return self }

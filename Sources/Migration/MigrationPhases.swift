@@ -119,8 +119,10 @@ final class MigrationPhases {
         let findings: Preflight.Findings
         do {
             try findEarlierPass(state)
-            try findEarlierRun(state)
+            try findEarlierRun()
             if try confirmProven(state) { return try conclude(state, tell: tell) }
+            // Without its marker a store is not as a run that was cut off left it, and is looked at like any other.
+            if !wasMarked { state.remove(StateFolder.writingName) }
             findings = try look(state)
             for index in pending { try targets[index].store.claim("\(MigrationMarker.processName) (\(name))") }
         } catch {
@@ -137,7 +139,7 @@ final class MigrationPhases {
     }
 
     /// Looks for what an earlier run of this job left on the two sides.
-    private func findEarlierRun(_ state: StateFolder) throws {
+    private func findEarlierRun() throws {
         areContinued = try markers.check()
         wasMarked = areContinued.contains(true)
         if let mode = markers.seenMode, mode != options.mode.rawValue {
@@ -149,8 +151,6 @@ final class MigrationPhases {
         for index in preflights.indices { preflights[index].carriesOwnMarker = wasMarked }
         if options.mode.concernsWholeDestination {
             areContinued = areContinued.map { _ in true }
-            // Without the marker the store is not as that run left it, and is looked at like any other.
-            if !wasMarked, !state.hasProvenRun { state.remove(StateFolder.writingName) }
         }
         if options.mode == .warm, try source.get(.migrationMarker) != nil {
             throw MigrationFailure.migrating(
@@ -412,7 +412,7 @@ extension MigrationPhases {
         }
         defer { written.close() }
         let check = StoreCheck(
-            written, against: .store(source), scope: options.scope, destinationScope: options.scope.withoutSelection,
+            written, against: .store(source), scope: options.scope, destinationScope: options.destinationScope,
             context: context,
             readers: options.maximumParallel, spillFolder: state.path,
             unlisted: options.listedOnly ? .leaveOut : .keep, allowsLostEntries: options.allowsLostEntries)

@@ -102,6 +102,7 @@ import Testing
         #expect(try trial.rollback(flags).code == 3)
         #expect(!exists("\(trial.sandbox.path)/back/manifest-pending.txt"))
         try trial.sandbox.write("back/writing", "rollback\n")
+        try trial.sandbox.write("back/proven", "0000\n")
         let outcome = try trial.rollback(flags)
         #expect(
             outcome.code == 3 && outcome.errors.contains("does not hold any more what the migration has read from it"))
