@@ -63,6 +63,7 @@ let package = Package(
         room("RaftFormat", ["Bolt", "Digest", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
+        room("Barrier", ["Storage"]),
         room("Report", ["Digest", "JSON", "Telemetry", "Wording"]),
 
         // Floor 3: storage backends.
@@ -83,7 +84,10 @@ let package = Package(
         // Floor 4: the migration itself, and what is done to a stopped node.
         room(
             "Migration",
-            ["Storage", "Files", "HCL", "Workers", "Digest", "Report", "Telemetry", "LMDB", "CSystem", "Wording"]),
+            [
+                "Storage", "Files", "HCL", "Workers", "Digest", "Barrier", "Report", "Telemetry", "LMDB", "CSystem",
+                "Wording",
+            ]),
         room(
             "RaftMaintenance",
             [
@@ -182,6 +186,7 @@ let package = Package(
                 "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "Practice",
                 "HTTPServer", "Telemetry", "StorageTestKit", "TestSupport",
             ]),
+        tests("Barrier", ["Barrier", "Storage", "TestSupport"]),
         tests("DynamoDBFormat", ["DynamoDBFormat", "JSON", "Storage", "TestSupport"]),
         tests(
             "Migration",

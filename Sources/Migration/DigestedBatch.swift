@@ -1,3 +1,4 @@
+package import Barrier
 import Digest
 package import Storage
 

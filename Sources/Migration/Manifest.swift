@@ -1,3 +1,4 @@
+package import Barrier
 import Storage
 
 /// The evidence of what a store holds: a text file, `<SHA-256 of the value, hex>  <escaped key>` a line, in key byte

@@ -1,3 +1,4 @@
+import Barrier
 import Files
 import Glibc
 import Storage

@@ -1,3 +1,4 @@
+import Barrier
 import Storage
 package import Telemetry
 

@@ -1,7 +1,7 @@
 import Storage
 import Testing
 
-@testable import Migration
+@testable import Barrier
 
 /// Terms are told from what stands in clear before a value.
 @Suite struct KeyTermTests {

@@ -1,20 +1,10 @@
 import Storage
 
-/// Entries by the key term of the barrier that encrypted them, as it stands in clear before each value.
-///
-/// | Offset | Bytes | Field |
-/// | --- | --- | --- |
-/// | 0 | 4 | key term, big-endian; the first is 1 |
-/// | 4 | 1 | version, 1 or 2 |
-/// | 5 | 12 | nonce |
-/// | 17 | | ciphertext and a tag of 16 bytes |
-///
-/// (Vault 1.14 `vault/barrier_aes_gcm.go`.) Nothing is decrypted; what has that form by chance is counted as well.
+/// Entries by the key term of the barrier that encrypted them, as it stands in clear before each value
+/// (``BarrierEnvelope``). Nothing is decrypted; what has that form by chance is counted as well.
 package struct KeyTermTally: Sendable, Equatable {
     /// More different terms are not kept apart: a server has one a year or so, a store of anything may have millions.
     private static let maximumTerms = 64
-    /// Term, version, nonce and tag.
-    private static let shortestValue = 33
     /// In the folder where servers keep it, and not encrypted by the barrier (`vault/seal.go`).
     private static let sealedOtherwise: [StorageKey] = [.storedRootKey, "core/recovery-key"]
 
@@ -39,8 +29,8 @@ package struct KeyTermTally: Sendable, Equatable {
     }
 
     /// Counts an entry.
-    mutating func count(_ value: UnsafeRawBufferPointer, of key: UnsafeRawBufferPointer) {
-        guard let term = Self.term(of: value), !Self.isSealedOtherwise(key) else { return withoutTerm += 1 }
+    package mutating func count(_ value: UnsafeRawBufferPointer, of key: UnsafeRawBufferPointer) {
+        guard let term = BarrierEnvelope(value)?.term, !Self.isSealedOtherwise(key) else { return withoutTerm += 1 }
         add(term, entries: 1)
     }
 
@@ -62,13 +52,6 @@ package struct KeyTermTally: Sendable, Equatable {
         } else {
             ofOtherTerms += entries
         }
-    }
-
-    /// The term in a value's header; `nil` if it has none.
-    private static func term(of value: UnsafeRawBufferPointer) -> UInt32? {
-        guard value.count >= shortestValue, value[4] == 1 || value[4] == 2 else { return nil }
-        let term = UInt32(bigEndian: value.loadUnaligned(as: UInt32.self))
-        return term > 0 ? term : nil
     }
 
     private static func isSealedOtherwise(_ key: UnsafeRawBufferPointer) -> Bool {
