@@ -25,8 +25,9 @@ let checkCommand = CommandSpec(
 
         With -resume a comparison of two stores in key order that was cut off goes on where it stopped, to the same verdicts. A \
         store that was written to since is noticed by the times of its files, and all is compared anew; a file store does not \
-        tell, and needs your word (-stores-unchanged). Progress is kept every two seconds, and none of a comparison with a table, \
-        which gives its entries in no order.
+        tell, and needs your word (-stores-unchanged). Progress is kept every two seconds. Of a table, which gives its entries in \
+        no order and is read whole first, keys and digests are kept in files beside the one named (.source, .destination), and \
+        reading goes on where it stopped, with the same word of yours.
 
         Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
         3 differences, 130 interrupted.
@@ -125,7 +126,8 @@ struct Check {
             scope: scope,
             context: context, readers: flags.integer("max-parallel"),
             unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
-            allowsLostEntries: flags.boolean("allow-lost-entries"), resumption: resumption)
+            allowsLostEntries: flags.boolean("allow-lost-entries"), resumption: resumption.inOrder,
+            journals: resumption.inNoOrder)
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
@@ -181,7 +183,8 @@ struct Check {
         isJSON
             ? EventWriter().emit("result", members(result, scope) + [("files", files.json)])
             : console.printResult(text(result, scope) + files.text)
-        resumption?.finish()
+        resumption.inOrder?.finish()
+        resumption.inNoOrder?.finish()
         return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
     }
 
