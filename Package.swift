@@ -204,7 +204,7 @@ let package = Package(
                 "Practice", "HTTPServer", "JSON", "Zlib", "Storage", "FileBackend", "SQLiteBackend", "Telemetry",
                 "Workers",
                 "TestSupport",
-            ], beside: ["conformance.py", "requests.txt", "signatures.py"]),
+            ], beside: ["backups.py", "conformance.py", "requests.txt", "signatures.py"]),
         tests("Documentation", ["sealift"]),
         tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
         tests("Journey", ["sealift", "OpenBaoTestKit", "HTTPClient", "TestSupport"]),

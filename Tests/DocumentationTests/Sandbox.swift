@@ -18,7 +18,7 @@ final class Sandbox {
     init() throws {
         root = FileManager.default.temporaryDirectory.appending(path: "sealift-docs-\(UUID().uuidString)")
         port = try Self.freePort()
-        for folder in ["vault", "home/.zfunc", "home/.config/fish/completions", "work"] {
+        for folder in ["vault/buckets", "home/.zfunc", "home/.config/fish/completions", "work"] {
             try FileManager.default.createDirectory(
                 at: root.appending(path: folder), withIntermediateDirectories: true)
         }
