@@ -91,6 +91,11 @@ struct Preflight {
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
+        guard let name = options.sourceBackup, let service = source as? any BackedUpSource else { return }
+        findings.add(try service.backupFindings(named: name), ofTheSourceWith: options)
+        if options.isDryRun {
+            findings.remarks.append("-source-backup: a run would have the source backed up first, as \(name).")
+        }
     }
 
     /// Looks at the destination, and at the source as far as the destination asks for it.

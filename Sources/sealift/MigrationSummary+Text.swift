@@ -25,6 +25,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
     if let pass = summary.pass { for line in passLines(pass, summary) { row(line.name, line.text) } }
     if summary.isRepeat { row("Repeated", "done before: nothing was copied, both sides were compared once more") }
     if summary.isContinuation, summary.pass == nil { row("Continued", "an earlier run of this migration was cut off") }
+    if let backup = summary.sourceBackup { row("Backed up", "the source, before it was read: \(backup.resourceName)") }
     if summary.entriesReadBefore > 0 {
         row("Read before", "\(counted(summary.entriesReadBefore, "item")), by an earlier run, and not again")
     }
