@@ -325,7 +325,8 @@ final class MigrationPhases {
             context.logger.warn("that the migration is done could not be noted", ["error": .string("\(error)")])
         }
         for name in [
-            StateFolder.backupName, WarmRecord.fileName, StateFolder.warmManifestName, StateFolder.writingName, StateFolder.provenName,
+            StateFolder.backupName, WarmRecord.fileName, StateFolder.warmManifestName, StateFolder.writingName,
+            StateFolder.provenName,
         ] {
             state.remove(name)
         }
