@@ -60,7 +60,7 @@ let package = Package(
 
         // Floor 2: formats.
         room("Bolt", ["CSystem", "Wording"]),
-        room("RaftFormat", ["Bolt", "Digest", "Wording"]),
+        room("RaftFormat", ["Bolt", "Digest", "JSON", "Zlib", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
         room("Barrier", ["Storage"]),
@@ -77,6 +77,9 @@ let package = Package(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
             ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),
 
+        room(
+            "RaftSnapshotBackend", path: "Sources/Backends/RaftSnapshot",
+            ["Storage", "Files", "Workers", "RaftFormat", "Barrier", "JSON", "CSystem", "Wording"]),
         room(
             "RaftClusterBackend", path: "Sources/Backends/RaftCluster",
             ["Storage", "Files", "Workers", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
@@ -115,8 +118,9 @@ let package = Package(
             name: "sealift",
             dependencies: [
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster",
-                "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration", "RaftMaintenance",
+                "SQLiteBackend", "RaftDirectoryBackend", "RaftSnapshotBackend", "DynamoDBBackend", "RaftClusterBackend",
+                "RaftCluster", "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration",
+                "RaftMaintenance",
                 "HTTPServer", "Practice", "Report", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
