@@ -128,7 +128,7 @@ let package = Package(
         .target(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
-        room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
+        room("TestSupport", path: "Tests/TestSupport", ["Storage", "Digest", "Zlib"]),
         room("RaftSimulation", path: "Tests/RaftSimulation", ["RaftCore", "TestSupport"]),
         room("RaftHistory", path: "Tests/RaftHistory"),
         room("LineFileBackend", path: "Tests/LineFileBackend", ["Storage", "Files", "JSON"]),
@@ -154,7 +154,7 @@ let package = Package(
         tests("JSON", ["JSON", "TestSupport"]),
         tests("HTTPClient", ["HTTPClient", "TestSupport"]),
         tests("AWS", ["AWS", "HTTPClient", "Digest", "JSON", "TestSupport"]),
-        tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
+        tests("RaftFormat", ["RaftFormat", "Bolt", "Digest", "Storage", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),
         tests("RaftHistory", ["RaftHistory", "TestSupport"]),
         tests(
@@ -180,6 +180,12 @@ let package = Package(
             [
                 "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
                 "StorageTestKit", "TestSupport", "Telemetry", "Workers",
+            ]),
+        tests(
+            "RaftSnapshotBackend",
+            [
+                "RaftSnapshotBackend", "RaftFormat", "Storage", "Migration", "InMemoryBackend", "StorageTestKit",
+                "TestSupport", "Telemetry", "Workers",
             ]),
         tests(
             "RaftMaintenance",

@@ -82,12 +82,12 @@ package final class SnapshotParser {
 
     private func takeInflated(_ piece: UnsafeRawBufferPointer) throws {
         guard !isTar else { return try takeTar(piece) }
+        let earlier = head.count
         head.append(contentsOf: piece.prefix(Self.sniffedBytes - head.count))
         guard head.count == Self.sniffedBytes else { return }
         isTar = TarStream.isHeader(head)
         guard isTar else { throw SnapshotLookalike.within(head) }
         // What came before this piece was too short for a header.
-        let earlier = head.count - min(piece.count, head.count)
         if earlier > 0 { try head[..<earlier].withUnsafeBytes { try takeTar($0) } }
         try takeTar(piece)
     }
@@ -134,14 +134,29 @@ package final class SnapshotParser {
         guard let current else { return }
         self.current = nil
         digests[current] = current == .meta || current == .state ? try hasher.finish().hexadecimal : ""
-        if current == .meta { meta = try SnapshotMeta(decoding: contents[.meta] ?? []) }
+        guard current == .meta else { return }
+        let found = try SnapshotMeta(decoding: contents[.meta] ?? [])
+        if Self.isOfFileStore(found.id) {
+            throw SnapshotDefect(
+                .consulSnapshot,
+                "this is a snapshot of Consul or Nomad, which have the same container, and not of Vault or OpenBao. Of a Vault "
+                    + "that keeps its data in Consul it holds them, and only `consul snapshot restore` reads it.")
+        }
+        meta = found
     }
 
+    /// Whether a snapshot's id is term, index and time, as hashicorp/raft's own file store names them.
+    private static func isOfFileStore(_ id: String) -> Bool {
+        let parts = id.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+        return parts.count == 3
+            && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { (0x30...0x39).contains($0) } }
+    }
+
+    private static let trailingBytes = SnapshotDefect(
+        .damaged, "bytes follow behind the end of the archive that are none of it. \(TarStream.advice)")
+
     private func damagedGzip(_ error: GzipError) -> SnapshotDefect {
-        if inflater.hasWholeMember, tar.mayEnd, isTar {
-            return SnapshotDefect(
-                .damaged, "bytes follow behind the end of the archive that are none of it. \(TarStream.advice)")
-        }
+        if inflater.hasWholeMember, tar.isEnded { return Self.trailingBytes }
         return SnapshotDefect(.damaged, "the gzip stream is damaged\(place) (\(error)). \(TarStream.advice)")
     }
 
@@ -157,7 +172,9 @@ package final class SnapshotParser {
     /// - Throws: ``SnapshotDefect`` for whatever is missing or does not match.
     package func finish() throws(SnapshotDefect) -> Contents {
         guard hasBegun else { throw SnapshotLookalike.emptyFile }
-        guard inflater.isAtMemberEnd else { throw cutOff }
+        guard inflater.isAtMemberEnd else {
+            throw inflater.hasWholeMember && tar.isEnded ? Self.trailingBytes : cutOff
+        }
         guard isTar else { throw SnapshotLookalike.within(head) }
         guard tar.mayEnd else {
             throw SnapshotDefect(

@@ -22,7 +22,7 @@ package final class SnapshotWriter {
     private static let blockBytes = 65_535
     private static let bufferedBlocks = 16
     /// A size of this many bytes has no room in the octal digits of a header.
-    private static let paxBytes = 1 << 33
+    private static let mostOctal = 1 << 33
     /// Of a PAX record: its header and its one block.
     private static let recordRoom = 2 * TarStream.blockBytes
     /// Room for `meta.json` of an archive whose size is not known at the beginning.
@@ -30,6 +30,7 @@ package final class SnapshotWriter {
 
     private let output: Output
     private let time: Int
+    private let paxFrom: Int
     private let hasher: SHA256Hasher
     private let announced: SnapshotMeta?
     private var offset = 0
@@ -50,8 +51,14 @@ package final class SnapshotWriter {
     ///   - announced: What `meta.json` is to say, if it is known.
     ///   - time: Of the members, in seconds since 1970.
     ///   - output: Called in ascending order of the offsets if `announced` is given; else the beginning comes last.
-    package init(announced: SnapshotMeta?, time: Int, output: @escaping Output) throws {
+    package convenience init(announced: SnapshotMeta?, time: Int, output: @escaping Output) throws {
+        try self.init(announced: announced, time: time, paxFrom: Self.mostOctal, output: output)
+    }
+
+    /// - Parameter paxFrom: Bytes of `state.bin` from which on its size stands in a PAX record.
+    init(announced: SnapshotMeta?, time: Int, paxFrom: Int, output: @escaping Output) throws {
         self.output = output
+        self.paxFrom = paxFrom
         self.time = time
         self.announced = announced
         hasher = try SHA256Hasher()
@@ -62,7 +69,7 @@ package final class SnapshotWriter {
             offset = 10 + 5 + Self.recordRoom + Self.prefixBytes(meta: Self.metaRoom)
             return
         }
-        prefix = Self.prefix(announced, time)
+        prefix = Self.prefix(announced, time, paxFrom)
         try writePrefix(fills: false)
     }
 
@@ -89,7 +96,7 @@ package final class SnapshotWriter {
     package func finish(meta: SnapshotMeta) throws -> Int {
         var meta = announced ?? meta
         meta.size = stateBytes
-        if announced == nil { prefix = Self.prefix(meta, time) }
+        if announced == nil { prefix = Self.prefix(meta, time, paxFrom) }
         guard announced == nil || announced?.size == stateBytes else {
             throw RaftFormatError("state.bin has \(stateBytes) bytes, and \(announced?.size ?? 0) were announced")
         }
@@ -183,12 +190,13 @@ package final class SnapshotWriter {
     /// Bytes of all that stands before the entries, without a PAX record.
     private static func prefixBytes(meta: Int) -> Int { 2 * TarStream.blockBytes + meta + padding(meta) }
 
-    private static func prefix(_ meta: SnapshotMeta, _ time: Int) -> [UInt8] {
+    private static func prefix(_ meta: SnapshotMeta, _ time: Int, _ paxFrom: Int) -> [UInt8] {
         let text = meta.encoded
         var bytes = header("meta.json", size: text.count, time) + text
         bytes += [UInt8](repeating: 0, count: padding(text.count))
-        if meta.size >= paxBytes { bytes += record(size: meta.size, time) }
-        return bytes + header("state.bin", size: meta.size, time)
+        let isLarge = meta.size >= paxFrom
+        if isLarge { bytes += record(size: meta.size, time) }
+        return bytes + header("state.bin", size: isLarge ? 0 : meta.size, time)
     }
 
     /// A header `x` and its block with the one record, whose length counts itself (POSIX pax, "Extended Header").
@@ -201,8 +209,7 @@ package final class SnapshotWriter {
             + [UInt8](repeating: 0, count: padding(text.count))
     }
 
-    /// A header of POSIX ustar, as servers write it: mode 0600, owner 0. A size that has no room in its digits stands in the
-    /// record before, and is zero here.
+    /// A header of POSIX ustar, as servers write it: mode 0600, owner 0.
     private static func header(
         _ name: String, size: Int, _ time: Int, type: UInt8 = UInt8(ascii: "0")
     ) -> [UInt8] {
@@ -218,8 +225,8 @@ package final class SnapshotWriter {
         put(octal(0o600, 7), 100)
         put(octal(0, 7), 108)
         put(octal(0, 7), 116)
-        put(octal(size < paxBytes ? size : 0, 11), 124)
-        put(octal(max(0, min(time, paxBytes - 1)), 11), 136)
+        put(octal(size, 11), 124)
+        put(octal(max(0, min(time, mostOctal - 1)), 11), 136)
         put("        ", 148)
         header[156] = type
         put("ustar\0" + "00", 257)

@@ -51,6 +51,9 @@ struct TarStream {
         }
     }
 
+    /// Whether the mark of its end was read.
+    var isEnded: Bool { if case .ended = state { true } else { false } }
+
     init() { block.reserveCapacity(Self.blockBytes) }
 
     /// Takes the next bytes.
