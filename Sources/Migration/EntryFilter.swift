@@ -1,8 +1,8 @@
 package import Storage
 import Synchronization
 
-/// Leaves out what is not part of the data: the migration marker, the active node's lock, pieces of writes that never became whole, keys
-/// before `-start`.
+/// Leaves out what is not part of the data: the migration marker, the active node's lock, pieces of writes that never
+/// became whole, keys before `-start`.
 package final class EntryFilter: Sendable {
     /// Which keys are wanted.
     let scope: KeyScope

@@ -15,7 +15,7 @@ enum MountTableLayout {
         guard !source.isRemote, let use = destination.serverUse else { return [] }
         let tables = try source.list("core/")
         if use == .transactions {
-            // A snapshot of integrated storage, where OpenBao has kept an entry for each mount since there are namespaces.
+            // A snapshot is of integrated storage, where OpenBao keeps an entry for each mount since it has namespaces.
             guard tables.contains("mounts"), !source.traits.readsFromTheStart,
                 let namespace = try namespaceWithTable(source)
             else { return [] }

@@ -8,7 +8,7 @@ package protocol StorageDestination: StorageBackend {
     /// The folder beside which a run's state is kept unless the user says otherwise; `nil` if it is kept in the user's own
     /// state folder.
     var stateNeighbour: String? { get }
-    /// Entries without which no server can use the store: a source that lacks one is refused before anything is written.
+    /// Entries without which no server can use the store: a source that lacks one is refused before the first write.
     var neededEntries: [NeededEntry] { get }
 
     /// Looks at the store as a destination, changing nothing that stays.

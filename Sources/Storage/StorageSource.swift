@@ -41,8 +41,8 @@ package struct SourceTraits: Sendable {
     package var keepsDirectoryMarkers: Bool
     /// A read may miss what was written shortly before, as the user wants it.
     package var readsEventually: Bool
-    /// A single entry or directory outside `core/` is looked for from the store's beginning: nothing is asked that can be
-    /// done without.
+    /// A single entry or directory outside `core/` is looked for from the store's beginning: nothing is asked that can
+    /// be done without.
     package var readsFromTheStart: Bool
 
     package init(

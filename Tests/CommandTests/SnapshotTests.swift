@@ -104,7 +104,8 @@ private func largeEntries() -> [(key: [UInt8], value: [UInt8])] {
         for (line, expected) in zip(
             outcome.outputLines,
             [
-                "ok: 836 entries, 992.8 KiB; index 750, term 3; shamir, 3 of 5 key shares unseal it; core/raft/tls is there; seal sums "
+                "ok: 836 entries, 992.8 KiB; index 750, term 3; shamir, 3 of 5 key shares unseal it; core/raft/tls "
+                    + "is there; seal sums "
                     + "present (not checked)", "unreadable: open", "ok: 837 entries",
             ])
         { #expect(line.contains(expected), "\(line)") }

@@ -72,7 +72,9 @@ func refusal(_ bytes: [UInt8]) throws -> SnapshotDefect.Kind? {
                 "/bin/sh",
                 [
                     "-c",
-                    "python3 -c \"import gzip,sys; sys.stdout.buffer.write(gzip.compress(open(sys.argv[1],'rb').read(), \(level)))\" '\(folder)/tar' > '\(folder)/packed'",
+                    "python3 -c \"import gzip,sys; "
+                        + "sys.stdout.buffer.write(gzip.compress(open(sys.argv[1],'rb').read(), \(level)))\" "
+                        + "'\(folder)/tar' > '\(folder)/packed'",
                 ])
             let read = try ReadArchive(Scratch.bytes("\(folder)/packed"))
             #expect(read.keys == entries.map(\.0) && read.values == entries.map(\.1))

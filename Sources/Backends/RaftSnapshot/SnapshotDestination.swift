@@ -35,8 +35,10 @@ package final class SnapshotDestination: StorageDestination {
     }
 
     static let missingKeyRing = """
-        the source has no core/raft/tls, the keys with which the nodes of integrated storage know each other: a cluster that \
-        restores an archive without them never elects a leader again. Make a directory instead (storage_destination "raft"): \
+        the source has no core/raft/tls, the keys with which the nodes of integrated storage know each other: a \
+        cluster that \
+        restores an archive without them never elects a leader again. Make a directory instead (storage_destination \
+        "raft"): \
         its first unseal makes the keys, and nodes join it. An archive can then be taken from that cluster.
         """
 
@@ -118,12 +120,15 @@ package final class SnapshotDestination: StorageDestination {
             steps.append("Give every node the source's seal stanza: no other key opens what the archive holds.")
         } else {
             steps.append(
-                "Initialise it with the same number of shares and the same threshold (\(same)), or restart every node after the "
-                    + "restore: sealed nodes go on asking for the old number, and refuse the shares (\"invalid key size\")."
+                "Initialise it with the same number of shares and the same threshold (\(same)), or restart every "
+                    + "node after the "
+                    + "restore: sealed nodes go on asking for the old number, and refuse the shares (\"invalid key "
+                    + "size\")."
             )
         }
         steps.append(
-            "Restore on the active node: bao operator raft snapshot restore -force \(location) (vault likewise). The answer "
+            "Restore on the active node: bao operator raft snapshot restore -force \(location) (vault likewise). "
+                + "The answer "
                 + "comes before the work is done: look at the logs.")
         steps.append(
             seal?.unsealsItself == true
@@ -194,7 +199,8 @@ final class UnfinishedFile: Sendable {
     private static func foreign(_ path: String) -> StorageError {
         StorageError(
             .notEmpty,
-            "\(path) is no unfinished archive of Sealift's, and is not touched. An archive is made under that name: move it away."
+            "\(path) is no unfinished archive of Sealift's, and is not touched. An archive is made under that "
+                + "name: move it away."
         )
     }
 

@@ -12,9 +12,12 @@ extension SnapshotSource {
             kind: storeKind,
             summary: "A snapshot archive of integrated storage, as a server saves it and restores it.",
             notes: """
-                As a source an archive of Vault's or OpenBao's `operator raft snapshot save`, read once from beginning to end; a \
-                damaged one fails the run at the end at the latest, before the destination is released. Single entries and \
-                directories outside core/ are looked for from the beginning of an archive of more than 32 MiB. As a destination an \
+                As a source an archive of Vault's or OpenBao's `operator raft snapshot save`, read once from \
+                beginning to end; a \
+                damaged one fails the run at the end at the latest, before the destination is released. Single \
+                entries and \
+                directories outside core/ are looked for from the beginning of an archive of more than 32 MiB. As a \
+                destination an \
                 archive for `operator raft snapshot restore -force`; refused if the source has no core/raft/tls.
                 """,
             options: [pathOption], isBuiltWhole: true,

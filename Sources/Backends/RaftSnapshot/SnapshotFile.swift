@@ -3,7 +3,8 @@ import Glibc
 package import RaftFormat
 package import Storage
 
-/// An archive's file, open for reading: what is read is always the file that was opened, whatever its name leads to later.
+/// An archive's file, open for reading: what is read is always the file that was opened, whatever its name leads to
+/// later.
 package final class SnapshotFile: Sendable {
     private static let pieceBytes = 1 << 20
 
@@ -29,7 +30,8 @@ package final class SnapshotFile: Sendable {
             throw StorageError(
                 .missingStore,
                 info.st_mode & S_IFMT == S_IFDIR
-                    ? "\(path) is a folder. Name the file of a snapshot; a node's directory is read as storage_source \"raft\"."
+                    ? "\(path) is a folder. Name the file of a snapshot; a node's directory is read as "
+                        + "storage_source \"raft\"."
                     : "\(path) is no regular file. Save the snapshot to a file first, and name that.")
         }
         size = Int(info.st_size)

@@ -5,7 +5,8 @@ import Wording
 
 /// A snapshot archive read as a store: in one pass from its beginning to its end, verified by its checksums.
 ///
-/// A small archive is read when it is opened and answers from memory. Of a larger one only the entries that say what store
+/// A small archive is read when it is opened and answers from memory. Of a larger one only the entries that say what
+/// store
 /// it is (`core/`) are kept: any other entry, and any other directory, is looked for from the beginning. What a scan
 /// delivers is tentative until it ends without an error.
 package final class SnapshotSource: StorageSource {
@@ -30,7 +31,8 @@ package final class SnapshotSource: StorageSource {
     /// - Parameters:
     ///   - limit: How much is kept in memory.
     ///   - isCancelled: Asked while the archive is looked into.
-    /// - Throws: `.missingStore` if there is no file, `.damagedStore` saying what is wrong with it or what it is instead.
+    /// - Throws: `.missingStore` if there is no file, `.damagedStore` saying what is wrong with it or what it is
+    /// instead.
     package convenience init(
         path: String, isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(StorageError) {
@@ -72,7 +74,8 @@ package final class SnapshotSource: StorageSource {
         if let entries, !entries.isOrdered {
             let replaced =
                 entries.replaced > 0
-                ? " Of keys that come several times the last entry counts, as a restore would have it: \(entries.replaced) "
+                ? " Of keys that come several times the last entry counts, as a restore would have it: "
+                    + "\(entries.replaced) "
                     + "\(plural(entries.replaced, "entry", "entries")) before it left out." : ""
             remarks.append("The archive's keys are in no order, which no server writes.\(replaced)")
         }
@@ -216,7 +219,8 @@ struct KeyOrder {
         if count > 1, last.withBytes({ compareBytes(key, $0) }) <= 0 {
             throw StorageError(
                 .unsupported,
-                "the keys in the archive are in no order from entry \(count) on, which no server writes. Only an archive of up to "
+                "the keys in the archive are in no order from entry \(count) on, which no server writes. Only an "
+                    + "archive of up to "
                     + "32 MiB is read that way. Restore it into a cluster and take a snapshot of that.",
                 key: StorageKey(copying: key))
         }
@@ -235,7 +239,8 @@ extension SnapshotMeta {
         return "log index \(position.index), term \(position.term), "
             + (servers.isEmpty
                 ? "of a cluster that it does not name"
-                : "of a cluster of \(servers.count) \(plural(servers.count, "server")): \(members.joined(separator: ", "))")
+                : "of a cluster of \(servers.count) \(plural(servers.count, "server")): "
+                    + "\(members.joined(separator: ", "))")
     }
 }
 

@@ -3,7 +3,8 @@ import Storage
 import Synchronization
 import Workers
 
-/// The bytes of an archive's `state.bin`, inflated and summed up on a thread of its own ahead of whoever takes the entries.
+/// The bytes of an archive's `state.bin`, inflated and summed up on a thread of its own ahead of whoever takes the
+/// entries.
 final class SnapshotStream: Sendable {
     enum Piece: Sendable {
         case bytes([UInt8])

@@ -166,7 +166,8 @@ package struct SnapshotVerification {
         guard tally.entries > 0 else {
             throw SnapshotDefect(
                 .noEntries,
-                "the archive is whole and holds no entries: it was taken of a server without a store. Look at which server it is."
+                "the archive is whole and holds no entries: it was taken of a server without a store. Look at "
+                    + "which server it is."
             )
         }
         let store = tally.known
@@ -174,7 +175,8 @@ package struct SnapshotVerification {
         guard missing.isEmpty else {
             throw SnapshotDefect(
                 .notInitialised,
-                "the archive is whole and has no \(missing.map { "\($0)" }.joined(separator: " and no ")): it is not of an "
+                "the archive is whole and has no \(missing.map { "\($0)" }.joined(separator: " and no ")): it is "
+                    + "not of an "
                     + "initialised Vault or OpenBao.")
         }
         report.seal = SealReading.read(store)
@@ -194,28 +196,32 @@ package struct SnapshotVerification {
             found.append(
                 SnapshotFinding(
                     .remark, "no_key_ring",
-                    "It has no core/raft/tls: a cluster that restores it elects no leader any more. Make a directory of it instead "
+                    "It has no core/raft/tls: a cluster that restores it elects no leader any more. Make a "
+                        + "directory of it instead "
                         + "(storage_source \"raft_snapshot\", storage_destination \"raft\")."))
         }
         if contents.sealedSums ?? 0 == 0 {
             found.append(
                 SnapshotFinding(
                     .remark, "no_sealed_sums",
-                    "SHA256SUMS.sealed is \(contents.sealedSums == nil ? "absent" : "empty"): a server takes it with restore "
+                    "SHA256SUMS.sealed is \(contents.sealedSums == nil ? "absent" : "empty"): a server takes it "
+                        + "with restore "
                         + "-force only."))
         }
         if tally.disorder > 0 {
             found.append(
                 SnapshotFinding(
                     .remark, "disorder",
-                    "Its keys are in no order (\(tally.disorder) times), which no server writes: it was made by another program."
+                    "Its keys are in no order (\(tally.disorder) times), which no server writes: it was made by "
+                        + "another program."
                 ))
         }
         if contents.strayBytes > 0 {
             found.append(
                 SnapshotFinding(
                     .remark, "stray_bytes",
-                    "\(contents.strayBytes) bytes follow behind the end of the tar archive, which some servers' checks count as "
+                    "\(contents.strayBytes) bytes follow behind the end of the tar archive, which some servers' "
+                        + "checks count as "
                         + "damage."))
         }
         return found + (seal?.remarks ?? []).map { SnapshotFinding(.remark, "seal", $0) }
@@ -230,14 +236,16 @@ package struct SnapshotVerification {
             found.append(
                 SnapshotFinding(
                     .difference, "fewer_entries",
-                    "It holds \(tally.entries) entries and \(baseline.name) \(baseline.entries): \(lost) fewer, more than may be gone. "
+                    "It holds \(tally.entries) entries and \(baseline.name) \(baseline.entries): \(lost) fewer, "
+                        + "more than may be gone. "
                         + "See what (sealift snapshot diff), before the older one is deleted."))
         }
         if contents.meta.position.index < baseline.index {
             found.append(
                 SnapshotFinding(
                     .difference, "older",
-                    "It stands at index \(contents.meta.position.index) and \(baseline.name) at \(baseline.index): it is the older "
+                    "It stands at index \(contents.meta.position.index) and \(baseline.name) at \(baseline.index): "
+                        + "it is the older "
                         + "one, or of another cluster."))
         }
         return found

@@ -9,7 +9,8 @@ package enum SnapshotLookalike {
 
     static let emptyFile = SnapshotDefect(
         .empty,
-        "the file is empty: the disk was full, the upload failed, or a standby answered with a redirect and no body (curl "
+        "the file is empty: the disk was full, the upload failed, or a standby answered with a redirect and no "
+            + "body (curl "
             + "needs -L, with the token for the active node). Take a new snapshot.")
 
     /// Why a file is no snapshot archive, by its beginning.
@@ -28,7 +29,8 @@ package enum SnapshotLookalike {
         return bolt(head, path) ?? known(head, isWhole: isWhole)
             ?? SnapshotDefect(
                 .unknown,
-                "this is no gzip and nothing known: a snapshot begins with the bytes 1f 8b. It may be encrypted by a backup "
+                "this is no gzip and nothing known: a snapshot begins with the bytes 1f 8b. It may be encrypted by "
+                    + "a backup "
                     + "tool: restore it with that tool first.")
     }
 
@@ -38,13 +40,15 @@ package enum SnapshotLookalike {
         if head.starts(with: [0x1f, 0x8b]) {
             return SnapshotDefect(
                 .gzipOfGzip,
-                "this is gzip within gzip: a backup tool has packed the snapshot once more. Unpack it once: gunzip -c FILE > "
+                "this is gzip within gzip: a backup tool has packed the snapshot once more. Unpack it once: gunzip "
+                    + "-c FILE > "
                     + "new.snap.")
         }
         if head.count > 20, head[16..<20].elementsEqual([0xed, 0xda, 0x0c, 0xed]) {
             return SnapshotDefect(
                 .boltFile,
-                "this is the gzip of a bbolt database (vault.db, raft.db or etcd's), no snapshot. Unpack it; a node's directory is "
+                "this is the gzip of a bbolt database (vault.db, raft.db or etcd's), no snapshot. Unpack it; a "
+                    + "node's directory is "
                     + "read as storage_source \"raft\".")
         }
         if let found = known(head, isWhole: head.count < 512) {
@@ -62,7 +66,8 @@ package enum SnapshotLookalike {
         if head.count >= 512, TarStream.isHeader(head.prefix(512)) {
             return SnapshotDefect(
                 .plainTar,
-                "this is a tar archive without its gzip: a tool has unpacked it. Pack it again: gzip -c FILE > new.snap."
+                "this is a tar archive without its gzip: a tool has unpacked it. Pack it again: gzip -c FILE > "
+                    + "new.snap."
             )
         }
         return encrypted(head) ?? compressed(head) ?? text(head, isWhole: isWhole)
@@ -78,13 +83,15 @@ package enum SnapshotLookalike {
         } catch {
             return SnapshotDefect(
                 .boltFile,
-                "this is a bbolt database that cannot be read (\(error.message)): a copy of vault.db, raft.db or etcd's, made "
+                "this is a bbolt database that cannot be read (\(error.message)): a copy of vault.db, raft.db or "
+                    + "etcd's, made "
                     + "while it was written to perhaps. It is no snapshot.")
         }
         if names.contains(StateMachineNames.data) {
             return SnapshotDefect(
                 .boltFile,
-                "this is a copy of vault.db, no snapshot. Put it into a folder under that name, beside raft/raft.db, and read it as "
+                "this is a copy of vault.db, no snapshot. Put it into a folder under that name, beside "
+                    + "raft/raft.db, and read it as "
                     + "storage_source \"raft\".")
         }
         if names.contains(Array("key".utf8)) {
@@ -140,7 +147,8 @@ package enum SnapshotLookalike {
         if converted.contains(where: head.starts) {
             return SnapshotDefect(
                 .convertedText,
-                "this went through a program that takes it for text, as PowerShell's > does: bytes are lost for good. Have the "
+                "this went through a program that takes it for text, as PowerShell's > does: bytes are lost for "
+                    + "good. Have the "
                     + "command write the file itself (raft snapshot save FILE, curl -o FILE).")
         }
         let start = head.drop { [0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf].contains($0) }
@@ -154,12 +162,14 @@ package enum SnapshotLookalike {
         if page.hasPrefix("<a href="), page.contains("redirect") {
             return SnapshotDefect(
                 .redirect,
-                "this is the redirect that a standby node answers with, saved in place of a snapshot. Ask the active node, or have "
+                "this is the redirect that a standby node answers with, saved in place of a snapshot. Ask the "
+                    + "active node, or have "
                     + "curl follow it (-L).")
         }
         return SnapshotDefect(
             .htmlPage,
-            "this is an HTML page, as a load balancer or a login page answers, saved in place of a snapshot. Look at the "
+            "this is an HTML page, as a load balancer or a login page answers, saved in place of a snapshot. Look "
+                + "at the "
                 + "address and the token (curl -f fails on such answers).")
     }
 
@@ -177,7 +187,8 @@ package enum SnapshotLookalike {
         let what = shown.isEmpty ? "" : ": \"\(shown)\""
         return SnapshotDefect(
             .jsonAnswer,
-            "this is a server's JSON answer, saved in place of a snapshot\(what). Look at the token and its policy (update on "
+            "this is a server's JSON answer, saved in place of a snapshot\(what). Look at the token and its policy "
+                + "(update on "
                 + "sys/storage/raft/snapshot is not enough: read is needed); curl -f fails on such answers.")
     }
 }

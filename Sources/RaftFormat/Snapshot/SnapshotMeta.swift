@@ -1,6 +1,7 @@
 import JSON
 
-/// `meta.json` of a snapshot archive (hashicorp/raft 1.7 `snapshot.go`, `SnapshotMeta`): one JSON object and a line feed.
+/// `meta.json` of a snapshot archive (hashicorp/raft 1.7 `snapshot.go`, `SnapshotMeta`): one JSON object and a line
+/// feed.
 package struct SnapshotMeta: Sendable, Equatable {
     /// The only version of snapshots that a server restores.
     package static let currentVersion = 1

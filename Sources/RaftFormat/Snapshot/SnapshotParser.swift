@@ -139,7 +139,8 @@ package final class SnapshotParser {
         if Self.isOfFileStore(found.id) {
             throw SnapshotDefect(
                 .consulSnapshot,
-                "this is a snapshot of Consul or Nomad, which have the same container, and not of Vault or OpenBao. Of a Vault "
+                "this is a snapshot of Consul or Nomad, which have the same container, and not of Vault or "
+                    + "OpenBao. Of a Vault "
                     + "that keeps its data in Consul it holds them, and only `consul snapshot restore` reads it.")
         }
         meta = found
@@ -191,7 +192,8 @@ package final class SnapshotParser {
         guard meta.size == size else {
             throw SnapshotDefect(
                 .damaged,
-                "meta.json says that state.bin has \(meta.size) bytes, and it has \(size): a restore ends with \"size didn't "
+                "meta.json says that state.bin has \(meta.size) bytes, and it has \(size): a restore ends with "
+                    + "\"size didn't "
                     + "match\". \(TarStream.advice)")
         }
         return Contents(meta: meta, sealedSums: contents[.sealed]?.count, strayBytes: tar.strayBytes)
@@ -201,12 +203,14 @@ package final class SnapshotParser {
         if digests[.meta] != nil, digests[.state] != nil, digests[.sums] != nil, digests[.sealed] == nil {
             return SnapshotDefect(
                 .cutOff,
-                "the file was cut off behind SHA256SUMS: SHA256SUMS.sealed and the end are missing, as when a download or a "
+                "the file was cut off behind SHA256SUMS: SHA256SUMS.sealed and the end are missing, as when a "
+                    + "download or a "
                     + "copy broke off. No server restores it. \(TarStream.advice)")
         }
         return SnapshotDefect(
             .cutOff,
-            "the file was cut off\(place), as when a download or a copy broke off or a disk was full. \(TarStream.advice)"
+            "the file was cut off\(place), as when a download or a copy broke off or a disk was full. "
+                + "\(TarStream.advice)"
         )
     }
 
@@ -225,7 +229,8 @@ package final class SnapshotParser {
             guard text.lowercased().utf8.starts(with: (digests[name] ?? "").utf8) else {
                 throw SnapshotDefect(
                     .wrongChecksum,
-                    "\(name.rawValue) is not what SHA256SUMS says: the archive was changed or damaged after it was taken. "
+                    "\(name.rawValue) is not what SHA256SUMS says: the archive was changed or damaged after it was "
+                        + "taken. "
                         + TarStream.advice)
             }
         }

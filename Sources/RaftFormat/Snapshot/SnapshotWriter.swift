@@ -4,7 +4,8 @@ import Zlib
 /// Writes a snapshot archive in one pass: gzip with stored blocks only, as OpenBao writes it, around a ustar archive of
 /// `meta.json`, `state.bin` and `SHA256SUMS`. `SHA256SUMS.sealed` needs the seal and is not there.
 ///
-/// The sizes that stand before the entries are known behind them only. Stored blocks keep what is in them byte for byte,
+/// The sizes that stand before the entries are known behind them only. Stored blocks keep what is in them byte for
+/// byte,
 /// so the first block, which holds all up to the entries, is written last, into the room that was left for it:
 ///
 /// | Part of the file | Bytes |

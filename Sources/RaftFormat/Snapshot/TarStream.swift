@@ -5,7 +5,8 @@ package struct TarMember: Sendable, Equatable {
     package let size: Int
 }
 
-/// Takes a tar archive apart that comes piece by piece: POSIX ustar with PAX records for size and name, GNU's long names, and
+/// Takes a tar archive apart that comes piece by piece: POSIX ustar with PAX records for size and name, GNU's long
+/// names, and
 /// sizes in base 256 (POSIX.1-2017 pax; GNU tar manual, "Extensions to the Archive Format").
 ///
 /// | Offset | Bytes | Field of a header |
@@ -151,7 +152,8 @@ struct TarStream {
         default:
             throw SnapshotDefect(
                 .foreignMember,
-                "the tar archive within has a folder, a link or another thing that is no file. Servers refuse it: \(Self.repack)"
+                "the tar archive within has a folder, a link or another thing that is no file. Servers refuse it: "
+                    + "\(Self.repack)"
             )
         }
     }

@@ -10,7 +10,8 @@ import Workers
 let inspectSnapshotCommand = CommandSpec(
     path: ["sealift", "inspect", "snapshot"], summary: "Show what a snapshot holds and what a restore of it needs",
     description: """
-        Reads an archive to its end, verifies it, and shows its index, term and membership, its entries, its seal, and what a \
+        Reads an archive to its end, verifies it, and shows its index, term and membership, its entries, its seal, \
+        and what a \
         restore needs. Values are never shown. Exit codes as those of `sealift snapshot verify`, which takes many.
         """,
     examples: [

@@ -12,7 +12,8 @@ import Wording
 let snapshotCommand = CommandSpec(
     path: ["sealift", "snapshot"], summary: "Verify and compare snapshots of integrated storage, without a server",
     description: """
-        Commands on archives of `operator raft snapshot save`, Vault's and OpenBao's. No server and no secret is needed. An archive \
+        Commands on archives of `operator raft snapshot save`, Vault's and OpenBao's. No server and no secret is \
+        needed. An archive \
         is migrated into any other storage as storage_source "raft_snapshot", and one is made as storage_destination \
         "raft_snapshot" (sealift help backends raft_snapshot).
         """,
@@ -139,7 +140,8 @@ extension SnapshotVerification.Baseline {
         guard let found else {
             throw MigrationFailure(
                 .configuration,
-                "\(path) holds no line of a good archive as `sealift snapshot verify -format=json` prints it. Name such a file, or "
+                "\(path) holds no line of a good archive as `sealift snapshot verify -format=json` prints it. Name "
+                    + "such a file, or "
                     + "an archive.")
         }
         return found

@@ -10,11 +10,14 @@ import Workers
 let snapshotDiffCommand = CommandSpec(
     path: ["sealift", "snapshot", "diff"], summary: "Show what changed between two snapshots",
     description: """
-        Reads two archives and compares every entry by its SHA-256: + only in the second, - only in the first, * different. \
-        Below the keys stand counts by prefix. The active node's lock (core/lock) and pieces of unfinished writes are left out. \
+        Reads two archives and compares every entry by its SHA-256: + only in the second, - only in the first, * \
+        different. \
+        Below the keys stand counts by prefix. The active node's lock (core/lock) and pieces of unfinished writes \
+        are left out. \
         Values are never shown.
 
-        Exit codes: 0 both hold the same; 1 flags; 2 an archive is none, is damaged or cannot be read; 3 they differ; 130 \
+        Exit codes: 0 both hold the same; 1 flags; 2 an archive is none, is damaged or cannot be read; 3 they \
+        differ; 130 \
         interrupted.
         """,
     examples: [

@@ -10,16 +10,23 @@ let snapshotVerifyCommand = CommandSpec(
     path: ["sealift", "snapshot", "verify"],
     summary: "Say of each file whether it is a whole snapshot, or what it is instead",
     description: """
-        Reads each archive to its end, checks its checksums and every entry, and says in one line what it holds and what a restore \
-        of it needs: seal, shares and threshold, or the service's key; index; whether core/raft/tls is there. A file that is no \
-        snapshot is named as what it is: empty, cut off, a server's error or redirect, an HTML page, packed twice, encrypted, a copy \
-        of vault.db, a snapshot of another program. No secret is needed, and the seal's own sums (SHA256SUMS.sealed) are not checked.
+        Reads each archive to its end, checks its checksums and every entry, and says in one line what it holds and \
+        what a restore \
+        of it needs: seal, shares and threshold, or the service's key; index; whether core/raft/tls is there. A \
+        file that is no \
+        snapshot is named as what it is: empty, cut off, a server's error or redirect, an HTML page, packed twice, \
+        encrypted, a copy \
+        of vault.db, a snapshot of another program. No secret is needed, and the seal's own sums \
+        (SHA256SUMS.sealed) are not checked.
 
-        With -baseline an archive is also held against an older one: one that has lost more than -most-lost of its entries, or \
-        stands at an older index, counts as different. The baseline is an archive, or a file of lines that this command has printed \
+        With -baseline an archive is also held against an older one: one that has lost more than -most-lost of its \
+        entries, or \
+        stands at an older index, counts as different. The baseline is an archive, or a file of lines that this \
+        command has printed \
         with -format=json, of which the last good one counts.
 
-        Exit codes: 0 every file is a good archive; 1 flags; 2 some file is none, is damaged, or cannot be read; 3 all are whole, \
+        Exit codes: 0 every file is a good archive; 1 flags; 2 some file is none, is damaged, or cannot be read; 3 \
+        all are whole, \
         and some differ from the baseline; 130 interrupted.
         """,
     examples: [
