@@ -326,6 +326,37 @@ private func largeEntries() -> [(key: [UInt8], value: [UInt8])] {
         #expect(back.code == 0 && back.output.contains("5 of 5 entries"), "\(back.errors)")
     }
 
+    /// Killed before every single change to the disk: no half archive under its name, and the same command ends it.
+    @Test(arguments: [false, true])
+    func everyKillIsTakenUp(_ isPlain: Bool) throws {
+        let sandbox = try Sandbox()
+        let source = try sandbox.makeFileStore(
+            "src", SampleEntry.initialised + [SampleEntry("core/raft/tls"), SampleEntry("sys/a")])
+        let archive = "\(sandbox.path)/out.snap"
+        let words = ["operator", "migrate", "-config", try sandbox.configuration(from: source, toArchive: archive)]
+        var settings = isPlain ? ["STEPS_PLAIN": "1"] : [:]
+        var (isDone, kills) = (false, 0)
+        for step in stride(from: 1, through: Steps.maximum, by: Effort.stride(2)) where !isDone {
+            try sandbox.shell("rm -rf '\(archive)' '\(archive).sealift' '\(archive).sealift-unfinished'")
+            settings["STEPS_KILL"] = "\(step)"
+            let outcome = try sandbox.sealift(words, adding: try Steps.variables(settings))
+            isDone = outcome.code == 0
+            if !isDone {
+                #expect(outcome.code == -SIGKILL, "step \(step): \(outcome.errors)")
+                kills += 1
+                let verified = try sandbox.sealift(["snapshot", "verify", archive])
+                #expect(!exists(archive) || verified.code == 0, "step \(step): \(verified.output)")
+                settings["STEPS_KILL"] = nil
+                let again = try sandbox.sealift(words, adding: try Steps.variables(settings))
+                #expect(again.code == 0, "step \(step): \(again.errors)")
+            }
+            #expect(
+                try sandbox.sealift(["snapshot", "verify", archive]).output.contains("ok: 4 entries"), "step \(step)")
+            #expect(!exists("\(archive).sealift-unfinished"), "step \(step)")
+        }
+        #expect(isDone && kills > 20 / Effort.stride(2), "\(kills) kills")
+    }
+
     @Test func aRunThatIsDoneIsConfirmed() throws {
         let sandbox = try Sandbox()
         let configuration = try sandbox.configuration(

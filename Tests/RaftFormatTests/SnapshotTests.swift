@@ -1,3 +1,4 @@
+import Bolt
 import Digest
 import Foundation
 import Storage
@@ -354,6 +355,30 @@ func refusal(_ bytes: [UInt8]) throws -> SnapshotDefect.Kind? {
         #expect(try refusal(ArchiveBuilder.gzip([])) == .empty)
         #expect(try refusal(ArchiveBuilder.gzip(Array("{\"errors\":[]}".utf8))) == .jsonAnswer)
         #expect(try refusal(ArchiveBuilder.gzip([UInt8](repeating: 65, count: 4000))) == .unknown)
+    }
+
+    @Test(arguments: [
+        (["data", "config"], SnapshotDefect.Kind.boltFile, "vault.db"), (["conf", "logs"], .boltFile, "raft.db"),
+        (["auth", "key", "meta"], .etcdSnapshot, "etcd"), (["other"], .boltFile, "another program"),
+    ])
+    func databasesAreToldByTheirBuckets(_ buckets: [String], _ kind: SnapshotDefect.Kind, _ says: String) throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/f"
+            let builder = try BoltBuilder(path: path)
+            for name in buckets.sorted() {
+                try builder.beginBucket(Array(name.utf8))
+                try builder.endBucket()
+            }
+            try builder.finish()
+            var bytes = try Scratch.bytes(path)
+            for isCut in [false, true] {
+                if isCut { bytes.removeLast(bytes.count - 4096) }
+                try Scratch.write(bytes, to: path)
+                let defect = SnapshotLookalike.identify(Array(bytes.prefix(8192)), isWhole: false, path: path)
+                #expect(defect?.kind == (isCut ? .boltFile : kind))
+                #expect(isCut || defect?.message.contains(says) == true)
+            }
+        }
     }
 
     @Test func onlyAServersOwnErrorsAreShown() {

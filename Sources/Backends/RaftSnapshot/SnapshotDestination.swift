@@ -180,6 +180,12 @@ final class UnfinishedFile: Sendable {
                     Glibc.close(descriptor)
                     continue
                 }
+                if Self.hasItsName(descriptor, location) {
+                    // Killed when the archive had just got its name, which then had two.
+                    unlink(path)
+                    Glibc.close(descriptor)
+                    continue
+                }
                 try Self.clear(descriptor, path)
             } catch {
                 Glibc.close(descriptor)
@@ -204,6 +210,11 @@ final class UnfinishedFile: Sendable {
         )
     }
 
+    /// Whether the open file stands under the archive's own name.
+    private static func hasItsName(_ descriptor: Int32, _ location: String) -> Bool {
+        (try? stands(descriptor, under: location, shown: location)) == true
+    }
+
     /// Empties what an earlier run left: its first bytes come last, so that they are zero or gzip's.
     private static func clear(_ descriptor: Int32, _ path: String) throws(StorageError) {
         var info = stat()
@@ -211,13 +222,8 @@ final class UnfinishedFile: Sendable {
         var head: [UInt8] = [0, 0]
         let count = pread(descriptor, &head, 2, 0)
         guard count >= 0 else { throw StorageError.system("read", path, errno: errno) }
-        // A second name is the archive itself, whose run was killed when it had just got it.
-        guard info.st_nlink == 1 else {
-            throw StorageError(
-                .notEmpty,
-                "\(path) is a finished archive under its other name. Remove this name, or move it away, and run again.")
-        }
-        guard head == [0, 0] || head == [0x1f, 0x8b] else { throw foreign(path) }
+        // What has another name as well is somebody's.
+        guard info.st_nlink == 1, head == [0, 0] || head == [0x1f, 0x8b] else { throw foreign(path) }
         guard ftruncate(descriptor, 0) == 0 else { throw StorageError.system("truncate", path, errno: errno) }
     }
 
