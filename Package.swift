@@ -60,7 +60,7 @@ let package = Package(
 
         // Floor 2: formats.
         room("Bolt", ["CSystem", "Wording"]),
-        room("RaftFormat", ["Bolt", "Digest", "Wording"]),
+        room("RaftFormat", ["Bolt", "Digest", "JSON", "Zlib", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
         room("Barrier", ["Storage"]),
@@ -77,6 +77,9 @@ let package = Package(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
             ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),
 
+        room(
+            "RaftSnapshotBackend", path: "Sources/Backends/RaftSnapshot",
+            ["Storage", "Files", "Workers", "RaftFormat", "Barrier", "JSON", "CSystem", "Wording"]),
         room(
             "RaftClusterBackend", path: "Sources/Backends/RaftCluster",
             ["Storage", "Files", "Workers", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
@@ -115,8 +118,9 @@ let package = Package(
             name: "sealift",
             dependencies: [
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster",
-                "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration", "RaftMaintenance",
+                "SQLiteBackend", "RaftDirectoryBackend", "RaftSnapshotBackend", "DynamoDBBackend", "RaftClusterBackend",
+                "RaftCluster", "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration",
+                "RaftMaintenance",
                 "HTTPServer", "Practice", "Report", "CSystem", "Wording",
             ], path: "Sources/sealift", swiftSettings: house),
 
@@ -124,7 +128,7 @@ let package = Package(
         .target(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
-        room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
+        room("TestSupport", path: "Tests/TestSupport", ["Storage", "Digest", "Zlib"]),
         room("RaftSimulation", path: "Tests/RaftSimulation", ["RaftCore", "TestSupport"]),
         room("RaftHistory", path: "Tests/RaftHistory"),
         room("LineFileBackend", path: "Tests/LineFileBackend", ["Storage", "Files", "JSON"]),
@@ -150,7 +154,7 @@ let package = Package(
         tests("JSON", ["JSON", "TestSupport"]),
         tests("HTTPClient", ["HTTPClient", "TestSupport"]),
         tests("AWS", ["AWS", "HTTPClient", "Digest", "JSON", "TestSupport"]),
-        tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
+        tests("RaftFormat", ["RaftFormat", "Bolt", "Digest", "Storage", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),
         tests("RaftHistory", ["RaftHistory", "TestSupport"]),
         tests(
@@ -176,6 +180,12 @@ let package = Package(
             [
                 "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
                 "StorageTestKit", "TestSupport", "Telemetry", "Workers",
+            ]),
+        tests(
+            "RaftSnapshotBackend",
+            [
+                "RaftSnapshotBackend", "RaftFormat", "Storage", "Migration", "InMemoryBackend", "StorageTestKit",
+                "TestSupport", "Telemetry", "Workers",
             ]),
         tests(
             "RaftMaintenance",

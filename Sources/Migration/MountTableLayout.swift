@@ -15,7 +15,10 @@ enum MountTableLayout {
         guard !source.isRemote, let use = destination.serverUse else { return [] }
         let tables = try source.list("core/")
         if use == .transactions {
-            guard tables.contains("mounts"), let namespace = try namespaceWithTable(source) else { return [] }
+            // A snapshot is of integrated storage, where OpenBao keeps an entry for each mount since it has namespaces.
+            guard tables.contains("mounts"), !source.traits.readsFromTheStart,
+                let namespace = try namespaceWithTable(source)
+            else { return [] }
             return [
                 "The store has OpenBao namespaces with mount tables in one entry each (namespaces/\(namespace)core/mounts). "
                     + "OpenBao 2.6.2 and 2.7.2 serve them at their first start on \(destination.kind) and crash at every "

@@ -109,6 +109,10 @@ struct Preflight {
                     (isMounting ? "error mounting 'storage_destination': " : "") + finding.message)
             }
         }
+        for needed in destination.neededEntries where findings.obstacles.isEmpty {
+            let isSelected = needed.key.bytes.withUnsafeBytes { options.scope.isSelected($0) }
+            if try !isSelected || source.get(needed.key) == nil { findings.obstacles.append(needed.reason) }
+        }
         if findings.obstacles.isEmpty {
             findings.remarks += try MountTableLayout.remarks(from: source, to: destination)
         }

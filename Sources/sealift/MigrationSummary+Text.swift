@@ -154,8 +154,10 @@ private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(na
 private func guideLines(_ destination: DestinationOutcome, of count: Int) -> [String] {
     guard let guide = destination.guide else { return [] }
     let node = count > 1 ? "the node on \(destination.location)" : "this node"
-    var lines = ["", "The server's configuration for \(node):", ""]
-    lines += guide.stanza.map { "  \($0)" }
+    var lines: [String] = []
+    if !guide.stanza.isEmpty {
+        lines += ["", "The server's configuration for \(node):", ""] + guide.stanza.map { "  \($0)" }
+    }
     lines += ["", "Next steps:", ""]
     lines += guide.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     return lines

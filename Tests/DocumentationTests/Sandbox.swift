@@ -24,6 +24,8 @@ final class Sandbox {
         }
         try runBash("tar -xzf '\(packageRoot.path)/Tests/Fixtures/file-openbao/data.tar.gz' -C '\(root.path)/vault'")
         try runBash("cp '\(packageRoot.path)/Tests/Fixtures/dynamodb-vault/items.jsonl.gz' '\(root.path)/vault'")
+        let snapshot = "\(packageRoot.path)/Tests/Fixtures/raft-openbao-native/snapshot.snap"
+        try runBash("cp '\(snapshot)' '\(root.path)/vault/backup.snap'")
     }
 
     deinit {
