@@ -13,6 +13,9 @@ extension StorageKey {
     /// The key that the shares make up, encrypted (Vault 1.3 and later).
     package static let shamirKey: StorageKey = "core/shamir-kek"
 
+    /// The keyring of the first releases; Vault replaces it at the first unseal, OpenBao no longer reads it.
+    package static let firstKeyring: StorageKey = "barrier/init"
+
     /// The folders at the top of a store in which servers keep entries: those of every edition, namespaces, and what
     /// replication keeps (`wal`, `index`, `index-dr`); `barrier` in stores of the first releases, `raftchunking` in
     /// those of integrated storage.
