@@ -190,7 +190,10 @@ let package = Package(
         tests("DynamoDBFormat", ["DynamoDBFormat", "JSON", "Storage", "TestSupport"]),
         tests(
             "Migration",
-            ["Migration", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
+            [
+                "Migration", "Barrier", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry", "Workers",
+                "TestSupport",
+            ]),
         tests(
             "LineFileBackend",
             [

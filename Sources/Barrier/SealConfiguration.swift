@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Wording
 
 /// `core/seal-config` and `core/recovery-config`, one JSON object each (Vault 1.14 `vault/seal.go`, `SealConfig`).
 ///
@@ -56,7 +57,7 @@ struct SealConfiguration: Decodable, Equatable {
             return "it names \(storedShares) stored shares, not 0 or 1"
         }
         if let pgpKeys, !pgpKeys.isEmpty, pgpKeys.count != shares {
-            return "it has \(pgpKeys.count) PGP keys for \(shares) key shares"
+            return "it has \(pgpKeys.count) \(plural(pgpKeys.count, "PGP key")) for \(shares) key shares"
         }
         return nil
     }

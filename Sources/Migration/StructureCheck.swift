@@ -78,7 +78,8 @@ package struct StructureCheck {
         return request
     }
 
-    /// Puts every batch into the queue. A store that reads ahead by itself is read as one, the parts of a service side by side.
+    /// Puts every batch into the queue. A store in key order reads ahead by itself and is read as one, the parts of any other side
+    /// by side.
     private func read(_ request: ScanRequest, into queue: BoundedQueue<EntryBatch>) throws {
         let filter = EntryFilter(start: nil)
         let hasFailed = Atomic(false)
@@ -91,7 +92,7 @@ package struct StructureCheck {
             filter.apply(to: batch)
             return queue.push(batch)
         }
-        guard store.isRemote else { return try store.scanAll(shared, deliver) }
+        guard !store.traits.isAscending else { return try store.scanAll(shared, deliver) }
         let partitions = try store.partitions(readers)
         let next = Atomic(0)
         try withWorkers(

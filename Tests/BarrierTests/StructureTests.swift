@@ -62,6 +62,16 @@ import Testing
         #expect(found.layout.sortedReleases == [isOpenBao ? "2.0.0" : "1.14.9"])
     }
 
+    /// Nested namespaces with key shares of their own, and one that uses the keyring of the namespace above it.
+    @Test func namespacesOfARealServerAreSound() throws {
+        let found = report(try exported("namespaces-openbao"))
+        #expect(found.entries == 92 && found.isSound, "\(found.lines)")
+        #expect(found.sealedNamespaces.map(\.activeTerm) == [1, 5] && found.openNamespaces == 2)
+        #expect(found.terms.terms.map(\.term) == [1, 2] && found.activeTerm == 2)
+        #expect(found.openTerms.terms.map(\.term) == [1, 2, 5])
+        #expect(found.remarks.contains { $0.contains("4 OpenBao namespaces") })
+    }
+
     /// A million envelopes as a server writes them, and none that looks damaged.
     @Test(arguments: 0..<4)
     func randomEnvelopesAreNoDamage(_ seed: Int) {
@@ -194,7 +204,7 @@ import Testing
         (#"{"type":"shamir","secret_shares":3,"secret_threshold":4}"#, "it wants 4 of 3"),
         (#"{"type":"shamir","secret_shares":3,"secret_threshold":1}"#, "it wants 1 of 3"),
         (#"{"type":"shamir","secret_shares":3,"secret_threshold":2,"stored_shares":2}"#, "2 stored shares"),
-        (#"{"type":"shamir","secret_shares":3,"secret_threshold":2,"pgp_keys":["a"]}"#, "1 PGP keys for 3"),
+        (#"{"type":"shamir","secret_shares":3,"secret_threshold":2,"pgp_keys":["a"]}"#, "1 PGP key for 3"),
         (#"{"type":"shamir","secret_shares":3,"secret_threshold":2"#, "no seal configuration that can be read"),
     ]
 
@@ -224,6 +234,37 @@ import Testing
         let found = report(store.entries)
         let wanted: [StorageKey] = ["core/keyring", "core/upgrade/2", "logical/a/late", "logical/a/later"]
         #expect(found.suspicions == [.init(damage: .wrongTerm, entries: 4, first: wanted)], "\(found.lines)")
+    }
+
+    // MARK: Who can run on it
+
+    private static let names: [(there: [String], gone: StorageKey?, says: String?)] = [
+        ([], nil, nil), (["core/versions/1.14.9", "core/versions/1.9.0"], nil, nil),
+        (
+            ["core/versions/1.14.9", "core/versions/1.15.1"], nil,
+            "Vault 1.15 or later has run on the store (core/versions/1.15.1)"
+        ),
+        (["core/versions/2.0.0"], nil, nil),
+        (["core/seal-gen-info"], nil, "Vault 1.15 or later has run on the store (core/seal"),
+        (["core/versions/1.13.2+ent.hsm"], nil, "Vault Enterprise has run on the store (core/versions/1.13.2+ent.hsm)"),
+        (["core/root-key"], "core/master", "wrote the store last"), (["core/root-key"], nil, nil),
+        (["core/mounts/a"], "core/mounts", "an entry for each mount"), (["core/mounts/a"], nil, nil),
+        (["namespaces/a/core/mounts"], nil, "(namespaces/a/core/mounts)"),
+        (["namespaces/a/sys/x"], nil, "1 OpenBao namespace:"),
+        (["index/pages/a"], nil, "Vault Enterprise's replication"),
+    ]
+
+    @Test(arguments: names)
+    func namesTellWhichServersCanRunOnIt(_ there: [String], _ gone: StorageKey?, _ says: String?) {
+        var store = SoundStore(seed: 2, secrets: 5)
+        if let gone { store.remove(gone) }
+        for key in there {
+            store.add(key, key == "core/seal-gen-info" ? Array("{}".utf8) : store.envelope(3, 40))
+        }
+        let found = report(store.entries)
+        #expect(found.isSound, "\(found.lines)")
+        #expect(found.remarks.contains { $0.contains(says ?? "") } == (says != nil), "\(found.remarks)")
+        if says == nil { #expect(found.remarks.isEmpty, "\(found.remarks)") }
     }
 
     // MARK: Namespaces and wraps

@@ -80,12 +80,25 @@ package struct StoreLayout: Sendable, Equatable {
 
     /// Releases that have run on the store, in the order of their numbers.
     var sortedReleases: [String] {
-        func numbers(_ name: String) -> [Int] { name.split { !$0.isNumber }.map { Int($0) ?? 0 } }
-        return releases.map { "\($0)" }.sorted {
-            let (left, right) = (numbers($0), numbers($1))
+        releases.map { "\($0)" }.sorted {
+            let (left, right) = (Self.numbers($0), Self.numbers($1))
             return left == right ? $0 < $1 : left.lexicographicallyPrecedes(right)
         }
     }
+
+    private static func numbers(_ release: String) -> [Int] { release.split { !$0.isNumber }.map { Int($0) ?? 0 } }
+
+    /// What tells of a Vault whose stores OpenBao does not promise to take over; `nil` if nothing does.
+    private var traceOfNewerVault: String? {
+        if hasSealGeneration { return "core/seal-gen-info" }
+        // OpenBao's own numbers begin with 2.
+        return sortedReleases.last { release in
+            let numbers = Self.numbers(release)
+            return numbers.count > 1 && numbers[0] == 1 && numbers[1] >= 15
+        }.map { "core/versions/\($0)" }
+    }
+
+    private var enterpriseRelease: String? { sortedReleases.last { $0.contains("ent") } }
 
     /// Whether the mount tables are in parts only.
     private var isSplit: Bool { hasSplitTable && !hasTable }
@@ -147,10 +160,15 @@ extension StoreLayout {
                     + "older OpenBaos do not serve what is in them.")
         }
         if let remark = namespaceRemark(on: "integrated storage and PostgreSQL") { remarks.append(remark) }
-        if hasSealGeneration {
+        if let trace = traceOfNewerVault {
             remarks.append(
-                "Vault 1.15 or later has run on the store (core/seal-gen-info). From Vault up to 1.14 to OpenBao is the "
+                "Vault 1.15 or later has run on the store (\(trace)). From Vault up to 1.14 to OpenBao is the "
                     + "supported way; try OpenBao on a copy first.")
+        }
+        if let release = enterpriseRelease {
+            remarks.append(
+                "Vault Enterprise has run on the store (core/versions/\(release)). What only that edition knows, no other serves."
+            )
         }
         if hasReplicationLogs {
             remarks.append(

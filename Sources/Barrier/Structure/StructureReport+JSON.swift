@@ -15,7 +15,8 @@ extension StructureReport {
                     sealedNamespaces.map {
                         .object([("id", .string("\($0.id)")), ("key_terms", Self.members($0.terms, $0.activeTerm))])
                     })
-            ), ("namespaces", .integer(sealedNamespaces.count + openNamespaces)),
+            ), ("open_namespaces_key_terms", openTerms.entries > 0 ? Self.members(openTerms, nil) : .null),
+            ("namespaces", .integer(sealedNamespaces.count + openNamespaces)),
             ("in_clear", .integer(inClear)),
             (
                 "seal_wrapped",

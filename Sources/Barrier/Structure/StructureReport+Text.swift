@@ -16,11 +16,15 @@ extension StructureReport {
         row("Entries", "\(formatCount(entries)), \(formatBytes(bytes))\(forms)")
         if let seal { row("Seal", seal.summary) }
         if !layout.sortedReleases.isEmpty { row("Releases", layout.sortedReleases.joined(separator: ", ")) }
-        row("Key terms", Self.text(terms, activeTerm))
+        row("Key terms", Self.text(terms) + Self.text(active: activeTerm))
         for namespace in sealedNamespaces.prefix(Self.mostNamespacesShown) {
             row(
                 "Namespace",
-                "\(namespace.id), sealed by itself; key terms \(Self.text(namespace.terms, namespace.activeTerm))")
+                "\(namespace.id), sealed by itself; key terms \(Self.text(namespace.terms))"
+                    + Self.text(active: namespace.activeTerm))
+        }
+        if openTerms.entries > 0 {
+            row("Namespaces", "others use a keyring above them; key terms \(Self.text(openTerms))")
         }
         for fault in sealFaults { row("Fault", fault) }
         if isIncomplete {
@@ -72,14 +76,17 @@ extension StructureReport {
         return parts.isEmpty ? "" : "; " + parts.joined(separator: ", ")
     }
 
-    private static func text(_ terms: TermCounts, _ active: UInt32?) -> String {
+    private static func text(_ terms: TermCounts) -> String {
         var parts = terms.terms.prefix(12).map { "\($0.term): \(formatCount($0.entries))" }
         let more = terms.terms.dropFirst(12).reduce(terms.ofHigherTerms.count) { $0 + $1.entries }
         if more > 0 { parts.append("higher ones: \(formatCount(more))") }
         if parts.isEmpty { parts = ["none"] }
         let version1 =
-            terms.ofVersion1 > 0 ? "; \(formatCount(terms.ofVersion1)) in version 1, which binds no name" : ""
-        return parts.joined(separator: ", ") + (active.map { "; active is \($0)" } ?? "; which is active is not told")
-            + version1
+            terms.ofVersion1 > 0 ? " (\(formatCount(terms.ofVersion1)) in version 1, which binds no name)" : ""
+        return parts.joined(separator: ", ") + version1
+    }
+
+    private static func text(active term: UInt32?) -> String {
+        term.map { "; active is \($0)" } ?? "; which is active is not told"
     }
 }

@@ -34,7 +34,10 @@ package struct StructureReport: Sendable {
     /// What is wrong with what the store says of its seal, in a sentence each.
     package let sealFaults: [String]
 
+    /// Of the store's own keyring; with those of its namespaces, if none has a keyring of its own.
     let terms: TermCounts
+    /// Of namespaces without a keyring of their own, where others have one: which they use stands nowhere in clear.
+    let openTerms: TermCounts
     let sealedNamespaces: [SealedNamespace]
     /// Namespaces that use a keyring above theirs.
     let openNamespaces: Int
@@ -60,9 +63,14 @@ package struct StructureReport: Sendable {
             counts.namespace.map { SealedNamespace(id: $0, activeTerm: counts.activeTerm, terms: counts.terms) }
         }.sorted { $0.id < $1.id }
         openNamespaces = tally.keyrings.dropFirst().count { !$0.isSealed }
-        var terms = tally.ofSomeKeyring
-        for counts in tally.keyrings where !counts.isSealed { terms.merge(counts.terms) }
-        self.terms = terms
+        var openTerms = tally.ofSomeKeyring
+        for counts in tally.keyrings where counts.namespace != nil && !counts.isSealed { openTerms.merge(counts.terms) }
+        var terms = own?.terms ?? TermCounts()
+        if sealed.isEmpty {
+            terms.merge(openTerms)
+            openTerms = TermCounts()
+        }
+        (self.terms, self.openTerms) = (terms, openTerms)
         suspicions = Self.suspicions(tally)
         sealFaults = Self.faults(tally, seal)
         missing = Self.missing(tally, seal)

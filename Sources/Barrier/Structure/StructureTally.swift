@@ -150,7 +150,7 @@ package struct StructureTally: Sendable {
                 add(.wrongLength, key)
                 return true
             }
-        case "seal-config" where !isRoot:
+        case "seal-config" where !isRoot, "recovery-config" where !isRoot:
             // A namespace's is encrypted by whoever is above it.
             judge(value, of: key) { tally, envelope in tally.ofSomeKeyring.count(envelope, of: key) }
             return true
