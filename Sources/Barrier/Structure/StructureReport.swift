@@ -125,15 +125,16 @@ package struct StructureReport: Sendable {
         if seal.rootKey == .missing {
             faults.append("core/hsm/barrier-unseal-keys is missing: no server unseals the store.")
         }
-        // A Shamir seal's is of one size: the root key of 32 bytes as base64 in JSON, sealed.
-        if seal.type == "shamir", let key = tally.seal.storedRootKey, key.count != shamirBytes {
+        if seal.type == "shamir", let key = tally.seal.storedRootKey, !tally.layout.hasSealGeneration,
+            key.count != shamirBytes
+        {
             faults.append(
                 "core/hsm/barrier-unseal-keys has \(key.count) bytes; with a shamir seal it has \(shamirBytes).")
         }
         return faults
     }
 
-    /// `0a 4c`, 76 bytes, `2a 00`.
+    /// The root key of 32 bytes, as base64 in JSON, sealed: `0a 4c`, 76 bytes, `2a 00`. Vault 1.15 and later may add to it.
     private static let shamirBytes = 80
 
     private static func missing(_ tally: StructureTally, _ seal: SealDescription?) -> [String] {

@@ -2,8 +2,8 @@ import Storage
 
 /// Tells what is odd about a value, by what stands in clear. Nothing is decrypted.
 enum ValueLook {
-    /// Bytes of a value of which a look at text is content with the first.
-    private static let mostLookedAt = 4096
+    /// Of a value that is no envelope, the first bytes tell; a store may have nothing else.
+    private static let mostLookedAt = 512
 
     // MARK: Values without the barrier's header
 
@@ -58,6 +58,7 @@ enum ValueLook {
     /// The bytes that hexadecimal digits stand for; `nil` if other bytes are among them.
     private static func hexadecimal(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         var digits: [UInt8] = []
+        digits.reserveCapacity(text.count)
         for byte in text.dropping([UInt8(ascii: "'")], atEnd: true) {
             guard let digit = hexDigitValue(byte) else { return nil }
             digits.append(digit)
@@ -69,6 +70,7 @@ enum ValueLook {
     /// The bytes that base64 of either alphabet stands for, in lines or not; `nil` if other bytes are among them.
     private static func base64(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count)
         var (group, bits) = (UInt32(0), 0)
         for byte in text {
             let digit: UInt8
