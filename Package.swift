@@ -63,7 +63,7 @@ let package = Package(
         room("RaftFormat", ["Bolt", "Digest", "JSON", "Zlib", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
-        room("Barrier", ["Storage"]),
+        room("Barrier", ["Storage", "Telemetry", "Wording"]),
         room("Report", ["Digest", "JSON", "Telemetry", "Wording"]),
 
         // Floor 3: storage backends.
@@ -120,8 +120,7 @@ let package = Package(
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "RaftSnapshotBackend", "DynamoDBBackend", "RaftClusterBackend",
                 "RaftCluster", "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration",
-                "RaftMaintenance",
-                "HTTPServer", "Practice", "Report", "CSystem", "Wording",
+                "RaftMaintenance", "HTTPServer", "Practice", "Report", "CSystem", "Wording", "Barrier",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck, raftpeer) are built by the tests that run them.
@@ -196,11 +195,14 @@ let package = Package(
                 "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "Practice",
                 "HTTPServer", "Telemetry", "StorageTestKit", "TestSupport",
             ]),
-        tests("Barrier", ["Barrier", "Storage", "TestSupport"]),
+        tests("Barrier", ["Barrier", "Storage", "Telemetry", "TestSupport"]),
         tests("DynamoDBFormat", ["DynamoDBFormat", "JSON", "Storage", "TestSupport"]),
         tests(
             "Migration",
-            ["Migration", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry", "Workers", "TestSupport"]),
+            [
+                "Migration", "Barrier", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry", "Workers",
+                "TestSupport",
+            ]),
         tests(
             "LineFileBackend",
             [

@@ -1,4 +1,4 @@
-# A server's own configuration: checksum and inspect read its storage stanza.
+# A server's own configuration: checksum, inspect and check -structure read its storage stanza.
 
 storage "raft" {
   path    = "/opt/vault/raft"

@@ -1,63 +1,91 @@
-import FoundationEssentials
 package import Storage
 
-/// Reads what a store says in clear about its seal.
-package enum SealReading {
-    /// `core/seal-config`, one JSON object (Vault 1.14 `vault/seal.go`, `SealConfig`); other members are of no use here.
-    private struct Configuration: Decodable {
-        var type: String?
-        var secretShares: Int?
-        var secretThreshold: Int?
+/// What a store says in clear about its seal: gathered from point reads or while its entries pass, and then judged.
+package struct SealReading: Sendable {
+    /// `core/seal-config`; `nil` if there is none.
+    var configuration: [UInt8]?
+    /// `core/hsm/barrier-unseal-keys`; `nil` if there is none.
+    var storedRootKey: [UInt8]?
+    /// Whether `core/keyring` is there.
+    var hasKeyring = false
+    /// Whether `core/shamir-kek` is there.
+    var hasShamirKey = false
+    /// Whether `barrier/init` is there.
+    var hasFirstKeyring = false
 
-        enum CodingKeys: String, CodingKey {
-            case type
-            case secretShares = "secret_shares"
-            case secretThreshold = "secret_threshold"
-        }
-    }
-
-    private static let longestConfiguration = 64 << 10
-    private static let longestType = 40
     private static let longestKeyID = 256
 
-    /// The seal of a store.
+    init() {}
+
+    /// The seal of a store, from few point reads.
     ///
     /// - Returns: `nil` if there is no `core/seal-config`, or none that can be read. The migration does not depend on it.
     package static func read(_ store: any StorageSource) -> SealDescription? {
         do throws(StorageError) {
-            guard let bytes = try store.get(.sealConfiguration), bytes.count <= longestConfiguration,
-                let configuration = decoded(bytes)
-            else { return nil }
-            let type = configuration.type.flatMap { $0.isEmpty ? nil : $0 } ?? "shamir"
-            guard isPrintable(type, longest: longestType) else { return nil }
-            let root = try store.get(.storedRootKey)
-            guard type == "shamir" else {
-                return SealDescription(
-                    type: type, shares: nil, threshold: nil,
-                    keyID: root.flatMap { SealedBlob($0)?.keyID }
-                        .flatMap { isPrintable($0, longest: longestKeyID) ? $0 : nil })
+            var reading = SealReading()
+            reading.configuration = try store.get(.sealConfiguration)
+            guard let bytes = reading.configuration, let configuration = SealConfiguration(bytes) else { return nil }
+            reading.storedRootKey = try store.get(.storedRootKey)
+            // The others only tell what kind of store it is that has no stored root key.
+            if reading.storedRootKey == nil {
+                reading.hasKeyring = try store.get(.keyring) != nil
+                if reading.hasKeyring {
+                    reading.hasShamirKey = try store.get(.shamirKey) != nil
+                } else {
+                    reading.hasFirstKeyring = try store.get(.firstKeyring) != nil
+                }
             }
-            // Of before Vault 1.3, and never rekeyed since: neither of the entries that came with it.
-            var isLegacy = false
-            if root == nil, try store.get(.keyring) != nil { isLegacy = try store.get(.shamirKey) == nil }
-            let (shares, threshold) = (configuration.secretShares ?? 0, configuration.secretThreshold ?? 0)
-            let isValid = (1...255).contains(shares) && (1...shares).contains(threshold)
+            return reading.description(configuration)
+        } catch {
+            return nil
+        }
+    }
+
+    /// Adds what was gathered elsewhere in the store.
+    mutating func merge(_ other: SealReading) {
+        configuration = configuration ?? other.configuration
+        storedRootKey = storedRootKey ?? other.storedRootKey
+        hasKeyring = hasKeyring || other.hasKeyring
+        hasShamirKey = hasShamirKey || other.hasShamirKey
+        hasFirstKeyring = hasFirstKeyring || other.hasFirstKeyring
+    }
+
+    /// What was gathered; `nil` if there is no configuration, or none that can be read.
+    var description: SealDescription? {
+        guard let configuration, let parsed = SealConfiguration(configuration) else { return nil }
+        return description(parsed)
+    }
+
+    private func description(_ configuration: SealConfiguration) -> SealDescription {
+        guard configuration.kind == "shamir" else {
+            let keyID = storedRootKey.flatMap { SealedBlob($0)?.keyID }
             return SealDescription(
-                type: type, shares: isValid ? shares : nil, threshold: isValid ? threshold : nil, isLegacy: isLegacy)
-        } catch {
-            return nil
+                type: configuration.kind, shares: nil, threshold: nil,
+                keyID: keyID.flatMap { $0.utf8.count <= Self.longestKeyID && isPrintableWord($0) ? $0 : nil },
+                rootKey: storedRootKey == nil && hasKeyring ? .missing : .stored, fault: configuration.fault)
         }
+        let isSound = configuration.hasSoundShares
+        return SealDescription(
+            type: configuration.kind, shares: isSound ? configuration.secretShares : nil,
+            threshold: isSound ? configuration.secretThreshold : nil, rootKey: rootKey(configuration),
+            fault: configuration.fault)
     }
 
-    private static func decoded(_ bytes: [UInt8]) -> Configuration? {
-        do {
-            return try JSONDecoder().decode(Configuration.self, from: Data(bytes))
-        } catch {
-            return nil
-        }
-    }
-
-    private static func isPrintable(_ text: String, longest: Int) -> Bool {
-        text.utf8.count <= longest && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+    /// How a store with key shares keeps its root key.
+    ///
+    /// | `core/hsm/barrier-unseal-keys` | `stored_shares` | `core/shamir-kek` | |
+    /// | --- | --- | --- | --- |
+    /// | there | 0 | | perhaps stale: Vault goes by the number, OpenBao by the entry |
+    /// | there | 1 or absent | | stored |
+    /// | absent | 1 | | missing |
+    /// | absent | absent | there | missing: OpenBao writes no number, and the key came with the entry |
+    /// | absent | absent | absent | legacy |
+    /// | absent | 0 | | legacy; a key that is there is a left-over |
+    private func rootKey(_ configuration: SealConfiguration) -> SealDescription.RootKey {
+        guard storedRootKey == nil else { return configuration.storedShares == 0 ? .perhapsStale : .stored }
+        // A store without any keyring is none whose seal matters.
+        guard hasKeyring else { return hasFirstKeyring ? .beforeKeyring : .stored }
+        if let stored = configuration.storedShares { return stored == 0 ? .legacy : .missing }
+        return hasShamirKey ? .missing : .legacy
     }
 }

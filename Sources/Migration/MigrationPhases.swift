@@ -88,7 +88,7 @@ final class MigrationPhases {
         } catch {
             findings.obstacles.append(error.message)
         }
-        summary.remarks += findings.remarks
+        (summary.remarks, summary.seal) = (summary.remarks + findings.remarks, findings.seal)
         summary.isDryRun = true
         summary.isContinuation = areContinued.contains(true)
         // What one destination was asked about says nothing of the others.
@@ -200,7 +200,7 @@ final class MigrationPhases {
         var again = Preflight.Findings()
         for preflight in preflights { again.merge(try preflight.lookAtSource()) }
         try Preflight.refuseObstacles(again, context)
-        summary.remarks += again.remarks
+        (summary.remarks, summary.seal) = (summary.remarks + again.remarks, again.seal)
         for index in targets.indices where !pending.contains(index) {
             targets[index].store.removeRemains()
             try markers.leave(index)
@@ -221,7 +221,7 @@ final class MigrationPhases {
     private func look(_ state: StateFolder) throws -> Preflight.Findings {
         let findings = try lookAtAll()
         try Preflight.refuseObstacles(findings, context)
-        summary.remarks += findings.remarks
+        (summary.remarks, summary.seal) = (summary.remarks + findings.remarks, findings.seal)
         summary.isContinuation = pending.count < targets.count || areContinued.contains(true)
         return findings
     }
@@ -440,8 +440,10 @@ extension MigrationPhases {
 
     /// Says how the store is sealed, and with it what its server needs.
     private func describeSeal() {
-        summary.seal = SealReading.read(source)
-        summary.remarks += summary.seal?.remarks ?? []
+        if summary.seal == nil {
+            summary.seal = SealReading.read(source)
+            summary.remarks += (summary.seal?.remarks ?? []).filter { !summary.remarks.contains($0) }
+        }
         for index in targets.indices {
             summary.destinations[index].guide = targets[index].store.serverGuide(
                 largestEntry: summary.totals.largestEntry, seal: summary.seal)

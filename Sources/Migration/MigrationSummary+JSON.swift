@@ -75,7 +75,7 @@ extension MigrationSummary {
 
     private var outcome: [(String, JSONText)] {
         [
-            ("seal", seal.map(Self.members) ?? .null), ("configuration", .optional(configurationPath)),
+            ("seal", seal.map { .object($0.members) } ?? .null), ("configuration", .optional(configurationPath)),
             ("manifest", .optional(manifestPath)), ("manifest_signature", .optional(manifestSignaturePath)),
             ("keyed_manifest", .optional(keyedManifestPath)),
             ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
@@ -178,13 +178,6 @@ extension MigrationSummary {
             ),
             ("entries_of_other_terms", .integer(tally.ofOtherTerms)),
             ("entries_without_term", .integer(tally.withoutTerm)),
-        ])
-    }
-
-    private static func members(_ seal: SealDescription) -> JSONText {
-        .object([
-            ("type", .string(seal.type)), ("shares", .optional(seal.shares)), ("threshold", .optional(seal.threshold)),
-            ("key_id", .optional(seal.keyID)), ("legacy", .boolean(seal.isLegacy)),
         ])
     }
 }

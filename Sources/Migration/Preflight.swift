@@ -1,3 +1,4 @@
+import Barrier
 import Files
 import Glibc
 import Storage
@@ -19,6 +20,8 @@ struct Preflight {
         var remarks: [String] = []
         /// Whether a server is at work on the source, which the user allows.
         var isSourceInUse = false
+        /// How the source is sealed, if it says so.
+        private(set) var seal: SealDescription?
         /// Whether every key, or also the size of every value, was held against what the destination can keep.
         var survey = Survey.none
 
@@ -35,8 +38,15 @@ struct Preflight {
             }
         }
 
+        /// Adds what is to be known of the seal: before the outage, not when the last share is refused in it.
+        mutating func add(_ seal: SealDescription?) {
+            self.seal = seal
+            remarks += seal?.remarks ?? []
+        }
+
         /// Adds what another look found; what both found is told once.
         mutating func merge(_ other: Findings) {
+            seal = seal ?? other.seal
             obstacles += other.obstacles.filter { !obstacles.contains($0) }
             remarks += other.remarks.filter { !remarks.contains($0) }
             isSourceInUse = isSourceInUse || other.isSourceInUse
@@ -91,6 +101,7 @@ struct Preflight {
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
+        findings.add(SealReading.read(source))
         guard let name = options.sourceBackup, let service = source as? any BackedUpSource else { return }
         findings.add(try service.backupFindings(named: name), ofTheSourceWith: options)
         if options.isDryRun {
@@ -113,14 +124,14 @@ struct Preflight {
             let isSelected = needed.key.bytes.withUnsafeBytes { options.scope.isSelected($0) }
             if try !isSelected || source.get(needed.key) == nil { findings.obstacles.append(needed.reason) }
         }
-        if findings.obstacles.isEmpty {
-            findings.remarks += try MountTableLayout.remarks(from: source, to: destination)
-        }
+        // Where every question costs money, none is asked that only names some trouble.
+        let layout = source.isRemote || destination.serverUse == nil ? nil : try StoreLayout.read(source)
+        if findings.obstacles.isEmpty, let layout { findings.remarks += layout.remarks(for: destination) }
         if findings.obstacles.isEmpty, let problem = try occupancyProblem(isContinuation: isContinuation) {
             findings.obstacles.append(problem)
         }
         if findings.obstacles.isEmpty, options.mode == .rollback, !options.isForced,
-            let problem = try MountTableLayout.obstacleToRollback(from: source, to: destination)
+            let problem = try (layout ?? StoreLayout.read(source)).obstacleToRollback(to: destination)
         {
             findings.obstacles.append(problem)
         }
@@ -139,7 +150,10 @@ struct Preflight {
     func lookAtSource() throws -> Findings {
         var findings = Findings()
         findings.add(try source.sourceFindings(), ofTheSourceWith: options)
-        findings.remarks += try MountTableLayout.remarks(from: source, to: destination)
+        findings.add(SealReading.read(source))
+        if !source.isRemote, destination.serverUse != nil {
+            findings.remarks += try StoreLayout.read(source).remarks(for: destination)
+        }
         return findings
     }
 
@@ -149,6 +163,8 @@ struct Preflight {
             for key in [StorageKey.keyring, .sealConfiguration] where try source.get(key) == nil {
                 missing.append("\(key)")
             }
+            // A keyring of the first releases has another name.
+            if missing == ["\(StorageKey.keyring)"], try source.get(.firstKeyring) != nil { return nil }
             guard !missing.isEmpty else { return nil }
             if try isEmpty(source, from: nil) { return Self.emptySource(source) }
             guard !options.allowsAnyData else { return nil }

@@ -51,13 +51,24 @@ extension ReportPage {
                 html.row("Key shares", "\(formatCount(threshold)) of \(formatCount(shares)) unseal it")
             }
             if let key = seal["key_id"].string { html.row("Key of the service", key) }
-            if seal["legacy"].boolean == true {
-                html.row("Legacy", "the key shares are the root key itself, as before Vault 1.3")
-            }
+            if let kept = Self.rootKey(seal) { html.row("Root key", kept) }
+            if let fault = seal["fault"].string { html.row("Not valid", fault) }
             html.raw("</dl>\n")
         }
         add(terms, to: &html)
         return .section("seal", "Seal and key terms", html)
+    }
+
+    /// How the root key is kept, if not as in every store of today. Older reports have one word less.
+    private static func rootKey(_ seal: JSONText) -> String? {
+        switch seal["root_key"].string {
+        case "before keyring": "the key shares are the key itself, and the keyring is that of Vault's first releases"
+        case "missing": "missing, although it was stored: no key share unseals the store"
+        case "perhaps stale": "not stored, says the store, and an entry is there that may be a left-over"
+        case "legacy": "the key shares are the key itself, as before Vault 1.3: OpenBao 2.2 and later do not unseal it"
+        case nil where seal["legacy"].boolean == true: "the key shares are the key itself, as before Vault 1.3"
+        default: nil
+        }
     }
 
     private func add(_ terms: JSONText, to html: inout HTML) {

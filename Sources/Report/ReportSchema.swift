@@ -236,6 +236,18 @@ package enum ReportSchema {
                     ("threshold", .count("Key shares that unseal it; null if not known.", isOptional: true)),
                     ("key_id", .text("Name of the service's key, if it stands in clear; else null.", isOptional: true)),
                     ("legacy", .boolean("Whether the key shares are the root key itself, as before Vault 1.3.")),
+                    (
+                        "root_key",
+                        .word(
+                            "How the root key is kept: stored under the seal; legacy, the key shares are the key itself; before "
+                                + "keyring, the same in a store of the first releases; missing; perhaps stale, what is stored may "
+                                + "be a left-over.",
+                            of: ["stored", "legacy", "before keyring", "missing", "perhaps stale"])
+                    ),
+                    (
+                        "fault",
+                        .text("Why servers refuse the seal's configuration; null if they do not.", isOptional: true)
+                    ),
                 ], isOptional: true)
         ),
         ("configuration", .text("Path of the configuration file; null if there is none.", isOptional: true)),

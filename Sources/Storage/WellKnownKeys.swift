@@ -19,6 +19,9 @@ extension StorageKey {
     /// is left of one that never came is removed by the next such write (hashicorp's `go-raftchunking`).
     package static let raftChunks: StorageKey = "raftchunking/"
 
+    /// The keyring of the first releases; Vault replaces it at the first unseal, OpenBao no longer reads it.
+    package static let firstKeyring: StorageKey = "barrier/init"
+
     /// The folders at the top of a store in which servers keep entries: those of every edition, namespaces, and what
     /// replication keeps (`wal`, `index`, `index-dr`); `barrier` in stores of the first releases, `raftchunking` in
     /// those of integrated storage.

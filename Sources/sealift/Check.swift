@@ -29,8 +29,14 @@ let checkCommand = CommandSpec(
         no order and is read whole first, keys and digests are kept in files beside the one named (.source, .destination), and \
         reading goes on where it stopped, with the same word of yours.
 
-        Exit codes: 0 all the same, 1 flags or configuration, 2 a store could not be read or the result not written, \
-        3 differences, 130 interrupted.
+        With -structure nothing is compared. Every entry of one store, or of both, is looked at for what shows without any \
+        secret: the seal and its validity, the keyring, each value's envelope and key term, entries that look damaged and \
+        what they look like (base64 twice, line ends or character set converted, cut off at a column's width, text, a hole), \
+        which are all counted and the first named, entries that every server's store has, entries and bytes for each mount, and \
+        which servers can run on it. It cannot tell that values are whole: that takes the key shares, or a comparison.
+
+        Exit codes: 0 all the same, or nothing suspicious, 1 flags or configuration, 2 a store could not be read or the result \
+        not written, 3 differences, or something suspicious, 130 interrupted.
         """,
     examples: [
         .init("Compare:", "sealift check -config migrate.hcl"),
@@ -48,6 +54,12 @@ let checkCommand = CommandSpec(
         .init(
             "A look at one entry in ten, the same ones every time:",
             "sealift check -config migrate.hcl -sample 10% -sample-seed rehearsal-1"),
+        .init(
+            "Whether a stopped server's store looks whole, without any key:",
+            "sealift check -config server.hcl -structure"),
+        .init(
+            "The same of both stores of a migration, for a program:",
+            "sealift check -config migrate.hcl -structure -format=json"),
     ],
     flags: [
         CommonFlags.config,
@@ -55,7 +67,7 @@ let checkCommand = CommandSpec(
             "manifest", placeholder: "path",
             help: "Hold one store against this manifest: the destination of a migration's file, or a server's storage.",
             completion: .file),
-        CommonFlags.keyFile, CommonFlags.side,
+        CommonFlags.keyFile, CommonFlags.side, Check.structureFlag,
         .bytes(
             "start", placeholder: "key",
             help:
@@ -99,7 +111,7 @@ struct Check {
     }
 
     func run() -> Int32 {
-        console.perform(flags) { try compare($0) }
+        console.perform(flags) { try flags.boolean("structure") ? structure($0) : compare($0) }
     }
 
     private func compare(_ logger: Logger) throws -> Int32 {
@@ -180,9 +192,12 @@ struct Check {
                 if let problem { console.printError(problem) }
             }
         }
+        let remarks = Self.remarks(sides.map(\.store))
         isJSON
-            ? EventWriter().emit("result", members(result, scope) + [("files", files.json)])
-            : console.printResult(text(result, scope) + files.text)
+            ? EventWriter().emit(
+                "result",
+                members(result, scope) + [("files", files.json), ("remarks", .array(remarks.map(JSONText.string)))])
+            : console.printResult(text(result, scope) + files.text + Self.remarkText(remarks))
         resumption.inOrder?.finish()
         resumption.inNoOrder?.finish()
         return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
@@ -224,7 +239,8 @@ struct Check {
             return [(side.isEmpty ? "store" : side, try openSide(flags, console, cancellation))]
         }
         guard !flags.isSet("side") else {
-            throw MigrationFailure(.configuration, "-side goes with -manifest: without one both sides are compared.")
+            throw MigrationFailure(
+                .configuration, "-side goes with -manifest or -structure: without one both sides are compared.")
         }
         let file = try ConfigurationFile(path: path, environment: console.environment)
         let blocks = (try file.store("storage_source"), try file.store("storage_destination"))

@@ -1,3 +1,4 @@
+import Barrier
 import Flags
 import Migration
 import Storage
@@ -10,7 +11,8 @@ let planCommand = CommandSpec(
     description: """
         For a store that is a service with counted capacity (DynamoDB), prints the units and requests that reading or \
         writing it would take, the time at the configured share or at what the table allows, and the arithmetic. Writes \
-        nothing. A source that is no service is read once to count what a service as destination would have to take.
+        nothing. A source that is no service is read once to count what a service as destination would have to take. Also \
+        prints how the source is sealed, and what of that, or of its names, a server on the destination could not start on.
 
         Exit codes: 0 done, 1 flags or configuration, 2 a store could not be read or the result not written, 130 interrupted.
         """,
@@ -50,11 +52,22 @@ struct Plan {
         defer { destination.close() }
         let reading = try source.meter?.readPlan()
         let writing = try writePlan(source, destination, cancellation)
+        let seal = SealReading.read(source)
+        var remarks = seal?.remarks ?? []
+        if !source.isRemote { remarks += try StoreLayout.read(source).remarks(for: destination) }
         if flags.string("format") == "json" {
             EventWriter().emit(
-                "plan", [("source", members(source, reading)), ("destination", members(destination, writing))])
+                "plan",
+                [
+                    ("source", members(source, reading)), ("destination", members(destination, writing)),
+                    ("seal", seal.map { .object($0.members) } ?? .null),
+                    ("remarks", .array(remarks.map(JSONText.string))),
+                ])
         } else {
-            console.printResult(text("Source", source, reading) + "\n\n" + text("Destination", destination, writing))
+            let parts =
+                [text("Source", source, reading), text("Destination", destination, writing)]
+                + [seal.map { "Seal: \($0.summary)" }].compactMap { $0 } + remarks.map { "Remark: \($0)" }
+            console.printResult(parts.joined(separator: "\n\n"))
         }
     }
 

@@ -8,7 +8,7 @@ import Testing
     private static let rare: Set<String> = [
         "destinations.copies.id", "destinations.copies.address", "destinations.copies.index",
         "destinations.copies.entries", "destinations.copies.keyspace_digest", "destinations.copies.is_equal",
-        "seal.key_id",
+        "seal.key_id", "seal.fault",
     ]
 
     /// Runs the validator; its lines.

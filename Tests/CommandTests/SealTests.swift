@@ -70,10 +70,60 @@ import Testing
         let file = try sandbox.configuration(source, .raft("\(sandbox.path)/raft"))
         let outcome = try sandbox.migrate(file, ["-format=json"])
         #expect(outcome.code == 0, "\(outcome.errors)")
-        let wanted = #""seal":{"type":"awskms","shares":null,"threshold":null,"key_id":"alias/vault","legacy":false}"#
+        let wanted =
+            #""seal":{"type":"awskms","shares":null,"threshold":null,"key_id":"alias/vault","legacy":false,"root_key":"stored","fault":null}"#
         #expect(outcome.output.contains(wanted), "\(outcome.output)")
         let report = try text(of: "\(sandbox.path)/raft.sealift/report.json")
         #expect(report.contains(#""type": "awskms""#) && report.contains(#""key_id": "alias/vault""#), "\(report)")
+    }
+
+    /// What is said of a store too old for its next server is said by every command that looks at it, and before anything is
+    /// written.
+    @Test(arguments: [
+        ("core/keyring", "before Vault 1.3", "legacy"),
+        ("barrier/init", "its keyring is still barrier/init", "before keyring"),
+    ])
+    func whatIsTooOldIsSaidEverywhere(_ keyring: String, _ words: String, _ rootKey: String) throws {
+        let sandbox = try Sandbox()
+        let source = try sandbox.makeFileStore(
+            "source", [SampleEntry("core/seal-config", Array(Self.shamir.utf8)), SampleEntry(keyring)])
+        let raft = "\(sandbox.path)/raft"
+        let file = try sandbox.configuration(source, .raft(raft))
+        let plan = try sandbox.sealift(["plan", "-config", file])
+        #expect(plan.code == 0 && plan.output.contains("\nRemark: ") && plan.output.contains(words), "\(plan.output)")
+        let planned = try #require(try sandbox.sealift(["plan", "-config", file, "-format=json"]).events().first)
+        #expect((planned["seal"] as? [String: Any])?["root_key"] as? String == rootKey)
+        #expect((planned["remarks"] as? [String])?.first?.contains(words) == true)
+
+        let outcome = try sandbox.migrate(file)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(outcome.output.components(separatedBy: words).count == 2, "\(outcome.output)")
+        // As the first of its log lines.
+        #expect(outcome.errors.split(separator: "\n").first?.contains(words) == true, "\(outcome.errors)")
+        let report = try text(of: "\(raft).sealift/report.json")
+        #expect(report.contains("\"root_key\": \"\(rootKey)\""))
+        let page = try text(of: "\(raft).sealift/report.html")
+        #expect(page.contains("<dt>Root key</dt>"), "\(page)")
+
+        let check = try sandbox.sealift(["check", "-config", file])
+        #expect(check.code == 0 && check.output.components(separatedBy: words).count == 2, "\(check.output)")
+        let json = try #require(try sandbox.sealift(["check", "-config", file, "-format=json"]).events().last)
+        #expect((json["remarks"] as? [String])?.count == 1)
+        let proven = try sandbox.sealift(["check", "-config", file, "-manifest", "\(raft).sealift/manifest.txt"])
+        #expect(proven.code == 0 && proven.output.contains(words), "\(proven.output)\(proven.errors)")
+        let structure = try sandbox.sealift(["check", "-structure", "-config", file, "-side=destination"])
+        #expect(structure.output.contains(words), "\(structure.output)")
+    }
+
+    @Test func aSealThatServersRefuseIsNamed() throws {
+        let sandbox = try Sandbox()
+        let odd = #"{"type":"shamir","secret_shares":3,"secret_threshold":4}"#
+        let source = try sandbox.makeFileStore(
+            "source", [SampleEntry("core/keyring"), SampleEntry("core/seal-config", Array(odd.utf8))])
+        let outcome = try sandbox.migrate(try sandbox.configuration(source, .raft("\(sandbox.path)/raft")))
+        #expect(outcome.code == 0 && outcome.output.contains("it wants 4 of 3 key shares"), "\(outcome.output)")
+        let page = try text(of: "\(sandbox.path)/raft.sealift/report.html")
+        #expect(page.contains("<dt>Not valid</dt>"))
     }
 
     @Test(arguments: Fixture.allCases)
