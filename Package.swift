@@ -60,7 +60,7 @@ let package = Package(
 
         // Floor 2: formats.
         room("Bolt", ["CSystem", "Wording"]),
-        room("RaftFormat", ["Bolt", "Digest", "Wording"]),
+        room("RaftFormat", ["Bolt", "Digest", "JSON", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
         room("Barrier", ["Storage"]),
@@ -72,7 +72,7 @@ let package = Package(
         room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "Files", "Workers", "CSQLite", "CSystem"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
-            ["Storage", "Files", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem", "Wording"]),
+            ["Storage", "Files", "Workers", "Bolt", "RaftFormat", "Digest", "JSON", "CSystem", "Wording"]),
         room(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
             ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),
@@ -150,7 +150,7 @@ let package = Package(
         tests("JSON", ["JSON", "TestSupport"]),
         tests("HTTPClient", ["HTTPClient", "TestSupport"]),
         tests("AWS", ["AWS", "HTTPClient", "Digest", "JSON", "TestSupport"]),
-        tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
+        tests("RaftFormat", ["RaftFormat", "Bolt", "Digest", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),
         tests("RaftHistory", ["RaftHistory", "TestSupport"]),
         tests(
