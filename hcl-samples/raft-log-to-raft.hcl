@@ -2,12 +2,12 @@
 # vault.db lacks. They are read with it, as the node's next start would apply them.
 
 storage_source "raft" {
-  path      = "/opt/vault/raft-copy"
+  path      = "/opt/vault/raft"
   apply_log = "all"
 }
 
 storage_destination "raft" {
-  path    = "/opt/vault/raft"
+  path    = "/opt/vault/new-raft"
   node_id = "node-a"
 }
 
