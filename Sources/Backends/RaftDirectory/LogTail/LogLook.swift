@@ -188,9 +188,9 @@ struct LogLook {
         }
         if outcome.completed > 0 {
             said.append(
-                "\(outcome.completed) large \(plural(outcome.completed, "write")) of which vault.db held the first "
-                    + "pieces \(plural(outcome.completed, "was", "were")) completed from \(log.name). A server that is "
-                    + "started on this directory loses \(plural(outcome.completed, "it", "them")).")
+                "\(outcome.completed) large \(plural(outcome.completed, "write")) whose first pieces stand in front of "
+                    + "the data's position \(plural(outcome.completed, "was", "were")) completed from \(log.name). A "
+                    + "server that is started on this directory loses \(plural(outcome.completed, "it", "them")).")
         }
         if outcome.strayChunks > 0 {
             said.append(

@@ -27,6 +27,8 @@ struct TailApplier {
         static let keyBytes = 512 << 20
         /// A command that is joined from pieces.
         static let commandBytes = StateMachineNames.maximumValueBytes
+        /// Large writes for whose pieces the log in front of the data is searched.
+        static let searches = 64
     }
 
     let position: LogPosition
@@ -34,6 +36,7 @@ struct TailApplier {
     var values: TailValues
     private(set) var outcome = Outcome()
     private var chunkTerm: UInt64?
+    private var searches = 0
 
     /// - Parameters:
     ///   - log: The log; its entries behind `position` have been surveyed.
@@ -157,7 +160,12 @@ struct TailApplier {
         (prefix + Array(String(info.sequence).utf8)).withUnsafeBytes {
             changes.set($0, .chunk(entry.index), entry.index)
         }
-        let keys = try keys(under: prefix)
+        var keys = try keys(under: prefix)
+        var isFound = false
+        if info.sequence + 1 == info.count, UInt64(keys.count) < info.count {
+            isFound = try findPieces(of: info.operation, term: entry.term, prefix)
+            if isFound { keys = try self.keys(under: prefix) }
+        }
         guard UInt64(keys.count) == info.count else { return }
         let index = entry.index
         let (whole, number, fromData) = try join(keys, prefix, index)
@@ -166,7 +174,34 @@ struct TailApplier {
             try apply(command, at: index) { .joined(number, offset: $0, count: $1) }
         }
         outcome.joined += 1
-        if fromData { outcome.completed += 1 }
+        if fromData || isFound { outcome.completed += 1 }
+    }
+
+    /// Puts pieces that a restarted server had dropped from the data back, if the log in front of the data has them.
+    ///
+    /// - Returns: Whether there were any.
+    private mutating func findPieces(of operation: UInt64, term: UInt64, _ prefix: [UInt8]) throws -> Bool {
+        searches += 1
+        guard searches <= Limit.searches, log.firstIndex > 0 else { return false }
+        var found: [(sequence: UInt64, index: UInt64)] = []
+        try log.visit(from: log.firstIndex) { entry in
+            guard case .success(let entry) = entry, entry.index <= position.index else { return false }
+            if entry.term == term, case .chunk(let info)? = try? entry.role(), info.operation == operation {
+                found.append((info.sequence, entry.index))
+            }
+            return true
+        }
+        var isNew = false
+        for (sequence, index) in found {
+            try (prefix + Array(String(sequence).utf8)).withUnsafeBytes { key in
+                let isThere = try changes.find(key) != nil || data.withValue(forKey: key) { _ in true } == true
+                if !isThere {
+                    changes.set(key, .chunk(index), index)
+                    isNew = true
+                }
+            }
+        }
+        return isNew
     }
 
     private mutating func join(
