@@ -72,7 +72,7 @@ let package = Package(
         room("SQLiteBackend", path: "Sources/Backends/SQLite", ["Storage", "Files", "Workers", "CSQLite", "CSystem"]),
         room(
             "RaftDirectoryBackend", path: "Sources/Backends/RaftDirectory",
-            ["Storage", "Files", "Workers", "Bolt", "RaftFormat", "Digest", "CSystem", "Wording"]),
+            ["Storage", "Files", "Workers", "Bolt", "RaftFormat", "Digest", "JSON", "CSystem", "Wording"]),
         room(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
             ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),

@@ -42,8 +42,8 @@ simdjson::error_code append(std::vector<cs_json_node> &nodes, const element &val
         break;
     case element_type::UINT64:
         // Beyond the signed range.
-        node.kind = CS_JSON_DOUBLE;
-        node.value.number = static_cast<double>(value.get_uint64().value_unsafe());
+        node.kind = CS_JSON_UNSIGNED;
+        node.value.natural = value.get_uint64().value_unsafe();
         break;
     case element_type::DOUBLE:
         node.kind = CS_JSON_DOUBLE;

@@ -14,7 +14,7 @@ package struct JSONNode {
         switch Int(node.pointee.kind) {
         case CS_JSON_NULL: .null
         case CS_JSON_FALSE, CS_JSON_TRUE: .boolean
-        case CS_JSON_INTEGER, CS_JSON_DOUBLE: .number
+        case CS_JSON_INTEGER, CS_JSON_DOUBLE, CS_JSON_UNSIGNED: .number
         case CS_JSON_STRING: .string
         case CS_JSON_ARRAY: .array
         default: .object
@@ -37,11 +37,21 @@ package struct JSONNode {
         Int(node.pointee.kind) == CS_JSON_INTEGER ? Int(node.pointee.value.integer) : nil
     }
 
+    /// A whole number from 0 to 2^64 - 1, exactly; `nil` for anything else.
+    package var natural: UInt64? {
+        switch Int(node.pointee.kind) {
+        case CS_JSON_INTEGER: UInt64(exactly: node.pointee.value.integer)
+        case CS_JSON_UNSIGNED: node.pointee.value.natural
+        default: nil
+        }
+    }
+
     /// Any number; `nil` for anything else.
     package var double: Double? {
         switch Int(node.pointee.kind) {
         case CS_JSON_INTEGER: Double(node.pointee.value.integer)
         case CS_JSON_DOUBLE: node.pointee.value.number
+        case CS_JSON_UNSIGNED: Double(node.pointee.value.natural)
         default: nil
         }
     }

@@ -41,7 +41,8 @@ package struct LogEntryHeader: Sendable, Equatable {
         }
     }
 
-    private static func kind(_ type: UInt64) -> Kind {
+    /// The kind that goes by a number (hashicorp/raft `log.go`).
+    static func kind(_ type: UInt64) -> Kind {
         switch type {
         case 0: .command
         case 1: .noop
@@ -49,6 +50,39 @@ package struct LogEntryHeader: Sendable, Equatable {
         case 5: .configuration
         default: .other(type)
         }
+    }
+}
+
+extension StoredEntry {
+    /// Reads an entry as raft-boltdb stores it, with its data; the time is passed over.
+    ///
+    /// - Throws: If the bytes are no msgpack, or end early.
+    package init(decoding bytes: UnsafeRawBufferPointer) throws(RaftFormatError) {
+        var type: UInt64 = 0
+        var reader = MessagePackReader(bytes)
+        self.init(
+            index: 0, term: 0, kind: .command, data: UnsafeRawBufferPointer(start: nil, count: 0), extensions: nil)
+        switch try reader.readContainer() {
+        case .map(let count):
+            for _ in 0..<count {
+                switch try reader.readText() {
+                case "Index": index = try reader.readInteger()
+                case "Term": term = try reader.readInteger()
+                case "Type": type = try reader.readInteger()
+                case "Data": data = try reader.readBytes() ?? UnsafeRawBufferPointer(start: nil, count: 0)
+                case "Extensions": extensions = try reader.readBytes()
+                default: try reader.skipValue()
+                }
+            }
+        case .array(let count):
+            guard count >= 3 else { throw RaftFormatError("a log entry has \(count) fields, at least 3 are needed") }
+            index = try reader.readInteger()
+            term = try reader.readInteger()
+            type = try reader.readInteger()
+            if count > 3 { data = try reader.readBytes() ?? data }
+            if count > 4 { extensions = try reader.readBytes() }
+        }
+        kind = LogEntryHeader.kind(type)
     }
 }
 
@@ -85,6 +119,15 @@ private struct MessagePackReader {
         let text = String(decoding: content[offset..<(offset + count)], as: UTF8.self)
         offset += count
         return text
+    }
+
+    /// A byte string, borrowed; `nil` for none.
+    mutating func readBytes() throws(RaftFormatError) -> UnsafeRawBufferPointer? {
+        let tag = try readByte()
+        if tag == 0xc0 { return nil }
+        guard let count = try byteCount(tag) else { throw damaged("bytes", tag) }
+        defer { offset += count }
+        return UnsafeRawBufferPointer(rebasing: content[offset..<(offset + count)])
     }
 
     mutating func readInteger() throws(RaftFormatError) -> UInt64 {

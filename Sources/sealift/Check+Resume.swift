@@ -1,3 +1,4 @@
+import Files
 import Flags
 import Glibc
 import Migration
@@ -114,7 +115,8 @@ extension Check {
         guard let path = store.identity.path else { return nil }
         let paths: [String] =
             store is RaftDirectoryBackend
-            ? ["\(path)/vault.db", "\(path)/raft/raft.db"] : store.kind == "sqlite" ? [path, "\(path)-wal"] : []
+            ? ["\(path)/vault.db", "\(path)/raft/raft.db"] + segments(in: "\(path)/raft/wal")
+            : store.kind == "sqlite" ? [path, "\(path)-wal"] : []
         guard !paths.isEmpty else { return nil }
         let stamps = paths.map { path in
             var info = stat()
@@ -123,6 +125,12 @@ extension Check {
             return "\(info.st_dev) \(info.st_ino) \(info.st_size) \(times.joined(separator: " "))"
         }
         return stamps.allSatisfy { $0 == "none" } ? nil : stamps
+    }
+
+    /// The files of a log in segments, which are written to without a change of its list.
+    private static func segments(in folder: String) -> [String] {
+        guard let names = try? names(in: AT_FDCWD, folder, shown: folder) else { return [] }
+        return names.map { "\(folder)/\($0)" }
     }
 
     /// Says what of a result an earlier run has found; empty if nothing.

@@ -50,14 +50,19 @@ struct InspectPages {
     private func show() throws {
         let cancellation = CancellationToken()
         try console.watchSignals(cancellation, announcement: nil)
-        let shapes = try shapes(cancellation)
+        let (shapes, segments) = try shapes(cancellation)
+        if let folder = segments {
+            console.printError(
+                "The log is kept in \(folder): its segments have no pages, and only vault.db is shown.")
+        }
         for file in shapes {
             console.printResult(
                 flags.string("format") == "json" ? JSONText.object(file.members).text : file.text)
         }
     }
 
-    private func shapes(_ cancellation: CancellationToken) throws -> [NodeFileShape] {
+    /// - Returns: The files, and the folder of a log that has no pages.
+    private func shapes(_ cancellation: CancellationToken) throws -> ([NodeFileShape], segments: String?) {
         guard let argument = flags.arguments.first else {
             let store = try openSide(flags, console, cancellation)
             defer { store.close() }
@@ -66,7 +71,7 @@ struct InspectPages {
                     .configuration,
                     "\(store.kind) \(store.location) is not integrated storage and has no pages to show.")
             }
-            return try node.fileShapes(isCancelled: { cancellation.isCancelled })
+            return (try node.fileShapes(isCancelled: { cancellation.isCancelled }), node.segments)
         }
         // Environment variables may name a configuration as well; the path on the command line is meant.
         guard flags.arguments.count == 1, let path = String(validating: argument, as: UTF8.self),
@@ -75,11 +80,11 @@ struct InspectPages {
         var info = stat()
         guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
             let name = path.split(separator: "/").last.map(String.init) ?? path
-            return [try RaftDirectoryBackend.shape(of: path, named: name) { cancellation.isCancelled }]
+            return ([try RaftDirectoryBackend.shape(of: path, named: name) { cancellation.isCancelled }], nil)
         }
         let node = try RaftDirectoryBackend(path: path)
         defer { node.close() }
-        return try node.fileShapes(isCancelled: { cancellation.isCancelled })
+        return (try node.fileShapes(isCancelled: { cancellation.isCancelled }), node.segments)
     }
 }
 

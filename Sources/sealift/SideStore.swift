@@ -1,5 +1,6 @@
 import Flags
 import Migration
+import RaftDirectoryBackend
 import Storage
 import Telemetry
 import Workers
@@ -30,6 +31,10 @@ func openForReading(
             for remark in remarks { console.printError(console.screen.paint("Warning: \(remark)", .yellow)) }
         }
     }
-    return try store.openSource(
+    let opened = try store.openSource(
         backendDrivers, SourceContext(writesMarker: false), isCancelled: { cancellation.isCancelled })
+    if let node = opened as? RaftDirectoryBackend {
+        for text in node.logWarnings { console.printError(console.screen.paint("Warning: \(text)", .yellow)) }
+    }
+    return opened
 }

@@ -31,6 +31,17 @@ import Testing
         #expect(String(decoding: digits, as: UTF8.self) == digest)
     }
 
+    @Test func sha384AgreesWithTheStandard() throws {
+        let hasher = try SHA384Hasher()
+        for (text, begin) in [("abc", "cb00753f45a35e8bb5a03d699ac65007"), ("", "38b060a751ac96384cd9327eb1b1e36a")] {
+            for byte in text.utf8 { try [byte].withUnsafeBytes { try hasher.update($0) } }
+            let digest = try hasher.finish()
+            var digits: [UInt8] = []
+            digest.withUnsafeBytes { appendHexadecimal($0, to: &digits) }
+            #expect(digest.count == 48 && String(decoding: digits, as: UTF8.self).hasPrefix(begin))
+        }
+    }
+
     @Test func identifiersHaveTheServersFormAndDiffer() throws {
         var seen: Set<String> = []
         for _ in 0..<100 {

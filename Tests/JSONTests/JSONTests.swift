@@ -34,6 +34,18 @@ import Testing
         }
     }
 
+    /// Numbers of segments and of pieces of writes go up to 2^64 - 1.
+    @Test func naturalNumbersAreExact() throws {
+        let parser = try JSONParser()
+        let text = "[18446744073709551615,9223372036854775808,7,-1,1.5,\"7\"]"
+        try Array(text.utf8).withUnsafeBytes { bytes in
+            let elements = Array(try parser.parse(bytes).elements)
+            #expect(elements.map(\.natural) == [.max, 1 << 63, 7, nil, nil, nil])
+            let large = try #require(elements.first)
+            #expect(large.kind == .number && large.integer == nil && large.double == 0x1p64)
+        }
+    }
+
     @Test(arguments: [
         "null", "true", "[]", "{}", "-9223372036854775808", "1.5", #""a\"b\\c""#,
         #"[1,[2,[],{}],{"a":[{"b":null}],"c":false},"x"]"#,

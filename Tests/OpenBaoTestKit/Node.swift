@@ -135,6 +135,17 @@ package final class Node {
     /// Ends it as a power cut would.
     package func kill() { end(with: SIGKILL) }
 
+    /// Lets it stand still, whatever it is doing.
+    package func freeze() throws { try send(SIGSTOP) }
+
+    /// Lets it go on.
+    package func thaw() throws { try send(SIGCONT) }
+
+    private func send(_ signal: Int32) throws {
+        guard let process else { throw ServerFailure("\(name) does not run") }
+        process.send(signal)
+    }
+
     private func end(with signal: Int32) {
         process?.end(with: signal)
         process = nil

@@ -27,7 +27,7 @@ import Testing
             // The node's own entry now stands behind the data, and a look at the directory says so.
             let store = try RaftDirectoryBackend(path: path)
             let finding = try #require(try store.sourceFindings().first)
-            #expect(finding.message.contains("2 entries behind the data, up to index \(last + 2); 1 of them"))
+            #expect(finding.message.contains("2 entries behind the data, \(last + 1) to \(last + 2); 1 of them"))
             #expect(try entries(of: store) == sampleEntries(count, seed: 30))
         }
     }

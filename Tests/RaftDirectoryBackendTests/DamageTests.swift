@@ -119,20 +119,20 @@ import Testing
             ("12", "c", nil), ("5", "cccnccc", nil),
             (
                 "13", "nb",
-                "The log holds 2 entries behind the data, up to index 14; 0 of them may be writes: nothing is missing."
+                "The log holds 2 entries behind the data, 13 to 14; 0 of them may be writes: nothing is missing."
             ),
             (
                 "11", "cccnc",
-                "The log holds 3 entries behind the data, up to index 15; 2 of them may be writes. The node stopped"
+                "The log holds 3 entries behind the data, 13 to 15; 2 of them may be writes. The node stopped"
             ),
-            ("13", "xn", "up to index 14; 0 of them may be writes, 1 could not be decoded. The node stopped"),
+            ("13", "xn", "13 to 14; 0 of them may be writes, 1 could not be decoded. The node stopped"),
         ] as [(String, String, String?)])
     func entriesOfTheLogBehindTheDataAreCounted(first: String, kinds: String, remark: String?) throws {
         try Scratch.withFolder { folder in
             let path = "\(folder)/raft"
             try build(destination(path), sampleEntries(10, seed: 1))
             unlink("\(path)/raft/raft.db")
-            try GoProgram.raftcheck.run("log", "\(path)/raft/raft.db", first, kinds)
+            try GoProgram.raftcheck.run("log", "\(path)/raft/raft.db", first, kinds, "1")
             let store = try RaftDirectoryBackend(path: path)
             #expect(store.remarks.first == "The data stands at log index 12, term 1.")
             let findings = try store.sourceFindings()
@@ -153,7 +153,11 @@ import Testing
             (["truncate -s 10000 LOG"], "The log cannot be read"), (["truncate -s 8192 LOG"], "The log cannot be read"),
             (["cp RAFT/../vault.db LOG"], "has no bucket \"logs\""),
             (["rm LOG", "mkdir LOG"], "The log cannot be read"),
-            (["rm LOG", "mkdir RAFT/wal"], "raft/wal, a form that cannot be read yet"),
+            (["rm LOG", "mkdir RAFT/wal"], "raft.db is missing"),
+            (
+                ["rm LOG", "mkdir RAFT/wal", "touch RAFT/wal/00000000000000000001-0000000000000000.wal"],
+                "list of segments is lost"
+            ),
         ])
     func aLogThatMayHoldMoreThanTheDataIsAnObstacle(_ commands: [String], _ text: String) throws {
         try Scratch.withFolder { folder in

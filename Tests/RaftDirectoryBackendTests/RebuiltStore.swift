@@ -15,18 +15,22 @@ final class RebuiltStore: KeyValueStore, StorageDestination {
     }
 
     let path: String
+    /// Whether about half of the changes stand in the log only, and the data has old values and entries that are
+    /// deleted.
+    private let usesLog: Bool
     private let destination: RaftDirectoryDestination
     private let state = Mutex(State())
 
     /// Opens the directory at `path`, or begins an empty one.
-    init(path: String) throws {
+    init(path: String, usesLog: Bool = false) throws {
         self.path = path
+        self.usesLog = usesLog
         destination = try RaftDirectoryDestination(
             path: path,
             node: .init(
                 configuredID: "node1", address: ClusterAddress(parsing: "https://10.0.0.1:8201"), isPractice: false))
         guard FileManager.default.fileExists(atPath: "\(path)/vault.db") else { return }
-        let directory = try RaftDirectoryBackend(path: path)
+        let directory = try RaftDirectoryBackend(path: path, applyLog: usesLog ? .all : nil)
         let entries = InMemoryBackend()
         try directory.scanAll { batch throws(StorageError) in
             for index in 0..<batch.count {
@@ -95,14 +99,56 @@ final class RebuiltStore: KeyValueStore, StorageDestination {
             if !state.isChanged, let directory = state.directory { return directory }
             try? FileManager.default.removeItem(atPath: path)
             let loader = try destination.bulkLoader(LoadPlan())
+            var log = TestLog(from: 0)
+            var count = 0
+            var deleted = StorageKey("sys/deleted")
+            while try state.entries.get(deleted) != nil { deleted = StorageKey(deleted.bytes + [0x2f, 0x78]) }
+            var isGone = !usesLog
+            func load(_ batch: EntryBatch) throws(StorageError) {
+                let kept = EntryBatch()
+                func keep(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+                    kept.append(key: key, value: value)
+                    count += 1
+                }
+                for index in 0..<batch.count {
+                    let key = StorageKey(copying: batch.key(index))
+                    if !isGone, deleted < key {
+                        deleted.bytes.withUnsafeBytes { keep($0, $0) }
+                        isGone = true
+                    }
+                    let sum = key.bytes.reduce(0) { $0 + Int($1) }
+                    guard usesLog, sum % 2 == 0 else {
+                        keep(batch.key(index), batch.value(index))
+                        continue
+                    }
+                    log.put(key, Array(batch.value(index)))
+                    if sum % 4 == 0 { keep(batch.key(index), batch.key(index)) }
+                }
+                if kept.count > 0 { try loader.load(kept) }
+            }
             try state.entries.scanAll { batch throws(StorageError) in
-                try loader.load(batch)
+                if usesLog { try load(batch) } else { try loader.load(batch) }
                 return true
+            }
+            if !isGone {
+                let last = EntryBatch()
+                last.append(key: deleted, value: [1])
+                count += 1
+                try loader.load(last)
             }
             try loader.finish()
             try loader.sync()
             try loader.publish()
-            let directory = try RaftDirectoryBackend(path: path)
+            if usesLog {
+                log.delete(deleted)
+                do {
+                    // The data stands at as many entries as it has, and two.
+                    try log.moved(to: UInt64(count) + 3).write(to: "\(path)/raft/raft.db")
+                } catch {
+                    throw StorageError(.io, "\(error)")
+                }
+            }
+            let directory = try RaftDirectoryBackend(path: path, applyLog: usesLog ? .all : nil)
             state.directory = directory
             state.isChanged = false
             return directory

@@ -1,8 +1,8 @@
 // raftcheck looks at directories of integrated storage with the original raft libraries.
 //
 //	address TEXT        what Go makes of a cluster address: "host HOST:PORT" or "error TEXT"
-//	log FILE INDEX KINDS
-//	                    a raft.db whose log starts at INDEX, one entry a letter: c command, n no-op, b barrier,
+//	log FILE INDEX KINDS [TERM]
+//	                    a raft.db whose log starts at INDEX, one entry of TERM (3) a letter: c command, n no-op, b barrier,
 //	                    f something in place of a configuration, m a configuration of one voter node2 at
 //	                    10.0.0.2:8201, x bytes that are no entry
 //	store FILE          opens a raft.db as a server's library does and prints term, first and last index, vote, and a
@@ -42,13 +42,15 @@ func main() {
 	case len(os.Args) == 3 && os.Args[1] == "address":
 		address(os.Args[2])
 	case len(os.Args) == 5 && os.Args[1] == "log":
-		writeLog(os.Args[2], os.Args[3], os.Args[4])
+		writeLog(os.Args[2], os.Args[3], os.Args[4], "3")
+	case len(os.Args) == 6 && os.Args[1] == "log":
+		writeLog(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
 	case len(os.Args) == 3 && os.Args[1] == "store":
 		store(os.Args[2])
 	case len(os.Args) == 4 && os.Args[1] == "boot":
 		boot(os.Args[2], os.Args[3])
 	default:
-		must(errors.New("usage: raftcheck address TEXT | log FILE INDEX KINDS | store FILE | boot DIR ID"))
+		must(errors.New("usage: raftcheck address TEXT | log FILE INDEX KINDS [TERM] | store FILE | boot DIR ID"))
 	}
 }
 
@@ -60,8 +62,10 @@ func address(text string) {
 	}
 }
 
-func writeLog(path, first, kinds string) {
+func writeLog(path, first, kinds, termText string) {
 	index, err := strconv.ParseUint(first, 10, 64)
+	must(err)
+	term, err := strconv.ParseUint(termText, 10, 64)
 	must(err)
 	store, err := raftboltdb.NewBoltStore(path)
 	must(err)
@@ -80,7 +84,7 @@ func writeLog(path, first, kinds string) {
 			if kind == 'm' {
 				data = membership
 			}
-			must(store.StoreLog(&raft.Log{Index: index, Term: 3, Type: types[kind], Data: data}))
+			must(store.StoreLog(&raft.Log{Index: index, Term: term, Type: types[kind], Data: data}))
 		}
 		index++
 	}

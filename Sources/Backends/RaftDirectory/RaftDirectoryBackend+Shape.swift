@@ -27,6 +27,12 @@ extension RaftDirectoryBackend {
         return shapes
     }
 
+    /// The folder of a log in segments, which no `raft.db` stands in for; `nil` if there is none.
+    package var segments: String? {
+        let folder = "\(location)/raft/wal"
+        return access("\(location)/raft/raft.db", F_OK) != 0 && access(folder, F_OK) == 0 ? folder : nil
+    }
+
     /// How the pages of any bbolt file are used.
     ///
     /// - Parameter name: What to call it.

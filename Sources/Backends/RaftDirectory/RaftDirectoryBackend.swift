@@ -13,24 +13,37 @@ package final class RaftDirectoryBackend: StorageSource {
     package let location: String
     package let remarks: [String]
     private let findings: [StoreFinding]
+    /// What whoever reads the store should know of its log: entries that are not in the data, and what was done about
+    /// it.
+    package let logWarnings: [String]
     private let reader: BoltReader
-    private let data: BoltBucket
+    private let data: OverlaidData
+    /// What tells this content from that of the same directory read in another way.
+    private let manner: String
     private let isClosed = Mutex(false)
 
-    /// Opens the state machine's file of a directory.
+    /// Opens the state machine's file of a directory, and reads the log behind it as far as it is to be applied.
     ///
+    /// - Parameters:
+    ///   - isSettled: `false` for a directory that this process is still making durable.
+    ///   - applyLog: What is done with log entries that the data lacks; `nil` if nobody has decided: then writes among
+    ///     them are a finding, and the data is read as it stands.
     /// - Throws: `.missingStore` if there is none, `.inUse` if a server has it open, `.damagedStore` if it contradicts
-    ///   its format.
-    ///
-    /// - Parameter isSettled: `false` for a directory that this process is still making durable.
-    package init(path: String, isSettled: Bool = true) throws(StorageError) {
+    ///   its format, or if log entries that are to be applied cannot be.
+    package init(
+        path: String, isSettled: Bool = true, applyLog: ApplyLog? = nil,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(StorageError) {
         location = path
         reader = try Self.open("\(path)/vault.db", in: path, isSettled: isSettled)
         do throws(StorageError) {
-            data = try Self.dataBucket(of: reader)
-            let look = try Self.look(at: reader, in: path)
+            let bucket = try Self.dataBucket(of: reader)
+            let look = try LogLook(at: reader, bucket, in: path, applyLog, isCancelled)
+            data = OverlaidData(bucket: bucket, tail: look.tail)
+            manner = look.manner
             remarks = reader.notes + look.remarks
             findings = look.findings
+            logWarnings = look.warnings
         } catch {
             reader.close()
             throw error
@@ -79,6 +92,8 @@ package final class RaftDirectoryBackend: StorageSource {
 
     package func sourceFindings() throws(StorageError) -> [StoreFinding] { findings }
 
+    package func incarnation() throws(StorageError) -> String { manner }
+
     package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
         try checkOpen()
         return try storageErrors {
@@ -94,7 +109,7 @@ package final class RaftDirectoryBackend: StorageSource {
         while let lower = from {
             from = nil
             try storageErrors {
-                try data.visit(from: lower, to: nil) { key, _ in
+                try data.visit(from: lower, to: nil, readsValues: false) { key, _ in
                     guard key.starts(with: prefix.bytes) else { return false }
                     let rest = key[prefix.bytes.count...]
                     guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else {
@@ -113,7 +128,8 @@ package final class RaftDirectoryBackend: StorageSource {
     package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] {
         try checkOpen()
         guard count > 1 else { return [.whole] }
-        let boundaries = try storageErrors { () throws(BoltError) in try data.approximateBoundaries(count: count) }
+        let boundaries = try storageErrors { () throws(BoltError) in try data.bucket.approximateBoundaries(count: count)
+        }
         return StoragePartition.split(at: boundaries.map { StorageKey($0) })
     }
 
@@ -126,7 +142,7 @@ package final class RaftDirectoryBackend: StorageSource {
 
     /// Pages of a directory that was built in bulk are about three quarters full of keys and values, those that a
     /// server wrote a little less.
-    package func estimatedBytes() -> Int? { reader.fileSize / 4 * 3 }
+    package func estimatedBytes() -> Int? { (reader.fileSize / 4 * 3).clampedSum(data.tail?.bytes ?? 0) }
 
     package func measure(isCancelled: @escaping @Sendable () -> Bool) throws(StorageError) -> StoreSize? {
         // The file never shrinks: of one that was deleted from, only reading tells what it holds.
@@ -146,6 +162,7 @@ package final class RaftDirectoryBackend: StorageSource {
 
     package func close() {
         isClosed.withLock { $0 = true }
+        data.tail?.close()
         reader.close()
     }
 

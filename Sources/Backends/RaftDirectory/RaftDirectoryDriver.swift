@@ -15,13 +15,17 @@ extension RaftDirectoryBackend {
         BackendDriver(
             kind: "raft", summary: "A directory of integrated storage.",
             notes: """
-                As a source the directory of a stopped node, or a copy of it; read-only, under a shared lock. Writes in its log that \
-                the node had not applied, a log that is missing or one that cannot be read are an obstacle, unless \
-                -allow-missing-log is given. As a destination a directory for one voter, with cluster_addr at the top level of the \
-                file.
+                As a source the directory of a stopped node, or a copy of it; read-only, under a shared lock. Writes \
+                in its log (raft/raft.db, else raft/wal) that the node had not applied are an obstacle until \
+                apply_log says what is to become of them; a log that is missing or one that cannot be read is one, \
+                too. -allow-missing-log takes the data as it stands, for one run. As a destination a directory for \
+                one voter, with cluster_addr at the top level of the file.
                 """, options: options, isBuiltWhole: true,
             openSource: { settings, _ throws(StorageError) in
-                try RaftDirectoryBackend(path: settings.path(pathOption))
+                try RaftDirectoryBackend(
+                    path: settings.path(pathOption),
+                    applyLog: settings.word(applyLogOption).flatMap(ApplyLog.init(rawValue:)),
+                    isCancelled: settings.isCancelled)
             },
             openDestination: { settings, context throws(StorageError) in
                 try openDestination(settings.path(pathOption), settings, context)
@@ -45,9 +49,9 @@ extension RaftDirectoryBackend {
                 isPractice: context.isPractice, idVariable: settings.environmentVariable(of: nodeIDOption)))
     }
 
-    /// Everything a server's `storage "raft"` stanza may say; only the first two matter for a directory at rest.
+    /// Everything a server's `storage "raft"` stanza may say; only the first three matter for a directory at rest.
     private static let options: [BackendOption] =
-        [pathOption, nodeIDOption]
+        [pathOption, nodeIDOption, applyLogOption]
         + [
             "performance_multiplier", "trailing_logs", "snapshot_threshold", "snapshot_interval", "max_entry_size",
             "max_transaction_size", "max_mount_and_namespace_table_entry_size", "raft_wal",

@@ -2,10 +2,10 @@ import Bolt
 import Storage
 import Workers
 
-/// Streams the entries of a directory: the tree is cut into subtrees, many threads copy them out, the batches come in
-/// key order.
+/// Streams the entries of a directory: the tree is cut into subtrees, many threads copy them out and put in what a
+/// log's tail changes, the batches come in key order.
 struct RaftDirectoryScan {
-    let data: BoltBucket
+    let data: OverlaidData
     let request: ScanRequest
 
     /// A subtree's entries; if they did not fit, the key behind which the rest begins and the key before which it ends.
@@ -15,9 +15,18 @@ struct RaftDirectoryScan {
         var restBefore: [UInt8]?
     }
 
+    /// Neighbouring subtrees, together about a batch, and the keys that belong to them: every key of the partition
+    /// belongs to one piece of work, whether the data has it or not.
+    private struct Piece {
+        var segments: [BoltSegment] = []
+        /// First key; `nil` for the beginning of the store.
+        var lower: [UInt8]?
+        /// First key behind; `nil` for the end of the store.
+        var upper: [UInt8]?
+    }
+
     private enum Work {
-        /// Neighbouring subtrees, together about a batch.
-        case segments([BoltSegment])
+        case piece(Piece)
         case failure(StorageError)
     }
 
@@ -31,10 +40,10 @@ struct RaftDirectoryScan {
     private func scan(_ deliver: (EntryBatch) throws(StorageError) -> Bool) throws {
         let request = request
         let workers = max(min(request.readers, 3), 1)
-        let stage = try OrderedStage<Work, Product>(workers: workers, window: workers * 3) { work in
+        let stage = try OrderedStage<Work, Product>(workers: workers, window: workers * 3) { [data] work in
             switch work {
             case .failure(let error): throw error
-            case .segments(let segments): return try Self.read(segments, request)
+            case .piece(let piece): return try Self.read(piece, data, request)
             }
         }
         let lower = Self.lowerBound(request)
@@ -64,36 +73,47 @@ struct RaftDirectoryScan {
     }
 
     private static func cut(
-        _ data: BoltBucket, _ lower: [UInt8]?, _ request: ScanRequest, into stage: OrderedStage<Work, Product>
+        _ data: OverlaidData, _ lower: [UInt8]?, _ request: ScanRequest, into stage: OrderedStage<Work, Product>
     ) {
+        let upper = request.partition.upper?.bytes
         do throws(BoltError) {
-            var segments = data.makeSegments(from: lower, to: request.partition.upper?.bytes)
-            var work: [BoltSegment] = []
+            var segments = data.bucket.makeSegments(from: lower, to: upper)
+            var piece = Piece(lower: lower, upper: upper)
             var bytes = 0
             while let segment = try segments.next() {
-                work.append(segment)
+                piece.segments.append(segment)
                 bytes += segment.pageBytes
-                guard bytes >= workBytes else { continue }
+                guard bytes >= workBytes, let end = segment.upperBound else { continue }
                 if request.isCancelled() {
                     _ = stage.submit(.failure(.cancelled))
                     break
                 }
-                guard stage.submit(.segments(work)) else { return }
-                work = []
+                piece.upper = end
+                guard stage.submit(.piece(piece)) else { return }
+                piece = Piece(lower: end, upper: upper)
                 bytes = 0
             }
-            if !work.isEmpty { _ = stage.submit(.segments(work)) }
+            // Keys that the data lacks may lie behind all of its own.
+            if !piece.segments.isEmpty || data.tail != nil { _ = stage.submit(.piece(piece)) }
         } catch {
             _ = stage.submit(.failure(StorageError(error)))
         }
         stage.finish()
     }
 
-    private static func read(_ segments: [BoltSegment], _ request: ScanRequest) throws -> Product {
+    private static func read(_ piece: Piece, _ data: OverlaidData, _ request: ScanRequest) throws -> Product {
         let batch = request.pool.take()
         var isWhole = true
-        for segment in segments where isWhole {
-            isWhole = try segment.visit { key, value in append(key, value, to: batch, request) }
+        let add: OverlaidData.Overlay.Body = { key, value in append(key, value, to: batch, request) }
+        if let tail = data.tail {
+            var overlay = OverlaidData.Overlay(
+                tail, from: piece.lower, to: piece.upper, readsValues: request.content == .entries)
+            for segment in piece.segments where isWhole {
+                isWhole = try segment.visit { key, value in try overlay.pass(key, value, add) }
+            }
+            if isWhole { isWhole = try overlay.finish(add) }
+        } else {
+            for segment in piece.segments where isWhole { isWhole = try segment.visit(add) }
         }
         var product = Product(batch: batch)
         if batch.count > 0 {
@@ -101,7 +121,7 @@ struct RaftDirectoryScan {
             batch.cursor = ScanCursor(last)
             if !isWhole {
                 product.restAfter = last
-                product.restBefore = segments.last?.upperBound
+                product.restBefore = piece.upper
             }
         }
         return product
@@ -128,7 +148,9 @@ struct RaftDirectoryScan {
             if request.isCancelled() { throw StorageError.cancelled }
             let batch = request.pool.take()
             var isWhole = true
-            try data.visit(from: last + [0], to: product.restBefore) { key, value in
+            try data.visit(
+                from: last + [0], to: product.restBefore, readsValues: request.content == .entries
+            ) { key, value in
                 isWhole = Self.append(key, value, to: batch, request)
                 return isWhole
             }

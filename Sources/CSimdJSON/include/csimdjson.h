@@ -17,7 +17,9 @@ enum {
     CS_JSON_DOUBLE = 4,
     CS_JSON_STRING = 5,
     CS_JSON_ARRAY = 6,
-    CS_JSON_OBJECT = 7
+    CS_JSON_OBJECT = 7,
+    // A whole number beyond the signed range.
+    CS_JSON_UNSIGNED = 8
 };
 
 // A value, or the name of a member, which is a string right before its value.
@@ -27,6 +29,7 @@ typedef struct {
     uint32_t kind;
     union {
         int64_t integer;
+        uint64_t natural;
         double number;
         // Unescaped UTF-8 of a string; lives until the next parse.
         const char *text;

@@ -1,0 +1,348 @@
+import Foundation
+import Glibc
+import RaftDirectoryBackend
+import RaftFormat
+import Storage
+import TestSupport
+import Testing
+
+/// Entries of the log that the data lacks, read with it.
+@Suite struct LogTailTests {
+    /// The manifest's lines of a directory, and what is said of its log.
+    private static func read(
+        _ path: String, _ applyLog: ApplyLog?
+    ) throws -> (lines: [UInt8], said: String, findings: [StoreFinding]) {
+        let store = try RaftDirectoryBackend(path: path, applyLog: applyLog)
+        defer { store.close() }
+        return (try manifest(of: store), store.remarks.joined(separator: "\n"), try store.sourceFindings())
+    }
+
+    private static func refusal(_ path: String, _ applyLog: ApplyLog?) -> StorageError? {
+        do throws(StorageError) {
+            try RaftDirectoryBackend(path: path, applyLog: applyLog).close()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// vault.db of a Vault at index 540, and its log to 889 in the form of newer Vaults.
+    @Test func aVaultsWriteAheadLogGivesTheDataOfTheServerThatWentOn() throws {
+        try Scratch.withFolder { folder in
+            try Fixture("raft-wal/vault-pair").unpack(into: folder)
+            let path = "\(folder)/data"
+            let after = try Fixture("raft-vault-native").manifest()
+            for way in [ApplyLog.all, .committed] {
+                let (lines, said, findings) = try Self.read(path, way)
+                #expect(lines == after && findings.isEmpty, "\(said)")
+                #expect(said.contains("Entries 541 to 889 of raft/wal were read with the data"), "\(said)")
+                #expect(said.contains(way == .all ? "recovery with peers.json" : "one voter"), "\(said)")
+            }
+            let (lines, said, findings) = try Self.read(path, .nothing)
+            #expect(lines != after && findings.isEmpty && said.contains("541 to 889"), "\(said)")
+            let undecided = try Self.read(path, nil)
+            #expect(undecided.lines == lines && undecided.findings.count == 1)
+            let text = try #require(undecided.findings.first?.message)
+            for part in [
+                "The log holds 349 entries behind the data, 541 to 889", "apply_log = \"all\"", "\"committed\"",
+                "\"none\"",
+                "here all of them, since the cluster has one voter", "-allow-missing-log",
+            ] { #expect(text.contains(part), "\(part) is not in \(text)") }
+            #expect(undecided.findings.first?.kind == .obstacle(.damagedStore))
+            let store = try RaftDirectoryBackend(path: path, applyLog: .all)
+            defer { store.close() }
+            try SourceTests.checkPartitions(of: store, entries(of: store), mostParts: 1)
+            try SourceTests.checkCursors(of: store, entries(of: store))
+        }
+    }
+
+    /// Before a large write, after its first piece, and after a command between the pieces: there a server that is
+    /// started loses the write.
+    @Test(arguments: ["at-4", "at-5", "at-6"])
+    func aLargeWriteThatWasCutOffIsCompleted(_ name: String) throws {
+        try Scratch.withFolder { folder in
+            let fixture = Fixture("raft-wal/chunk-pair")
+            try fixture.unpack(into: folder)
+            let after = try Scratch.bytes(fixture.path("manifest-after.txt"))
+            let (lines, said, _) = try Self.read("\(folder)/\(name)", .all)
+            #expect(lines == after, "\(String(decoding: lines, as: UTF8.self))")
+            #expect(said.contains("whose first pieces stand in front") == (name == "at-6"), "\(said)")
+            #expect(said.contains("1 piece of large writes whose rest is not there stays"), "\(said)")
+            let store = try RaftDirectoryBackend(path: "\(folder)/\(name)", applyLog: .all)
+            defer { store.close() }
+            #expect(try store.get("logical/big")?.count == 600_000)
+            #expect(try store.list("raftchunking/") == ["43/"])
+        }
+    }
+
+    /// `raft.db` wins over a `raft/wal` beside it.
+    @Test func theOlderLogWinsAsOnAServer() throws {
+        try Scratch.withFolder { folder in
+            try Fixture("raft-wal/vault-pair").unpack(into: folder)
+            let path = "\(folder)/data"
+            var log = TestLog(from: 541)
+            log.term = 3
+            log.put("logical/only/here", [1])
+            try log.write(to: "\(path)/raft/raft.db")
+            let store = try RaftDirectoryBackend(path: path, applyLog: .all)
+            defer { store.close() }
+            #expect(try store.get("logical/only/here") == [1])
+            #expect(store.remarks.contains { $0.contains("raft/wal is left out") })
+        }
+    }
+
+    @Test func aLockedWriteAheadLogIsInUse() throws {
+        try Scratch.withFolder { folder in
+            try Fixture("raft-wal/vault-pair").unpack(into: folder)
+            let descriptor = open("\(folder)/data/raft/wal/wal-meta.db", O_RDWR)
+            defer { close(descriptor) }
+            #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+            for way in [nil, ApplyLog.all] { #expect(Self.refusal("\(folder)/data", way)?.code == .inUse) }
+        }
+    }
+
+    /// Thousands of changes over thousands of entries, read in every way.
+    @Test func manyChangesAreReadInEveryWay() throws {
+        try Scratch.withFolder { folder in
+            let old = sampleEntries(9_000, seed: 21, largest: 300_000)
+            let new = sampleEntries(9_000, seed: 22, largest: 300_000)
+            var log = TestLog(from: 13)
+            var changed: [(StorageKey, [UInt8]?)] = []
+            func put(_ key: StorageKey, _ value: [UInt8]) {
+                log.put(key, value)
+                changed.append((key, value))
+            }
+            for (place, entry) in new.enumerated() where place % 2 == 0 { put(entry.key, entry.value) }
+            for (place, entry) in old.enumerated() {
+                switch place % 7 {
+                case 0:
+                    log.delete(entry.key)
+                    changed.append((entry.key, nil))
+                case 1: put(entry.key, entry.value + [7])
+                default: break
+                }
+            }
+            // The same again: the last one counts.
+            for (place, entry) in old.enumerated() where place % 70 == 0 { put(entry.key, [UInt8(place % 251)]) }
+            put(StorageKey([UInt8](repeating: 0xff, count: 40)), [1, 2, 3])
+            let expected = TestNode.data(old, changed: changed)
+            try TestNode.write(folder, old, at: 12, log)
+            let store = try RaftDirectoryBackend(path: folder, applyLog: .all)
+            defer { store.close() }
+            let found = try entries(of: store)
+            #expect(found == expected)
+            try SourceTests.checkPartitions(of: store, expected)
+            try SourceTests.checkCursors(of: store, expected)
+            for (key, value) in changed.suffix(2_000) {
+                #expect(try store.get(key) == expected.first { $0.key == key }?.value, "\(key) \(value?.count ?? -1)")
+            }
+            #expect(try store.measure(isCancelled: { false })?.entries == expected.count)
+        }
+    }
+
+    /// Data that is empty, or all deleted, and changes in front of it and behind.
+    @Test func changesWithoutDataAreRead() throws {
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 1)
+            for key in ["b", "a", "c/d"] { log.put(StorageKey(key), Array(key.utf8)) }
+            try TestNode.write(folder, [], at: 0, term: 0, log)
+            let store = try RaftDirectoryBackend(path: folder, applyLog: .all)
+            #expect(try entries(of: store).map(\.key) == ["a", "b", "c/d"])
+            var request = ScanRequest()
+            request.partition = StoragePartition(from: "b", to: "c/d")
+            #expect(try entries(of: store, request).map(\.key) == ["b"])
+            store.close()
+            var deletes = TestLog(from: 1)
+            for key in ["a", "b"] { deletes.delete(StorageKey(key)) }
+            try TestNode.write(folder, [Entry("a", [1]), Entry("b", [])], at: 0, term: 0, deletes)
+            #expect(try entries(of: RaftDirectoryBackend(path: folder, applyLog: .all)).isEmpty)
+        }
+    }
+
+    /// What keeps log and data from being put together, and what is said of it in each way.
+    @Test func logsThatDoNotContinueTheDataAreRefused() throws {
+        var gap = TestLog(from: 13)
+        gap.put("a", [1])
+        gap.skip(2)
+        gap.put("b", [1])
+        var late = TestLog(from: 15)
+        late.put("a", [1])
+        var other = TestLog(from: 11)
+        other.term = 9
+        for _ in 0..<4 { other.put("a", [1]) }
+        var damaged = TestLog(from: 13)
+        damaged.put("a", [1])
+        damaged.addRaw([0xc1, 2, 3])
+        var misnamed = TestLog(from: 13)
+        misnamed.addRaw(TestLog.packed(.init(index: 77, data: TestLog.put("a", [1]))))
+        let cases: [(String, TestLog, String)] = [
+            ("gap", gap, "lacks entries 14 to 15: entries are missing"),
+            ("late", late, "begins with entry 15, and the data ends with 12: entries are missing"),
+            ("term", other, "entry 12 of raft/raft.db has term 9"), ("damage", damaged, "entry 14 is damaged"),
+            ("index", misnamed, "it calls itself 77"),
+        ]
+        for (name, log, says) in cases {
+            try Scratch.withFolder { folder in
+                try TestNode.write(folder, [Entry("old", [1])], at: 12, log)
+                let error = try #require(Self.refusal(folder, .all), "\(name)")
+                #expect(error.code == .damagedStore && error.message.contains(says), "\(name): \(error)")
+                #expect(error.message.contains("apply_log = \"none\""), "\(name): \(error)")
+                let store = try RaftDirectoryBackend(path: folder)
+                #expect(try store.sourceFindings().first?.waiver == .missingLog, "\(name)")
+                #expect(try entries(of: store) == [Entry("old", [1])])
+                store.close()
+                let plain = try RaftDirectoryBackend(path: folder, applyLog: .nothing)
+                #expect(try plain.sourceFindings().isEmpty && entries(of: plain) == [Entry("old", [1])])
+                plain.close()
+            }
+        }
+    }
+
+    @Test func aLogThatEndsBeforeTheDataHasNothingToGive() throws {
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 3)
+            for _ in 0..<5 { log.put("old", [9]) }
+            try TestNode.write(folder, [Entry("old", [1])], at: 12, log)
+            for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                let store = try RaftDirectoryBackend(path: folder, applyLog: way)
+                #expect(try entries(of: store) == [Entry("old", [1])] && store.sourceFindings().isEmpty)
+                store.close()
+            }
+        }
+    }
+
+    /// Only what may change data needs a decision.
+    @Test func entriesWithoutCommandsNeedNone() throws {
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 13)
+            log.noop()
+            log.membership(3)
+            log.add(type: 4, nil)
+            log.add([0x10])
+            log.add(
+                [0x10], extensions: [0x03, 0xa5, 0x92, 0x03, 0xd6, 0xf9, 0xd1, 0xaf] + [UInt8](repeating: 1, count: 16))
+            try TestNode.write(folder, [Entry("old", [1])], at: 12, log)
+            for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                let store = try RaftDirectoryBackend(path: folder, applyLog: way)
+                #expect(try entries(of: store) == [Entry("old", [1])] && store.sourceFindings().isEmpty)
+                #expect(store.remarks.last?.contains("13 to 17; 0 of them may be writes: nothing is missing") == true)
+                store.close()
+            }
+        }
+    }
+
+    /// Commands that no server could have applied, or that are of a server not known here.
+    @Test func commandsThatCannotBeAppliedAreRefused() throws {
+        let cases: [(String, [UInt8], String)] = [
+            ("an unknown kind", TestLog.operation(3, [1], [1]), "an operation of the kind 3"),
+            ("no kind", TestLog.operation(0, [1], [1]), "an operation of the kind 0"),
+            ("no command", Array("some data".utf8), "is no command"),
+            ("no key", TestLog.operation(2, [], [1]), "without a key"),
+            ("a long key", TestLog.operation(2, [UInt8](repeating: 1, count: 32_769), [1]), "larger than any file"),
+            ("a part of a transaction", TestLog.operation(16, [1], [1]), "has no beginning"),
+            (
+                "no start", TestLog.operation(64) + TestLog.put("a", [1]) + TestLog.operation(128),
+                "does not say when it began"
+            ),
+        ]
+        for (name, command, says) in cases {
+            try Scratch.withFolder { folder in
+                var log = TestLog(from: 13)
+                log.put("good", [1])
+                log.add(command)
+                try TestNode.write(folder, [], at: 12, log)
+                let error = try #require(Self.refusal(folder, .all), "\(name)")
+                #expect(error.code == .damagedStore && error.message.contains("entry 14"), "\(name): \(error)")
+                #expect(error.message.contains(says), "\(name): \(error)")
+            }
+        }
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 13)
+            log.add(type: 9, [1])
+            try TestNode.write(folder, [], at: 12, log)
+            #expect(Self.refusal(folder, .all)?.message.contains("the kind 9, which no server knows") == true)
+        }
+    }
+
+    /// Pieces are joined, whatever stands between them; those of an older term are dropped; others stay.
+    @Test func piecesAreJoinedAsAServerJoinsThem() throws {
+        var random = SeededRandom(4)
+        let (big, second) = (random.bytes(5_000), random.bytes(900))
+        let command = TestLog.put("big", big) + TestLog.put("small", [1]) + TestLog.delete("old")
+        var log = TestLog(from: 13)
+        log.chunks(command, operation: .max, size: 700) { $0.put("between", [3]) }
+        // Its last piece never came, and then a new leader's did.
+        log.add([1, 2, 3], extensions: TestLog.chunkInfo(5, 0, 2))
+        log.term = 2
+        log.chunks(TestLog.put("second", second), operation: 6, size: 500)
+        log.add([9], extensions: TestLog.chunkInfo(7, 0, 3))
+        try Scratch.withFolder { folder in
+            try TestNode.write(folder, [Entry("old", [1])], at: 12, log)
+            let store = try RaftDirectoryBackend(path: folder, applyLog: .all)
+            defer { store.close() }
+            let found = try entries(of: store)
+            #expect(found.map(\.key) == ["between", "big", "raftchunking/7/0", "second", "small"])
+            #expect(try store.get("big") == big && store.get("second") == second && store.get("old") == nil)
+            let record = "{\"OpNum\":7,\"SequenceNum\":0,\"NumChunks\":3,\"Term\":2,\"Data\":\"CQ==\"}\n"
+            #expect(try store.get("raftchunking/7/0") == Array(record.utf8))
+        }
+        // A server that was restarted between them had dropped the first ones: the log in front of the data has them.
+        var behind = TestLog(from: 9)
+        behind.chunks(command, operation: 8, size: 2_000) { $0.put("between", [3]) }
+        try Scratch.withFolder { folder in
+            try TestNode.write(folder, [Entry("old", [1])], at: 12, behind)
+            let store = try RaftDirectoryBackend(path: folder, applyLog: .all)
+            defer { store.close() }
+            #expect(try store.get("big") == big && store.get("small") == [1] && store.get("old") == nil)
+            #expect(try store.list("").contains("raftchunking/") == false)
+            #expect(store.remarks.contains { $0.contains("whose first pieces stand in front") })
+        }
+        // Pieces that make no whole.
+        var wrong = TestLog(from: 13)
+        for sequence in [0, 5] as [UInt64] { wrong.add([1], extensions: TestLog.chunkInfo(5, sequence, 2)) }
+        try Scratch.withFolder { folder in
+            try TestNode.write(folder, [], at: 12, wrong)
+            #expect(Self.refusal(folder, .all)?.message.contains("do not make a whole") == true)
+        }
+    }
+
+    /// Changed bytes give an error or entries, and never end the process.
+    @Test func hostileLogsAreRefusedOrRead() throws {
+        var random = SeededRandom(fuzz: 77)
+        var refusals = 0
+        try Scratch.withFolder { folder in
+            try TestNode.write(folder, [Entry("a/1", [1]), Entry("a/2", [2]), Entry("b", [3])], at: 12, nil)
+            for _ in 0..<Effort.rounds(600) {
+                var log = TestLog(from: 13)
+                log.put("a/3", [3])
+                log.add(
+                    TestLog.transaction(
+                        13, try TestLog.verifyRead("b", [3]), try TestLog.verifyList("a/", limit: 3, ["1", "2", "3"]),
+                        TestLog.put("b", [4])))
+                log.chunks(TestLog.put("big", random.bytes(90)), operation: 3, size: 40)
+                var changed = TestLog(from: 13)
+                for item in log.items {
+                    if random.below(2) == 0 {
+                        changed.add(
+                            type: item.type, item.data.map { random.mutated($0) },
+                            extensions: item.extensions.map { random.mutated($0) })
+                    } else {
+                        changed.addRaw(
+                            random.below(3) == 0 ? random.mutated(TestLog.packed(item)) : TestLog.packed(item))
+                    }
+                }
+                try changed.write(to: "\(folder)/raft/raft.db")
+                for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                    do {
+                        let store = try RaftDirectoryBackend(path: folder, applyLog: way)
+                        _ = try entries(of: store)
+                        store.close()
+                    } catch {
+                        refusals += 1
+                    }
+                }
+            }
+        }
+        #expect(refusals > 100)
+    }
+}
