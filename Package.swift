@@ -60,7 +60,7 @@ let package = Package(
 
         // Floor 2: formats.
         room("Bolt", ["CSystem", "Wording"]),
-        room("RaftFormat", ["Bolt", "Digest", "Wording"]),
+        room("RaftFormat", ["Bolt", "Digest", "JSON", "Zlib", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
         room("Barrier", ["Storage", "Telemetry", "Wording"]),
@@ -77,6 +77,9 @@ let package = Package(
             "DynamoDBBackend", path: "Sources/Backends/DynamoDB",
             ["Storage", "Files", "Workers", "JSON", "Zlib", "Digest", "AWS", "HTTPClient", "DynamoDBFormat", "Wording"]),
 
+        room(
+            "RaftSnapshotBackend", path: "Sources/Backends/RaftSnapshot",
+            ["Storage", "Files", "Workers", "RaftFormat", "Barrier", "JSON", "CSystem", "Wording"]),
         room(
             "RaftClusterBackend", path: "Sources/Backends/RaftCluster",
             ["Storage", "Files", "Workers", "HTTPClient", "JSON", "Digest", "RaftFormat"]),
@@ -115,16 +118,18 @@ let package = Package(
             name: "sealift",
             dependencies: [
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
-                "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster",
-                "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration", "RaftMaintenance",
-                "HTTPServer", "Practice", "Report", "CSystem", "Wording", "Barrier",
+                "SQLiteBackend", "RaftDirectoryBackend", "RaftSnapshotBackend", "DynamoDBBackend", "RaftClusterBackend",
+                "RaftCluster", "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration",
+                "RaftMaintenance",
+                "HTTPServer", "Practice", "Report", "CSystem", "Wording",
+                "Barrier",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck, raftpeer) are built by the tests that run them.
         .target(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
-        room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
+        room("TestSupport", path: "Tests/TestSupport", ["Storage", "Digest", "Zlib"]),
         room("RaftSimulation", path: "Tests/RaftSimulation", ["RaftCore", "TestSupport"]),
         room("RaftHistory", path: "Tests/RaftHistory"),
         room("LineFileBackend", path: "Tests/LineFileBackend", ["Storage", "Files", "JSON"]),
@@ -150,7 +155,7 @@ let package = Package(
         tests("JSON", ["JSON", "TestSupport"]),
         tests("HTTPClient", ["HTTPClient", "TestSupport"]),
         tests("AWS", ["AWS", "HTTPClient", "Digest", "JSON", "TestSupport"]),
-        tests("RaftFormat", ["RaftFormat", "Bolt", "TestSupport"]),
+        tests("RaftFormat", ["RaftFormat", "Bolt", "Digest", "Storage", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),
         tests("RaftHistory", ["RaftHistory", "TestSupport"]),
         tests(
@@ -176,6 +181,12 @@ let package = Package(
             [
                 "RaftDirectoryBackend", "RaftFormat", "Bolt", "Storage", "Migration", "Digest", "InMemoryBackend",
                 "StorageTestKit", "TestSupport", "Telemetry", "Workers",
+            ]),
+        tests(
+            "RaftSnapshotBackend",
+            [
+                "RaftSnapshotBackend", "RaftFormat", "Storage", "Migration", "InMemoryBackend", "StorageTestKit",
+                "TestSupport", "Telemetry", "Workers",
             ]),
         tests(
             "RaftMaintenance",
@@ -207,7 +218,7 @@ let package = Package(
                 "Practice", "HTTPServer", "JSON", "Zlib", "Storage", "FileBackend", "SQLiteBackend", "Telemetry",
                 "Workers",
                 "TestSupport",
-            ], beside: ["conformance.py", "requests.txt", "signatures.py"]),
+            ], beside: ["backups.py", "conformance.py", "requests.txt", "signatures.py"]),
         tests("Documentation", ["sealift"]),
         tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
         tests("Journey", ["sealift", "OpenBaoTestKit", "HTTPClient", "TestSupport"]),

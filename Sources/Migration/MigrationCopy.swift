@@ -303,7 +303,8 @@ struct MigrationCopy {
             .differences,
             "the destination\(place) does not hold what the source gave: \(counts.missing) missing, "
                 + "\(counts.different) different, \(counts.extra) only at the destination. "
-                + "It was not released: a Raft directory is not put in place, any other keeps its migration marker. "
+                + "It was not released: a Raft directory or an archive is not put in place, any other keeps its migration "
+                + "marker. "
                 + "If entries are only at the destination, empty it; else look for another writer or a failing disk, and "
                 + "run again.")
     }

@@ -47,6 +47,8 @@ package struct MigrationOptions: Sendable {
     package var keepsJournal = true
     /// Folder for lock, manifest, report and scratch files; `nil` for the default.
     package var stateFolder: String?
+    /// The name of a backup that the source's service makes before anything is read; `nil` for none.
+    package var sourceBackup: String?
     /// Owner of what is created.
     package var owner: FileOwner?
     /// Signs manifest and report.
@@ -115,6 +117,8 @@ package struct MigrationSummary: Sendable {
     package var repaired: EntryChanges?
     /// How this pass stands to those before it; `nil` for a migration in one pass.
     package var pass: PassOutcome?
+    /// What the source's service made of it before anything was read; `nil` if nobody asked for it.
+    package var sourceBackup: SourceBackup?
     /// Entries that an earlier run had read and this one did not read again.
     package var entriesReadBefore = 0
     package var totals = KeyspaceTotals()

@@ -80,7 +80,8 @@ extension MigrationPhases {
         else { return }
         throw MigrationFailure(
             .configuration,
-            "a \(store.kind) directory is built whole and never changed: \(store.location) cannot be brought up to date. Migrate "
+            "a \(store.kind) \(store.kind == "raft" ? "directory" : "archive") is built whole and never changed: "
+                + "\(store.location) cannot be brought up to date. Migrate "
                 + "into another path instead.")
     }
 

@@ -55,6 +55,7 @@ final class MigrationPhases {
         self.options = options
         self.context = context
         try Self.refuseMissingEssentials(options)
+        try Self.refuseBackup(of: source, options)
         try Self.refuseRepair(of: targets.map(\.store), from: source, options)
         let stores = targets.map(\.store)
         preflights = stores.map {
@@ -130,6 +131,7 @@ final class MigrationPhases {
             state.discardIfNew()
             throw error
         }
+        try backUpSource(source, state)
         let journal = try openJournal(state, isSourceInUse: findings.isSourceInUse)
         defer { journal?.journal.close() }
         let outage = ContinuousClock.now
@@ -323,7 +325,8 @@ final class MigrationPhases {
             context.logger.warn("that the migration is done could not be noted", ["error": .string("\(error)")])
         }
         for name in [
-            WarmRecord.fileName, StateFolder.warmManifestName, StateFolder.writingName, StateFolder.provenName,
+            StateFolder.backupName, WarmRecord.fileName, StateFolder.warmManifestName, StateFolder.writingName,
+            StateFolder.provenName,
         ] {
             state.remove(name)
         }

@@ -120,7 +120,8 @@ package final class MigrationRun {
             let driver = drivers.first(where: { $0.kind == destination.type }), driver.isBuiltWhole
         else { return }
         throw .migrating(
-            "-start \(start) would put a part of the store into a \(destination.type) directory, which is built whole and "
+            "-start \(start) would put a part of the store into a \(destination.type) "
+                + "\(destination.type == "raft" ? "directory" : "archive"), which is built whole and "
                 + "never added to. Nothing was read or written. Run without -start: a run that was cut off is taken up "
                 + "by itself. To copy a part, name another kind of destination.")
     }

@@ -63,6 +63,12 @@ extension MigrationSummary {
             ("lost_entry_count", .integer(lost.count)), ("lost_entries_list", .optional(lostPath)),
             ("foreign_folders", .array(foreignPrefixes.map { Self.key($0.prefix) })),
             ("unlisted_entries", .optional(unlistedPath)), ("entries_read_before", .integer(entriesReadBefore)),
+            (
+                "source_backup",
+                sourceBackup.map {
+                    .object([("name", .string($0.name)), ("resource_name", .string($0.resourceName))])
+                } ?? .null
+            ),
             ("source_service", Self.members(sourceActivity)), ("remarks", .array(remarks.map(JSONText.string))),
         ]
     }

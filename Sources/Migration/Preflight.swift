@@ -102,6 +102,11 @@ struct Preflight {
         let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
         findings.add(SealReading.read(source))
+        guard let name = options.sourceBackup, let service = source as? any BackedUpSource else { return }
+        findings.add(try service.backupFindings(named: name), ofTheSourceWith: options)
+        if options.isDryRun {
+            findings.remarks.append("-source-backup: a run would have the source backed up first, as \(name).")
+        }
     }
 
     /// Looks at the destination, and at the source as far as the destination asks for it.
@@ -114,6 +119,10 @@ struct Preflight {
                 findings.obstacles.append(
                     (isMounting ? "error mounting 'storage_destination': " : "") + finding.message)
             }
+        }
+        for needed in destination.neededEntries where findings.obstacles.isEmpty {
+            let isSelected = needed.key.bytes.withUnsafeBytes { options.scope.isSelected($0) }
+            if try !isSelected || source.get(needed.key) == nil { findings.obstacles.append(needed.reason) }
         }
         // Where every question costs money, none is asked that only names some trouble.
         let layout = source.isRemote || destination.serverUse == nil ? nil : try StoreLayout.read(source)

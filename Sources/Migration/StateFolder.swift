@@ -33,6 +33,8 @@ package final class StateFolder: @unchecked Sendable {
     static let pendingManifestName = "manifest-pending.txt"
     /// A file that stands once a run has put its destination in place and has told of it.
     static let doneName = "done"
+    /// The backup of the source that a run of the job has made.
+    static let backupName = "backup"
     static let manifestName = "manifest.txt"
     static let warmManifestName = "manifest-warm.txt"
     static let keyedManifestName = "manifest-keyed.txt"

@@ -15,7 +15,7 @@ struct StateFolderContents {
         RunReport.pageName, "\(RunReport.pageName).new",
         StateFolder.provenName, "\(StateFolder.provenName).new", StateFolder.doneName, StateFolder.writingName,
         "\(StateFolder.writingName).new", StateFolder.pendingManifestName,
-        "\(StateFolder.doneName).new",
+        "\(StateFolder.doneName).new", StateFolder.backupName, "\(StateFolder.backupName).new",
         "unlisted.txt", "lost.txt", "obstacles.txt", "obstacles.txt.new", "journal.lmdb", "journal.lmdb.new",
         WarmRecord.fileName, "\(WarmRecord.fileName).new",
         "manifest.txt.sig", "report.json.sig", StateFolder.keyedManifestName, "\(StateFolder.keyedManifestName).sig",

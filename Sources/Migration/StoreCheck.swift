@@ -22,6 +22,7 @@ package struct StoreCheck {
     private let unlisted: ListingWalk.Treatment
     private let allowsLostEntries: Bool
     private let resumption: CheckResumption?
+    private let journals: CheckJournals?
 
     /// What a comparison found.
     package struct Result: Sendable {
@@ -52,19 +53,22 @@ package struct StoreCheck {
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
     ///   - unlisted: What becomes of entries that the listing of the source, or of the one store, cannot see.
     ///   - resumption: Keeps the progress of two stores in key order, and gives that of an earlier run.
+    ///   - journals: Keeps what is read of stores in no order, and has what an earlier run has read.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
         _ destination: any StorageSource, against reference: Reference, scope: KeyScope,
         destinationScope: KeyScope? = nil,
         context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
-        allowsLostEntries: Bool = false, resumption: CheckResumption? = nil
+        allowsLostEntries: Bool = false, resumption: CheckResumption? = nil,
+        journals: CheckJournals? = nil
     ) {
         self.reference = reference
         self.destination = destination
         self.scope = resumption?.remaining(of: scope) ?? scope
         self.destinationScope = destinationScope ?? self.scope
         self.resumption = resumption
+        self.journals = journals
         self.context = context
         self.readers = readers
         self.spillFolder = spillFolder
@@ -90,14 +94,20 @@ package struct StoreCheck {
         let (left, right): (any SummedSource, any SummedSource)
         switch reference {
         case .store(let source):
-            left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
-            right = try DigestingSource(
-                scan(destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep), nil)
+            let first = options(source, unreadable, filter, notes, unlisted)
+            let second = options(
+                destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep)
+            let kept = try read(source, first, Self.sourceName)
+            let keptToo = try read(destination, second, Self.destinationName)
+            if kept != nil || keptToo != nil { context.counters.restart(.comparing) }
+            left = try DigestingSource(scan(source, first, kept), context.counters)
+            right = try DigestingSource(scan(destination, second, keptToo), nil)
         case .manifest(let path, let key):
             // What is damaged is told before anything is compared with it, unless it can be read only once.
             if SavedManifest.canBeReadTwice(path) { try SavedManifest.verify(path, key: key) }
             left = try SavedManifest(path: path, scope: scope, key: key)
-            let store = try DigestingSource(scan(destination, unreadable, filter, notes, unlisted), context.counters)
+            let store = try DigestingSource(
+                scan(destination, options(destination, unreadable, filter, notes, unlisted)), context.counters)
             let isCancelled = { @Sendable [cancellation = context.cancellation] in cancellation.isCancelled }
             right = try key.map { try KeyedStore(store, $0, spillFolder, isCancelled: isCancelled) } ?? store
             hashed = key.map { HashedNames($0) { unreadable.keys } }
@@ -147,19 +157,46 @@ package struct StoreCheck {
         return result
     }
 
+    /// The sides' names in files of ``CheckJournals``.
+    package static let sourceName = "source"
+    package static let destinationName = "destination"
+
+    /// Reads a store into the journal that is kept of it; `nil` if none is.
+    private func read(_ store: any StorageSource, _ options: DigestedScan.Options, _ side: String) throws
+        -> EntryJournal?
+    {
+        guard let journals else { return nil }
+        context.counters.restart(
+            .reading, expectedEntries: store.estimatedEntries(), expectedBytes: store.estimatedBytes())
+        return try journals.read(store, side, options.request) { [counters = context.counters] batch in
+            counters.add(entries: batch.count, bytes: batch.byteCount)
+            if batch.count > 0 { counters.setPrefix(Array(batch.key(0))) }
+        }
+    }
+
     private func scan(
+        _ store: any StorageSource, _ options: DigestedScan.Options, _ journal: EntryJournal? = nil
+    ) -> DigestedScan {
+        var options = options
+        options.journal = journal
+        return DigestedScan(store, options)
+    }
+
+    private func options(
         _ store: any StorageSource, _ unreadable: UnreadableEntries, _ filter: EntryFilter, _ notes: ScanNotes,
         _ unlisted: ListingWalk.Treatment
-    ) -> DigestedScan {
+    ) -> DigestedScan.Options {
         var options = DigestedScan.Options()
         options.request.readers = readers
         options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
-        options.request.passesOver = { [scope] error in
+        options.request.passesOver = { [scope, journals] error in
+            journals?.forget()
             // What is out of it was perhaps read all the same.
             if let key = error.key, !scope.contains(key) { return true }
             return unreadable.add(error)
         }
-        options.request.note = { [allowsLostEntries] note in
+        options.request.note = { [allowsLostEntries, journals] note in
+            journals?.forget()
             notes.add(note)
             guard note.reason == .zeroLengthFile, let key = note.key, notes.isConcern(key), !allowsLostEntries else {
                 return
@@ -170,10 +207,11 @@ package struct StoreCheck {
                     "\(note.place) has zero length: the entry \(key) is lost. Restore the file from a backup.", key: key
                 ))
         }
+        if let sample = filter.scope.sample { options.request.wants = { sample.contains($0) } }
         options.filter = filter
         options.writesManifestLines = true
         options.spillFolder = spillFolder
         options.unlisted = unlisted
-        return DigestedScan(store, options)
+        return options
     }
 }

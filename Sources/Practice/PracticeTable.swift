@@ -15,6 +15,10 @@ package final class PracticeTable: Sendable {
         package var faults = FaultPlan()
         /// Whether tables with provisioned capacity may use up to five minutes of what was not used before.
         package var allowsBursts = true
+        /// How long a backup is being made before it is available, in seconds.
+        package var secondsOfBackup = 0
+        /// The folder that holds a folder for each S3 bucket that a table is exported to; `nil` if there are no buckets.
+        package var exportFolder: String?
 
         package init() {}
     }

@@ -29,6 +29,7 @@ final class RequestHandler: Sendable {
     private let store: TableStore
     private let capacity: CapacityMeter
     private let authenticator: Authenticator
+    private let backups: BackupService
     private let faults: FaultPlan
     private let logger: Logger
     private let numbers = Atomic<Int>(0)
@@ -42,6 +43,7 @@ final class RequestHandler: Sendable {
         self.store = store
         self.logger = logger
         faults = options.faults
+        backups = BackupService(secondsOfBackup: options.secondsOfBackup, exportFolder: options.exportFolder)
         capacity = CapacityMeter(allowsBursts: options.allowsBursts, clock: monotonicSeconds)
         authenticator = Authenticator(options.credentials, expiresAfter: options.faults.expiredAfter)
     }
@@ -84,6 +86,15 @@ final class RequestHandler: Sendable {
         return Self.operations.contains(name) ? name : nil
     }
 
+    /// What is said of an operation that is not served; the service itself says nothing.
+    private static func unserved(_ request: HTTPServerRequest) -> String {
+        let target = request.header("x-amz-target") ?? ""
+        let asked = target.split(separator: ".").last.map(String.init) ?? ""
+        let isName = !asked.isEmpty && asked.utf8.count <= 80 && asked.utf8.allSatisfy(ExpressionLexer.isNamePart)
+        let name = isName && target.hasPrefix(self.target) ? asked : "an operation without a known name in X-Amz-Target"
+        return "The practice table does not serve \(name). It serves \(operations.sorted().joined(separator: ", "))."
+    }
+
     /// The answer, or none where the connection is to be dropped.
     private func respond(_ request: HTTPServerRequest, _ name: String?, _ number: Int) -> HTTPServerResponse {
         let drops = strikes(.drop, number)
@@ -114,7 +125,7 @@ final class RequestHandler: Sendable {
     private func carryOut(
         _ request: HTTPServerRequest, _ name: String?, _ number: Int
     ) throws(ServiceError) -> HTTPServerBody {
-        guard let name else { throw .common("UnknownOperationException", "") }
+        guard let name else { throw .common("UnknownOperationException", Self.unserved(request)) }
         try authenticator.check(request, number)
         if faults.denied.contains(name) {
             counters.change { $0.faults["deny", default: 0] += 1 }
@@ -142,7 +153,7 @@ final class RequestHandler: Sendable {
     ) throws(ServiceError) -> HTTPServerBody {
         var item = 0
         let faults = faults
-        var operation = Operation(store: store, capacity: capacity, request: body, reader: reader) {
+        var operation = Operation(store: store, capacity: capacity, request: body, reader: reader, backups: backups) {
             item += 1
             return faults.strikes(.unprocessed, request: number, item: item)
         }

@@ -62,6 +62,45 @@ struct ServiceError: Error, Equatable {
 
     static func resourceInUse(_ message: String) -> ServiceError { service("ResourceInUseException", message) }
 
+    // Backups, restores and exports (API reference, each operation's "Errors").
+
+    static func noTableToBackUp(_ name: String) -> ServiceError {
+        service("TableNotFoundException", "Table not found: \(name)")
+    }
+
+    static func backupNotFound(_ resourceName: String) -> ServiceError {
+        service("BackupNotFoundException", "Backup not found: \(resourceName)")
+    }
+
+    static func backupInUse(_ resourceName: String) -> ServiceError {
+        service("BackupInUseException", "Backup is being created or restored from: \(resourceName)")
+    }
+
+    static func tableAlreadyExists(_ name: String) -> ServiceError {
+        service("TableAlreadyExistsException", "Table already exists: \(name)")
+    }
+
+    static func recoveryUnavailable(_ name: String) -> ServiceError {
+        service(
+            "PointInTimeRecoveryUnavailableException", "Point in time recovery is not enabled for table '\(name)'")
+    }
+
+    static let invalidRestoreTime = service(
+        "InvalidRestoreTimeException",
+        "An invalid restore time was specified. RestoreDateTime must be between EarliestRestorableDateTime and "
+            + "LatestRestorableDateTime.")
+
+    static let invalidExportTime = service(
+        "InvalidExportTimeException",
+        "The export time must be within the table's point in time recovery window")
+
+    static func exportNotFound(_ resourceName: String) -> ServiceError {
+        service("ExportNotFoundException", "Export not found: \(resourceName)")
+    }
+
+    static let exportConflict = service(
+        "ExportConflictException", "There was a conflict when writing to the specified S3 bucket.")
+
     static let conditionFailed = service("ConditionalCheckFailedException", "The conditional request failed")
 
     static let throughputExceeded = service(

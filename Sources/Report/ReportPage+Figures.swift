@@ -23,6 +23,9 @@ extension ReportPage {
         addScope(to: &html)
         addPass(to: &html)
         if root["continued"].boolean == true { html.row("Continued", "an earlier run of this migration was cut off") }
+        if let backup = root["source_backup"]["resource_name"].string {
+            html.row("Backed up", "the source, before it was read: \(backup)")
+        }
         if let before = root["entries_read_before"].integer, before > 0 {
             html.row(
                 "Read before", "\(formatCount(before)) \(plural(before, "item")), by an earlier run, and not again")

@@ -212,6 +212,15 @@ package enum ReportSchema {
                 isOptional: true)
         ),
         ("entries_read_before", .count("Items that an earlier run had read and this one did not read again.")),
+        (
+            "source_backup",
+            .object(
+                "The backup of the source that its service made before anything was read; null if nobody asked for one.",
+                [
+                    ("name", .text("The name it was given.")),
+                    ("resource_name", .text("Its name for the service, an ARN.")),
+                ], isOptional: true)
+        ),
         ("source_service", service("What was asked of the source's service; null if there is none.")),
         ("remarks", .list("What whoever runs the store should know.", of: .text("A sentence or two."))),
     ]

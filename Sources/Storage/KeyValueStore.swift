@@ -4,6 +4,10 @@ package protocol KeyValueStore: StorageSource {
     func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError)
     /// Removes an entry; success if there is none.
     func delete(_ key: StorageKey) throws(StorageError)
+    /// Removes entries, in any order, at once where the store can; those that are not there are passed over.
+    ///
+    /// - Throws: Perhaps after some are gone.
+    func delete(_ keys: [StorageKey]) throws(StorageError)
     /// Writes an entry if its value is still the one that was seen, so that of two programs that write at once one is told.
     ///
     /// - Parameter expected: The value that was seen; `nil` if there was none.
@@ -14,6 +18,10 @@ package protocol KeyValueStore: StorageSource {
 }
 
 extension KeyValueStore {
+    package func delete(_ keys: [StorageKey]) throws(StorageError) {
+        for key in keys { try delete(key) }
+    }
+
     package func replace(
         _ key: StorageKey, _ expected: [UInt8]?, with value: [UInt8]
     ) throws(StorageError) -> Bool {

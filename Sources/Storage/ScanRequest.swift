@@ -143,11 +143,16 @@ package struct ScanNote: Hashable, Sendable {
         case missingValue = "item without a Value, read as an empty entry"
         /// An item where no server would look for the entry that it reads as.
         case misplaced = "item whose Path and Key are not those of the entry it reads as"
+        /// The member of a snapshot that only the cluster's own seal can check.
+        case sealedSums = "seal sums of the snapshot (present; not checked, which takes the seal)"
+        case noSealedSums = "snapshot without seal sums (a server takes it with restore -force only)"
 
         /// Whether what was found is left out of the scan.
         package var isLeftOut: Bool {
             switch self {
-            case .possiblyTemporary, .hiddenName, .missingMarker, .foreignAttributes, .missingValue, .misplaced: false
+            case .possiblyTemporary, .hiddenName, .missingMarker, .foreignAttributes, .missingValue, .misplaced,
+                .noSealedSums:
+                false
             default: true
             }
         }

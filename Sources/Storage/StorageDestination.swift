@@ -8,6 +8,8 @@ package protocol StorageDestination: StorageBackend {
     /// The folder beside which a run's state is kept unless the user says otherwise; `nil` if it is kept in the user's own
     /// state folder.
     var stateNeighbour: String? { get }
+    /// Entries without which no server can use the store: a source that lacks one is refused before the first write.
+    var neededEntries: [NeededEntry] { get }
 
     /// Looks at the store as a destination, changing nothing that stays.
     func destinationFindings() throws(StorageError) -> [StoreFinding]
@@ -39,8 +41,22 @@ package enum ServerUse: Sendable {
     case transactions
 }
 
+/// An entry that a destination cannot do without.
+package struct NeededEntry: Sendable, Equatable {
+    package let key: StorageKey
+    /// Why, and what to do instead, in sentences.
+    package let reason: String
+
+    package init(_ key: StorageKey, because reason: String) {
+        self.key = key
+        self.reason = reason
+    }
+}
+
 extension StorageDestination {
     package var stateNeighbour: String? { nil }
+
+    package var neededEntries: [NeededEntry] { [] }
 
     package func destinationFindings() throws(StorageError) -> [StoreFinding] { [] }
 

@@ -41,11 +41,18 @@ package struct SourceTraits: Sendable {
     package var keepsDirectoryMarkers: Bool
     /// A read may miss what was written shortly before, as the user wants it.
     package var readsEventually: Bool
+    /// A single entry or directory outside `core/` is looked for from the store's beginning: nothing is asked that can
+    /// be done without.
+    package var readsFromTheStart: Bool
 
-    package init(isAscending: Bool, keepsDirectoryMarkers: Bool = false, readsEventually: Bool = false) {
+    package init(
+        isAscending: Bool, keepsDirectoryMarkers: Bool = false, readsEventually: Bool = false,
+        readsFromTheStart: Bool = false
+    ) {
         self.isAscending = isAscending
         self.keepsDirectoryMarkers = keepsDirectoryMarkers
         self.readsEventually = readsEventually
+        self.readsFromTheStart = readsFromTheStart
     }
 }
 

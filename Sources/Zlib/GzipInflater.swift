@@ -10,6 +10,8 @@ package final class GzipInflater {
     private let room: UnsafeMutableRawBufferPointer
     /// Whether the stream so far ends with a whole member.
     private(set) package var isAtMemberEnd = false
+    /// Whether some member has ended, whatever came behind it.
+    private(set) package var hasWholeMember = false
 
     /// - Throws: ``GzipError`` if there is no memory.
     package init() throws(GzipError) {
@@ -63,6 +65,7 @@ package final class GzipInflater {
             if count > 0 { try deliver(UnsafeRawBufferPointer(start: target, count: count)) }
             if result == Z_STREAM_END {
                 isAtMemberEnd = true
+                hasWholeMember = true
                 return
             }
         } while stream.pointee.avail_out == 0

@@ -20,12 +20,14 @@ extension Check {
     ]
 
     /// Where the progress of the comparison is kept, and what is there already; `nil` if nobody asked for it.
-    func resumption(_ sides: [(name: String, store: any StorageSource)], _ scope: KeyScope) throws -> CheckResumption? {
+    func resumption(
+        _ sides: [(name: String, store: any StorageSource)], _ scope: KeyScope
+    ) throws -> (inOrder: CheckResumption?, inNoOrder: CheckJournals?) {
         guard flags.isSet("resume") else {
             guard !flags.isSet("stores-unchanged") else {
                 throw MigrationFailure(.configuration, "-stores-unchanged goes with -resume.")
             }
-            return nil
+            return (nil, nil)
         }
         let path = flags.string("resume")
         guard !path.isEmpty else { throw MigrationFailure(.configuration, "-resume names no file.") }
@@ -40,20 +42,15 @@ extension Check {
             throw MigrationFailure(
                 .configuration, "-resume of a sample needs -sample-seed, so that it is the same one.")
         }
-        if let (name, store) = sides.first(where: { !$0.store.traits.isAscending }) {
-            console.printError(
-                "The \(name) (\(store.kind) \(store.location)) gives its entries in no order, so that all of them are read before the "
-                    + "comparison begins: -resume would spare nothing, and nothing is written down in \(path).")
-            return nil
-        }
+        if sides.contains(where: { !$0.store.traits.isAscending }) { return (nil, try journals(path, sides, scope)) }
         let stamps = sides.map { Self.stamps(of: $0.store) }
         let file = try CheckProgressFile(
             path, comparison: try comparison(sides, scope), stores: stamps.flatMap { $0 ?? ["unknown"] })
         switch try file.load() {
-        case .nothing: return CheckResumption(file, earlier: nil)
+        case .nothing: return (CheckResumption(file, earlier: nil), nil)
         case .storesChanged:
             console.printError("A store was written to since \(path) was written: all is compared anew.")
-            return CheckResumption(file, earlier: nil)
+            return (CheckResumption(file, earlier: nil), nil)
         case .progress(let progress):
             if let place = stamps.firstIndex(where: { $0 == nil }), !flags.boolean("stores-unchanged") {
                 let side = sides[place]
@@ -61,11 +58,43 @@ extension Check {
                     "The \(side.name) (\(side.store.kind) \(side.store.location)) does not tell whether it was written to since \(path) "
                         + "was written: all is compared anew. If nothing was, interrupt this and add -stores-unchanged."
                 )
-                return CheckResumption(file, earlier: nil)
+                return (CheckResumption(file, earlier: nil), nil)
             }
             console.printError("Going on behind \(progress.key), where an earlier run was cut off.")
-            return CheckResumption(file, earlier: progress)
+            return (CheckResumption(file, earlier: progress), nil)
         }
+    }
+
+    /// What is kept of tables, which are read whole before the comparison begins.
+    private func journals(
+        _ path: String, _ sides: [(name: String, store: any StorageSource)], _ scope: KeyScope
+    ) throws -> CheckJournals? {
+        let journals = CheckJournals(
+            path, comparison: try comparison(sides, scope), isUnchanged: flags.boolean("stores-unchanged"))
+        var isKept = false
+        for (name, store) in sides where !store.traits.isAscending {
+            guard CheckJournals.serves(store) else {
+                console.printError(
+                    "The \(name) (\(store.kind) \(store.location)) gives its entries in no order, so that all of them are read "
+                        + "before the comparison begins, and is no service that it would cost to ask again: nothing is kept of it."
+                )
+                continue
+            }
+            try journals.open(store, name, readers: flags.integer("max-parallel"))
+            isKept = true
+        }
+        if journals.entriesDoubted > 0 {
+            console.printError(
+                "An earlier run had read \(counted(journals.entriesDoubted, "entry", "entries")), and a table does not tell whether it "
+                    + "was written to since: all is read anew, and what was read stays in the files beside \(path) until the end. If "
+                    + "nothing was written, interrupt this and add -stores-unchanged; else remove them, so that this reading is kept."
+            )
+        }
+        if journals.entriesReadBefore > 0 {
+            let entries = counted(journals.entriesReadBefore, "entry", "entries")
+            console.printError("Going on behind \(entries) that an earlier run had read.")
+        }
+        return isKept ? journals : nil
     }
 
     /// Whatever must be the same for a run that goes on.

@@ -25,8 +25,9 @@ let checkCommand = CommandSpec(
 
         With -resume a comparison of two stores in key order that was cut off goes on where it stopped, to the same verdicts. A \
         store that was written to since is noticed by the times of its files, and all is compared anew; a file store does not \
-        tell, and needs your word (-stores-unchanged). Progress is kept every two seconds, and none of a comparison with a table, \
-        which gives its entries in no order.
+        tell, and needs your word (-stores-unchanged). Progress is kept every two seconds. Of a table, which gives its entries in \
+        no order and is read whole first, keys and digests are kept in files beside the one named (.source, .destination), and \
+        reading goes on where it stopped, with the same word of yours.
 
         With -structure nothing is compared. Every entry of one store, or of both, is looked at for what shows without any \
         secret: the seal and its validity, the keyring, each value's envelope and key term, entries that look damaged and \
@@ -137,7 +138,8 @@ struct Check {
             scope: scope,
             context: context, readers: flags.integer("max-parallel"),
             unlisted: flags.boolean("listed-only") ? .leaveOut : .keep,
-            allowsLostEntries: flags.boolean("allow-lost-entries"), resumption: resumption)
+            allowsLostEntries: flags.boolean("allow-lost-entries"), resumption: resumption.inOrder,
+            journals: resumption.inNoOrder)
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         let isJSON = flags.string("format") == "json"
@@ -196,7 +198,8 @@ struct Check {
                 "result",
                 members(result, scope) + [("files", files.json), ("remarks", .array(remarks.map(JSONText.string)))])
             : console.printResult(text(result, scope) + files.text + Self.remarkText(remarks))
-        resumption?.finish()
+        resumption.inOrder?.finish()
+        resumption.inNoOrder?.finish()
         return result.counts.isAllSame ? 0 : MigrationFailure.Kind.differences.rawValue
     }
 

@@ -28,7 +28,7 @@ let inspectCommand = CommandSpec(
             description: "Shows the length of an entry's value and its SHA-256, not the value.",
             examples: [.init("The keyring:", "sealift inspect stat -config server.hcl core/keyring")],
             flags: inspectFlags, positional: [.init("KEY", help: "key of the entry, escaped as in manifests")]),
-        inspectPagesCommand,
+        inspectPagesCommand, inspectSnapshotCommand,
     ])
 
 private let inspectFlags = [

@@ -25,6 +25,7 @@ func summaryText(_ summary: MigrationSummary) -> String {
     if let pass = summary.pass { for line in passLines(pass, summary) { row(line.name, line.text) } }
     if summary.isRepeat { row("Repeated", "done before: nothing was copied, both sides were compared once more") }
     if summary.isContinuation, summary.pass == nil { row("Continued", "an earlier run of this migration was cut off") }
+    if let backup = summary.sourceBackup { row("Backed up", "the source, before it was read: \(backup.resourceName)") }
     if summary.entriesReadBefore > 0 {
         row("Read before", "\(counted(summary.entriesReadBefore, "item")), by an earlier run, and not again")
     }
@@ -153,8 +154,10 @@ private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(na
 private func guideLines(_ destination: DestinationOutcome, of count: Int) -> [String] {
     guard let guide = destination.guide else { return [] }
     let node = count > 1 ? "the node on \(destination.location)" : "this node"
-    var lines = ["", "The server's configuration for \(node):", ""]
-    lines += guide.stanza.map { "  \($0)" }
+    var lines: [String] = []
+    if !guide.stanza.isEmpty {
+        lines += ["", "The server's configuration for \(node):", ""] + guide.stanza.map { "  \($0)" }
+    }
     lines += ["", "Next steps:", ""]
     lines += guide.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     return lines

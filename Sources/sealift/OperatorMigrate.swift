@@ -75,6 +75,11 @@ let operatorMigrateCommand = CommandSpec(
                 + "had read, although its migration marker is gone."),
         CommonFlags.listedOnly,
         .string(
+            "source-backup", placeholder: "name",
+            help:
+                "Have DynamoDB back the source table up under this name first, and wait until the backup is available; needs "
+                + "dynamodb:CreateBackup and dynamodb:DescribeBackup. A run that goes on uses the one it has."),
+        .string(
             "read-back", placeholder: "disk|cache", default: "disk",
             help:
                 "Where what was written is read from for the proof: the disk, or also the system's memory, which is faster "
@@ -142,6 +147,7 @@ struct OperatorMigrate {
         options.isPractice = flags.boolean("practice")
         options.listedOnly = flags.boolean("listed-only")
         options.isSourceUnchanged = flags.boolean("source-unchanged")
+        if flags.isSet("source-backup") { options.sourceBackup = flags.string("source-backup") }
         switch flags.string("source-in-use") {
         case "": break
         case "allow": options.allowsSourceInUse = true

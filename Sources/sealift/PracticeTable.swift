@@ -16,6 +16,10 @@ let practiceTableCommand = CommandSpec(
         without AWS: with boto3, the aws command, a Vault server or Sealift itself as its client. Limits, errors, \
         capacity and page sizes are the service's own. The items lie in an SQLite file, or in memory.
 
+        Backups are practised as well: on-demand backups and their restore, point-in-time recovery, and exports to a folder that \
+        stands for S3. What the service does in minutes is done at once, and the latest time that can be restored is now \
+        instead of five minutes ago.
+
         Prints where it listens once it does, and serves until SIGINT or SIGTERM. GET / answers with counts of \
         requests and consumed capacity as JSON. What is kept here is data to practise with: there is no TLS, and a copy of real \
         data deserves the care of the original.
@@ -25,6 +29,9 @@ let practiceTableCommand = CommandSpec(
         .init(
             "What a Vault's file storage would be on DynamoDB, kept in a file:",
             "sealift practice-table -address 127.0.0.1:8000 -path table.sqlite -import /opt/vault/data"),
+        .init(
+            "With a folder for exports to S3:",
+            "sealift practice-table -address 127.0.0.1:8000 -path table.sqlite -exports /opt/vault/buckets"),
         .init(
             "A bad day:",
             "sealift practice-table -address 127.0.0.1:8000 -import /opt/vault/items.jsonl.gz "
@@ -55,6 +62,15 @@ let practiceTableCommand = CommandSpec(
         .integer(
             "write-capacity", default: 0, help: "Write units a second of the table that -import makes; 0 for on-demand."
         ),
+        .string(
+            "exports", placeholder: "path",
+            help: """
+                An existing folder that stands for S3: ExportTableToPointInTime writes into the folder of the bucket's name \
+                in it, in the service's layout, which a dynamodb_export source reads.
+                """, completion: .file),
+        .integer(
+            "backup-seconds", default: 0,
+            help: "How long CreateBackup takes, in seconds: until then the backup is CREATING."),
         .boolean("no-burst", help: "Throttle provisioned tables at once: keep no unused capacity for bursts."),
         .string(
             "access-key", placeholder: "id",
@@ -135,6 +151,11 @@ struct PracticeTableRun {
     private func options() throws -> PracticeTable.Options {
         var options = PracticeTable.Options()
         options.allowsBursts = !flags.boolean("no-burst")
+        options.secondsOfBackup = flags.integer("backup-seconds")
+        guard options.secondsOfBackup >= 0 else {
+            throw MigrationFailure(.configuration, "-backup-seconds is a number of seconds, at least 0.")
+        }
+        options.exportFolder = try exportFolder()
         options.credentials = try credentials()
         for text in flags.list("fault") { try options.faults.add(text) }
         return options
@@ -210,6 +231,16 @@ struct PracticeTableRun {
             "Imported \(counted(result.items, "item")) (\(counted(result.items - result.markers, "entry", "entries")), "
                 + "\(counted(result.markers, "marker")), \(formatBytes(result.bytes))) into \(name)\(leftOut)"
                 + (digest.map { "; they are those of its manifest, sha256:\($0)" } ?? ""))
+    }
+
+    private func exportFolder() throws -> String? {
+        guard flags.isSet("exports") else { return nil }
+        let path = flags.string("exports")
+        var info = stat()
+        guard !path.isEmpty, stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
+            throw MigrationFailure(.configuration, "-exports \(path) is no folder. Make it first: mkdir -m 700 FOLDER.")
+        }
+        return path
     }
 
     private func announce(_ table: PracticeTable, _ server: HTTPServer) {

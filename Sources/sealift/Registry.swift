@@ -3,6 +3,7 @@ import FileBackend
 import InMemoryBackend
 import RaftClusterBackend
 import RaftDirectoryBackend
+import RaftSnapshotBackend
 import SQLiteBackend
 import Storage
 
@@ -14,6 +15,7 @@ let backendDrivers: [BackendDriver] = [
     SQLiteBackend.driver(),
     DynamoDBBackend.driver(),
     DynamoDBExport.driver(),
+    SnapshotSource.driver(),
     RaftClusterBackend.driver(),
     InMemoryBackend.driver(),
     InMemoryBackend.driver(kind: "inmem_ha"),

@@ -18,6 +18,7 @@ let rootCommand = CommandSpec(
             description: "Commands with the names they have in Vault.",
             subcommands: [operatorMigrateCommand, operatorRollbackCommand]),
         checkCommand, repairCommand, checksumCommand, planCommand, inspectCommand, reportCommand, raftCommand,
+        snapshotCommand,
         practiceTableCommand,
         completionCommand, helpCommand, referenceCommand,
         CommandSpec(path: ["sealift", "version"], summary: "Print the version"),
@@ -40,6 +41,9 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "inspect du": return Inspect(flags, console).usage()
     case "inspect stat": return Inspect(flags, console).stat()
     case "inspect pages": return InspectPages(flags, console).run()
+    case "inspect snapshot": return InspectSnapshot(flags, console).run()
+    case "snapshot verify": return SnapshotVerify(flags, console).run()
+    case "snapshot diff": return SnapshotDiff(flags, console).run()
     case "practice-table": return PracticeTableRun(flags, console).run()
     case "completion": return printCompletion(flags, console)
     case "reference":

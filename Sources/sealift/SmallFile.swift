@@ -24,4 +24,14 @@ enum SmallFile {
             }
         }
     }
+
+    /// The bytes of a file that begins with a byte; `nil` for any other file, of which no more is read.
+    ///
+    /// - Throws: If the file cannot be read, or is larger than `most` bytes.
+    static func text(_ path: String, most: Int, ifItBeginsWith first: UInt8) throws(StorageError) -> [UInt8]? {
+        guard let file = fopen(path, "re") else { throw StorageError.system("open", path, errno: errno) }
+        let byte = fgetc(file)
+        fclose(file)
+        return byte == Int32(first) ? try bytes(path, most: most) : nil
+    }
 }

@@ -101,6 +101,64 @@ import Testing
         #expect(try trial.sandbox.migrate("\(trial.sandbox.path)/migrate.hcl", ["-reset"]).code == 0)
     }
 
+    /// What a comparison that was killed had read of a table is not read again, if somebody says that nothing was written to it.
+    @Test func aKilledComparisonGoesOnReading() throws {
+        let trial = try Trial("sqlite")
+        _ = try trial.complete()
+        let sandbox = trial.sandbox
+        // One entry less, so that there is something to find.
+        try sandbox.shell(
+            "sqlite3 '\(sandbox.path)/dst.db' 'DELETE FROM vault_kv_store WHERE key = (SELECT max(key) FROM vault_kv_store)'"
+        )
+        let progress = "\(sandbox.path)/check.progress"
+        let kept = "\(progress).source"
+        let words = ["check", "-max-parallel", "2", "-format=json", "-config", "\(sandbox.path)/migrate.hcl"]
+        var scans = try trial.scans
+        func scansSince() throws -> Int {
+            let before = scans
+            scans = try trial.scans
+            return scans - before
+        }
+        func differences(_ outcome: Outcome) -> [String] {
+            outcome.outputLines.filter { $0.contains("\"difference\"") }
+        }
+        let whole = try sandbox.sealift(words)
+        #expect(differences(whole).count == 1)
+        #expect(whole.code == 3, "\(whole.errors)")
+        let pages = try scansSince()
+
+        let started = try sandbox.start(words + ["-resume", progress])
+        try waitUntil("more scans") { try trial.scans >= scans + pages / 2 || started.program.ends(within: 3) }
+        started.program.send(SIGKILL)
+        #expect(try started.outcome().code == -SIGKILL)
+        _ = try scansSince()
+        try #require(exists(kept))
+        try sandbox.shell("cp '\(kept)' '\(sandbox.path)/copy'")
+
+        // Nobody says that the table is as it was: all is read anew, and what is kept stays to the end.
+        let doubted = try sandbox.sealift(words + ["-resume", progress])
+        #expect(doubted.code == 3 && doubted.errors.contains("all is read anew"), "\(doubted.errors)")
+        #expect(differences(doubted) == differences(whole) && !exists(kept))
+        #expect(try scansSince() >= pages - 1)
+
+        try sandbox.shell("mv '\(sandbox.path)/copy' '\(kept)'")
+        let other = try sandbox.sealift(words + ["-resume", progress, "-stores-unchanged", "-prefix=sys/"])
+        #expect(other.code == 1 && other.errors.contains("is of another comparison"), "\(other.errors)")
+        let rest = try sandbox.sealift(words + ["-resume", progress, "-stores-unchanged"])
+        #expect(rest.code == 3 && rest.errors.contains("Going on behind"), "\(rest.errors)")
+        #expect(differences(rest) == differences(whole) && !exists(kept))
+        let (one, two) = (try #require(whole.events().last), try #require(try rest.events().last))
+        for name in ["same", "missing", "extra", "different", "unreadable"] {
+            #expect(one[name] as? Int == two[name] as? Int, "\(name)")
+        }
+        #expect(try scansSince() < pages)
+
+        let mine = try sandbox.write("check.progress.source", "something that is no database of anybody\n")
+        let foreign = try sandbox.sealift(words + ["-resume", progress])
+        #expect(foreign.code == 1 && foreign.errors.contains("nothing that -resume has written"), "\(foreign.errors)")
+        #expect(try text(of: mine) == "something that is no database of anybody\n")
+    }
+
     /// moto tells no counts, so the journal's growth says when a page is durable.
     @Test func aKilledRunFromMotoIsTakenUp() throws {
         let sandbox = try Sandbox()

@@ -5,7 +5,8 @@ import Testing
 @Suite struct CommandWordTests {
     private static let commands: [[String]] = [
         [], ["operator"], ["operator", "migrate"], ["check"], ["checksum"], ["inspect"], ["inspect", "ls"],
-        ["inspect", "du"], ["inspect", "stat"], ["inspect", "pages"], ["raft"], ["raft", "fix-peers"],
+        ["inspect", "du"], ["inspect", "stat"], ["inspect", "pages"], ["inspect", "snapshot"], ["snapshot"],
+        ["snapshot", "verify"], ["snapshot", "diff"], ["raft"], ["raft", "fix-peers"],
         ["raft", "compact"], ["completion"], ["version"], ["help", "backends"], ["reference"],
     ]
 
@@ -52,7 +53,7 @@ import Testing
         let sandbox = try Sandbox()
         let list = try sandbox.sealift(["help", "backends"])
         #expect(list.code == 0)
-        for kind in ["raft", "file", "sqlite", "dynamodb", "dynamodb_export", "inmem"] {
+        for kind in ["raft", "file", "sqlite", "dynamodb", "dynamodb_export", "raft_snapshot", "inmem"] {
             #expect(list.outputLines.contains { $0.hasPrefix("  \(kind) ") }, "\(list.output)")
             let page = try sandbox.sealift(["reference", "backends"])
             #expect(page.output.contains("### `\(kind)`"))

@@ -105,7 +105,7 @@ import Testing
         let state = "\(sandbox.path)/state-table"
         let file = try sandbox.configuration(
             server.store(), server.store("made", ["create_table": "on-demand"]), name: "table.hcl")
-        let outcome = try sandbox.migrate(file, ["-state-dir", state])
+        let outcome = try sandbox.migrate(file, ["-state-dir", state, "-source-backup=before"])
         #expect(outcome.code == 0, "\(outcome.errors)")
         return "\(state)/report.json"
     }

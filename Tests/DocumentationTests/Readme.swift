@@ -21,6 +21,7 @@ struct Readme {
 
     static let reportsPage = "Sources/sealift/sealift.docc/ReportsAndLiveView.md"
     static let passesPage = "Sources/Migration/Migration.docc/Passes.md"
+    static let snapshotsPage = "Sources/Backends/RaftSnapshot/RaftSnapshotBackend.docc/Snapshots.md"
     static let stoppedNodesPage = "Sources/RaftMaintenance/RaftMaintenance.docc/StoppedNodes.md"
 
     /// Whether a line shows a form, with options in brackets and arguments in capitals, and not a command.

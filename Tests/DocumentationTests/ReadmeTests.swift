@@ -34,6 +34,7 @@ import Testing
             try sandbox.write("server.hcl", server)
             try sandbox.run(
                 "umask 077; openssl genpkey -algorithm ed25519 -out key.pem; openssl rand -hex 32 > secret")
+            try sandbox.run(Self.backups)
             return sandbox
         }
         // What looks at the result of a migration shares one, what changes something has a folder of its own.
@@ -63,7 +64,8 @@ import Testing
         }
     }
 
-    /// The walk-through on loopback: every 10.0.0.N of it is 127.0.0.N here. Then the examples of the commands on a cluster.
+    /// The walk-through on loopback: every 10.0.0.N of it is 127.0.0.N here. Then the examples of the commands on a
+    /// cluster.
     @Test func theWayToThreeMachinesWorksInOrder() throws {
         let page = try Readme(Readme.threeMachinesPage)
         let sandbox = try Sandbox()
@@ -138,6 +140,21 @@ import Testing
                 + "echo '{\"Value\":\"AAEC\"}' > old/$name; done")
         for file in page.files { try sandbox.write(file.name, file.text) }
         #expect(page.files.map(\.name) == ["passes.hcl", "drill.hcl"] && page.commands.count == 9)
+        for command in page.commands {
+            let outcome = try sandbox.run(command)
+            #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
+        }
+    }
+
+    /// Three nights' snapshots.
+    private static let backups = "for name in backup yesterday tonight; do cp /opt/vault/backup.snap $name.snap; done"
+
+    @Test func everyCommandOfThePageOnSnapshotsWorksInOrder() throws {
+        let page = try Readme(Readme.snapshotsPage)
+        let sandbox = try Sandbox()
+        try sandbox.run(Self.backups)
+        for file in page.files { try sandbox.write(file.name, file.text) }
+        #expect(page.files.map(\.name) == ["restore.hcl"] && page.commands.count == 7)
         for command in page.commands {
             let outcome = try sandbox.run(command)
             #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")

@@ -31,7 +31,9 @@ import Testing
             let outcome = try sandbox.run("sealift operator migrate -config \(name)")
             #expect(outcome.code == 0, "\(name): \(outcome.errors)")
             #expect(outcome.output.hasPrefix("Success! All of the keys have been migrated.\n"))
-            let entries = name.hasPrefix("dynamodb") ? "831 of 831" : "822 of 822"
+            let entries =
+                name.hasPrefix("dynamodb")
+                ? "831 of 831" : name.hasPrefix("snapshot") ? "835 of 835" : "822 of 822"
             #expect(outcome.output.contains("\(entries) entries read back and equal"))
         }
     }

@@ -18,12 +18,14 @@ final class Sandbox {
     init() throws {
         root = FileManager.default.temporaryDirectory.appending(path: "sealift-docs-\(UUID().uuidString)")
         port = try Self.freePort()
-        for folder in ["vault", "home/.zfunc", "home/.config/fish/completions", "work"] {
+        for folder in ["vault/buckets", "home/.zfunc", "home/.config/fish/completions", "work"] {
             try FileManager.default.createDirectory(
                 at: root.appending(path: folder), withIntermediateDirectories: true)
         }
         try runBash("tar -xzf '\(packageRoot.path)/Tests/Fixtures/file-openbao/data.tar.gz' -C '\(root.path)/vault'")
         try runBash("cp '\(packageRoot.path)/Tests/Fixtures/dynamodb-vault/items.jsonl.gz' '\(root.path)/vault'")
+        let snapshot = "\(packageRoot.path)/Tests/Fixtures/raft-openbao-native/snapshot.snap"
+        try runBash("cp '\(snapshot)' '\(root.path)/vault/backup.snap'")
     }
 
     deinit {

@@ -13,6 +13,7 @@ struct Migration {
         case raft(String)
         case sqlite(String)
         case export(String)
+        case snapshot(String)
 
         func block(_ name: String) -> String {
             let (kind, path) =
@@ -21,6 +22,7 @@ struct Migration {
                 case .raft(let path): ("raft", path)
                 case .sqlite(let path): ("sqlite", path)
                 case .export(let path): ("dynamodb_export", path)
+                case .snapshot(let path): ("raft_snapshot", path)
                 }
             return "\(name) \"\(kind)\" {\n  path = \"\(path)\"\n}\n"
         }

@@ -49,6 +49,19 @@ import Workers
         }
     }
 
+    @Test(arguments: [false, true])
+    func backupsRestoresAndExportsHoldWhatTheTableHeld(inMemory: Bool) throws {
+        try Scratch.withFolder { folder in
+            var options = PracticeTable.Options()
+            options.exportFolder = folder + "/buckets"
+            try FileManager.default.createDirectory(atPath: folder + "/buckets", withIntermediateDirectories: false)
+            try withServer(options, path: inMemory ? nil : folder + "/table.sqlite") { endpoint, _ in
+                let said = try python("backups.py", endpoint, folder + "/buckets")
+                #expect(said.contains("all as expected"))
+            }
+        }
+    }
+
     @Test func keepsWhatItHolds() throws {
         try Scratch.withFolder { folder in try checkKeeping(folder + "/table.sqlite") }
     }

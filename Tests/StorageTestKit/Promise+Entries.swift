@@ -47,6 +47,18 @@ extension Promise {
             for key: StorageKey in ["a", "a/b/c", "a/c"] { try store.delete(key) }
             try require(try store.get("a/b") == [1], "another entry is gone")
         },
+        Promise("deleteOfManyRemovesThemOnly") { harness in
+            let store = try harness.makeEmpty()
+            let keys = (0..<300).map { StorageKey(Array("m/\($0 / 50)/\($0)".utf8)) }
+            for key in keys { try store.put(key, [1]) }
+            try store.put("m/2", [2])
+            try store.delete([])
+            try store.delete(keys.dropFirst(7) + ["never/there", "m/3", "m"])
+            let rest = keys.prefix(7).map { TestEntry($0, [1]) } + [TestEntry("m/2", [2])]
+            try requireContents(try store.contents(), rest, "scan")
+            try store.delete(Array(keys.prefix(7)))
+            try requireEqual(try store.list("m/"), ["2"], "what is left")
+        },
         Promise("deletedDirectoriesAreNotListed") { harness in
             let store = try harness.makeEmpty()
             try store.put("d/e/f", [1])

@@ -26,6 +26,11 @@ extension DynamoDBBackend {
         lines += Self.rateLines(
             provisioned: table.provisionedRead, onDemand: CapacityRules.onDemandReads, limit: settings.readRate,
             planned: planned, units: units)
+        lines.append(
+            ServicePlan.Line(
+                "Backup",
+                "aws dynamodb create-backup --table-name \(self.table.name) --backup-name before-migration, or "
+                    + "operator migrate -source-backup=before-migration"))
         return ServicePlan(lines: lines, units: units, requests: pages, unitsPerSecond: planned)
     }
 

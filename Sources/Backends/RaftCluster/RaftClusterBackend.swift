@@ -70,6 +70,23 @@ package final class RaftClusterBackend: KeyValueStore, StorageDestination {
         if key == .migrationMarker { try waitForAll(index) }
     }
 
+    package func delete(_ keys: [StorageKey]) throws(StorageError) {
+        guard !keys.contains(.migrationMarker) else {
+            for key in keys { try delete(key) }
+            return
+        }
+        try checkOpen()
+        var command = LogCommandWriter()
+        for key in keys where !key.bytes.isEmpty {
+            key.bytes.withUnsafeBytes { command.delete($0) }
+            if command.bytes.count >= RaftClusterLoader.commandBytes {
+                _ = try send(command)
+                command.removeAll()
+            }
+        }
+        if command.count > 0 { _ = try send(command) }
+    }
+
     /// Waits until every voter has applied an entry, so that nodes which are stopped right after a migration are done with it.
     private func waitForAll(_ index: Int) throws(StorageError) {
         let deadline = ContinuousClock.now + .seconds(10)

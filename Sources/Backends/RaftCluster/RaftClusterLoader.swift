@@ -7,7 +7,7 @@ import Synchronization
 /// the other, so that they arrive in the order of their keys.
 final class RaftClusterLoader: BulkLoader {
     /// Bytes of a command; servers cut up larger ones (`raftchunking.ChunkSize`).
-    private static let commandBytes = 512 << 10
+    static let commandBytes = 512 << 10
     /// Bytes of a request.
     private static let requestBytes = 8 << 20
     /// How long nodes are waited for that are behind.

@@ -169,12 +169,19 @@ package final class SQLiteBackend: KeyValueStore, StorageDestination {
     }
 
     package func delete(_ key: StorageKey) throws(StorageError) {
+        try delete([key])
+    }
+
+    package func delete(_ keys: [StorageKey]) throws(StorageError) {
         try checkWritable()
-        guard hasTable.withLock({ $0 }) else { return }
+        guard hasTable.withLock({ $0 }), !keys.isEmpty else { return }
+        // One transaction, which is synced once.
         try write { connection throws(StorageError) in
-            let removal = try connection.statement("DELETE FROM \(table.quoted) WHERE \(Self.isKey)")
-            try removal.bind(1, copying: key.bytes)
-            _ = try removal.step()
+            for key in keys {
+                let removal = try connection.statement("DELETE FROM \(table.quoted) WHERE \(Self.isKey)")
+                try removal.bind(1, copying: key.bytes)
+                _ = try removal.step()
+            }
         }
     }
 

@@ -115,3 +115,10 @@ extension PracticeTable {
 
 /// Seconds since 1970.
 func wallSeconds() -> Int { Int(time(nil)) }
+
+/// Milliseconds since 1970.
+func wallMilliseconds() -> Int {
+    var moment = timespec()
+    clock_gettime(CLOCK_REALTIME, &moment)
+    return moment.tv_sec * 1000 + moment.tv_nsec / 1_000_000
+}

@@ -265,7 +265,8 @@ extension Operation {
             }
             var context = try ExpressionContext(part, expressions: [.projection])
             let inner = Operation(
-                store: store, capacity: capacity, request: part, reader: reader, leavesUnprocessed: leavesUnprocessed)
+                store: store, capacity: capacity, request: part, reader: reader, backups: backups,
+                leavesUnprocessed: leavesUnprocessed)
             let projection = try inner.projection(&context)
             try context.checkAllUsed()
             let table = try batchTable(name)

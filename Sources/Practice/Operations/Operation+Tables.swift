@@ -90,9 +90,13 @@ extension Operation {
     /// How the request wants to pay.
     ///
     /// - Parameter current: What holds already, for a table that is there.
-    private func billing(_ current: TableDefinition.Billing?) throws(ServiceError) -> TableDefinition.Billing {
-        let mode = try request.choice("BillingMode", at: "billingMode", among: ["PROVISIONED", "PAY_PER_REQUEST"])
-        let throughput = try request.structure("ProvisionedThroughput")
+    /// - Parameter suffix: What the members' names end in.
+    func billing(
+        _ current: TableDefinition.Billing?, suffix: String = ""
+    ) throws(ServiceError) -> TableDefinition.Billing {
+        let mode = try request.choice(
+            "BillingMode\(suffix)", at: "billingMode\(suffix)", among: ["PROVISIONED", "PAY_PER_REQUEST"])
+        let throughput = try request.structure("ProvisionedThroughput\(suffix)")
         if mode == "PAY_PER_REQUEST" {
             guard throughput == nil else {
                 throw .validation(
@@ -149,7 +153,7 @@ extension Operation {
         return describe("TableDescription", table, status: "DELETING")
     }
 
-    private func existing() throws(ServiceError) -> TableStore.Table {
+    func existing() throws(ServiceError) -> TableStore.Table {
         let name = try request.tableName()
         guard let table = store.table(name) else { throw .tableNotFound(named: name) }
         return table
@@ -181,8 +185,7 @@ extension Operation {
         return HTTPServerBody(copying: json.bytes)
     }
 
-    /// `DescribeTimeToLive`, `DescribeContinuousBackups`, `ListTagsOfResource`, `DescribeLimits`: the shortest true
-    /// answers.
+    /// `DescribeTimeToLive`, `ListTagsOfResource`, `DescribeLimits`: the shortest true answers.
     func describeNothing(_ operation: String) throws(ServiceError) -> HTTPServerBody {
         var json = JSONWriter()
         json.beginObject()
@@ -192,13 +195,6 @@ extension Operation {
             json.name("TimeToLiveDescription")
             json.beginObject()
             json.name("TimeToLiveStatus")
-            json.string("DISABLED")
-            json.endObject()
-        case "DescribeContinuousBackups":
-            _ = try existing()
-            json.name("ContinuousBackupsDescription")
-            json.beginObject()
-            json.name("ContinuousBackupsStatus")
             json.string("DISABLED")
             json.endObject()
         case "ListTagsOfResource":
@@ -218,7 +214,10 @@ extension Operation {
         return HTTPServerBody(copying: json.bytes)
     }
 
-    private func describe(_ member: StaticString, _ table: TableStore.Table, status: String) -> HTTPServerBody {
+    func describe(
+        _ member: StaticString, _ table: TableStore.Table, status: String,
+        adding more: (inout JSONWriter) -> Void = { _ in }
+    ) -> HTTPServerBody {
         let definition = table.definition
         var json = JSONWriter()
         json.beginObject()
@@ -235,15 +234,7 @@ extension Operation {
         }
         json.name("TableName")
         json.string(definition.name)
-        json.name("KeySchema")
-        json.array(Array(zip(definition.keyAttributes, ["HASH", "RANGE"]))) { json, part in
-            json.beginObject()
-            json.name("AttributeName")
-            json.string(part.0.name)
-            json.name("KeyType")
-            json.string(part.1)
-            json.endObject()
-        }
+        writeKeySchema(definition, &json)
         json.name("TableStatus")
         json.string(status)
         json.name("CreationDateTime")
@@ -259,9 +250,22 @@ extension Operation {
         json.string(definition.identifier)
         json.name("DeletionProtectionEnabled")
         json.boolean(false)
+        more(&json)
         json.endObject()
         json.endObject()
         return HTTPServerBody(copying: json.bytes)
+    }
+
+    func writeKeySchema(_ definition: TableDefinition, _ json: inout JSONWriter) {
+        json.name("KeySchema")
+        json.array(Array(zip(definition.keyAttributes, ["HASH", "RANGE"]))) { json, part in
+            json.beginObject()
+            json.name("AttributeName")
+            json.string(part.0.name)
+            json.name("KeyType")
+            json.string(part.1)
+            json.endObject()
+        }
     }
 
     private func write(_ billing: TableDefinition.Billing, _ json: inout JSONWriter) {

@@ -7,6 +7,7 @@ struct Operation {
     let capacity: CapacityMeter
     let request: RequestBody
     let reader: StoredItemReader
+    let backups: BackupService
     /// Decides for one item of a batch whether it is left unprocessed.
     let leavesUnprocessed: () -> Bool
 

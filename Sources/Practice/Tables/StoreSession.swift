@@ -224,6 +224,22 @@ final class StoreSession: @unchecked Sendable {
         }
     }
 
+    /// Calls `body` for each row of a query.
+    func rows(_ sql: String, _ body: (SQLiteStatement) -> Void) throws(ServiceError) {
+        try attempt { () throws(StorageError) in
+            let query = try open().statement(sql)
+            while try query.step() { body(query) }
+        }
+    }
+
+    /// Calls `body` with the first column of each row, bytes borrowed.
+    func blobs(
+        _ sql: String, _ body: (UnsafeRawBufferPointer) throws(ServiceError) -> Void
+    ) throws(ServiceError) {
+        let query = try attempt { () throws(StorageError) in try open().statement(sql) }
+        while try step(query) { try body(try bytes(query, 0)) }
+    }
+
     /// Runs a statement with values for its parameters, texts before numbers.
     func run(_ sql: String, texts: [String], numbers: [Int]) throws(ServiceError) {
         try attempt { () throws(StorageError) in

@@ -102,6 +102,7 @@ final class TableStore: Sendable {
                 partition_type TEXT NOT NULL, sort_name TEXT, sort_type TEXT, read_units INTEGER, write_units INTEGER,
                 created INTEGER NOT NULL, items INTEGER NOT NULL, bytes INTEGER NOT NULL)
             """)
+        try connection.run(backupTables)
     }
 
     private static func load(_ connection: SQLiteConnection) throws(StorageError) -> [String: Table] {
