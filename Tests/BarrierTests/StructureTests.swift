@@ -223,6 +223,25 @@ import Testing
         #expect(report(store.entries).sealFaults.first?.contains("has 81 bytes; with a shamir seal it has 80") == true)
     }
 
+    /// For whoever has a line for each: the faults, without what is only worth knowing.
+    @Test func faultsAreSentences() {
+        var store = SoundStore(seed: 3)
+        #expect(report(store.entries).faults.isEmpty)
+        for key in ["core/keyring", "core/auth", "sys/policy/root", "sys/policy/default"] {
+            store.remove(StorageKey(key))
+        }
+        store.add("logical/a", [])
+        #expect(report(store.entries).faults.count == 2)
+        store.add("core/keyring", store.envelope(1, 100))
+        for number in 0..<3 { store.add("logical/b\(number)", [1, 2, 3]) }
+        let faults = report(store.entries).faults
+        #expect(faults.count == 3 && faults[0].hasPrefix("core/auth, sys/policy/… are missing"), "\(faults)")
+        #expect(
+            faults[1].hasPrefix("1 suspicious entry, no value at all") && faults[1].hasSuffix(": logical/a."),
+            "\(faults)")
+        #expect(faults[2].hasSuffix(": logical/b0, logical/b1, logical/b2."), "\(faults)")
+    }
+
     @Test func termsAreThoseOfTheKeyring() {
         var store = SoundStore(seed: 3, term: 4)
         store.add("core/upgrade/3", store.envelope(3, 100))

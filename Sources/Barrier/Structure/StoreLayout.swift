@@ -29,14 +29,12 @@ package struct StoreLayout: Sendable, Equatable {
 
     init() {}
 
-    /// The layout of a store, from a few questions about names.
+    /// What of a store's layout matters to the server on a copy of it, from a few questions about names.
     package static func read(_ store: any StorageSource) throws(StorageError) -> StoreLayout {
         var layout = StoreLayout()
         for name in try store.list("core/") { layout.add(core: name.bytes[...]) }
-        for name in try store.list("core/versions/") { layout.add(core: "versions/".utf8 + name.bytes[...]) }
-        // In a snapshot they would be looked for from its beginning; it is of integrated storage, where the tables are in parts since
-        // there are namespaces.
-        guard !store.traits.readsFromTheStart else { return layout }
+        // A snapshot is of integrated storage, where OpenBao keeps an entry for each mount since it has namespaces.
+        guard layout.hasTable, !store.traits.readsFromTheStart else { return layout }
         for namespace in try store.list("namespaces/") where namespace.bytes.last == UInt8(ascii: "/") {
             let folder = StorageKey(Array("namespaces/".utf8) + namespace.bytes + Array("core/".utf8))
             guard try store.list(folder).contains("mounts") else { continue }

@@ -4,7 +4,7 @@ import Wording
 
 extension StructureReport {
     private static let mostPlacesShown = 40
-    private static let mostNamedShown = 10
+    private static let mostNamedShown = StructureTally.mostNamed
     private static let mostNamespacesShown = 20
 
     /// For people: the verdict first, then what there is and what was found.

@@ -1,4 +1,5 @@
 package import Storage
+import Wording
 
 /// What a store's entries look like, judged: ``StructureTally/finish()``.
 package struct StructureReport: Sendable {
@@ -156,14 +157,36 @@ package struct StructureReport: Sendable {
     /// Whether so much is missing that the listing must have been cut off; one of them alone may be a release's way.
     var isIncomplete: Bool { missing.count > 1 }
 
+    /// What needs an explanation, in a sentence or two each: damage, faults of seal and keyring, what is missing.
+    package var faults: [String] {
+        var faults = sealFaults
+        if isIncomplete {
+            faults.append(
+                "\(missing.joined(separator: ", ")) are missing, which servers write at their first unsealing: the store is not "
+                    + "all there.")
+        }
+        return faults + signs
+            + suspicions.map { suspicion in
+                let named = suspicion.first.prefix(Self.mostNamedInSentences).map { "\($0)" }.joined(separator: ", ")
+                return "\(suspicion.entries) suspicious \(plural(suspicion.entries, "entry", "entries")), "
+                    + "\(suspicion.damage.meaning): \(named)"
+                    + (suspicion.entries > Self.mostNamedInSentences ? " and others." : ".")
+            }
+    }
+
+    private static let mostNamedInSentences = 3
+
     /// Whether nothing was found that needs an explanation.
     package var isSound: Bool { suspicions.isEmpty && signs.isEmpty && sealFaults.isEmpty && !isIncomplete }
 
     /// What to know before a server is started on the store, or on a copy of it.
     package var remarks: [String] {
-        let namespaces = sealedNamespaces.count + openNamespaces
-        var remarks = (seal?.remarks ?? []).filter { remark in !sealFaults.contains(remark) }
-        remarks += layout.serverRemarks(namespaces: namespaces)
+        (seal?.remarks ?? []).filter { remark in !sealFaults.contains(remark) } + layoutRemarks
+    }
+
+    /// The same without what the seal alone tells.
+    package var layoutRemarks: [String] {
+        var remarks = layout.serverRemarks(namespaces: sealedNamespaces.count + openNamespaces)
         if !sealedNamespaces.isEmpty {
             remarks.append(
                 "Namespaces with a seal of their own need key shares of their own: "
