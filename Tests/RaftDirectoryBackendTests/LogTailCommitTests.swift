@@ -75,6 +75,12 @@ import Testing
                     log.put("15", [])
                     log.membership(4)
                 } == ["13"])
+            // Where the term began is not in this log.
+            #expect(
+                try Self.committed(voters: voters) { log in
+                    log.put("13", [])
+                    log.membership(3)
+                } == [])
             // No leader has applied what comes later.
             #expect(
                 try Self.committed(voters: voters) { log in

@@ -258,7 +258,7 @@ struct TailApplier {
     // MARK: The state so far
 
     /// The keys that begin with these bytes, as they are now.
-    func keys(under prefix: [UInt8], from lower: [UInt8]? = nil) throws -> [[UInt8]] {
+    func keys(under prefix: [UInt8]) throws -> [[UInt8]] {
         var keys: [[UInt8]] = []
         try visitKeys(under: prefix) { key in
             keys.append(Array(key))

@@ -38,12 +38,15 @@ struct TailSurvey {
     ) throws {
         self.position = position
         provenIndex = position.index
+        // What the data ends with has a term as well: the first entry behind it need not be the first of its own.
+        previous = position.index > 0 ? (position.index, position.term) : nil
         hasOneVoter = configuration.map { Self.voters($0) == 1 } ?? false
         guard log.firstIndex > 0, position.index < .max else { return }
         if log.firstIndex > position.index + 1 {
             contradiction =
                 "\(log.name) begins with entry \(log.firstIndex), and the data ends with \(position.index): "
-                + "entries are missing between them. The two were copied at different times, or belong to different nodes"
+                + "entries are missing between them. The two were copied at different times, or belong to different "
+                + "nodes"
         }
         try log.visit(from: position.index) { found in
             if entries & 1023 == 0, isCancelled() { throw CancelledSurvey() }
