@@ -281,5 +281,6 @@ def beside_server():
     print(f"    {two / one:.1f} times as fast (budget 10)", flush=True)
 
 
+os.makedirs(work, exist_ok=True)
 beside_tools()
 beside_server()

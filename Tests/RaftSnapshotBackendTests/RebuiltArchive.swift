@@ -6,8 +6,7 @@ import Synchronization
 @testable import RaftSnapshotBackend
 
 /// An archive that can be written to entry by entry, for promises that need it: changes are kept aside, and the next
-/// read
-/// writes the archive anew with the real loader and reads it with the real reader.
+/// read writes the archive anew with the real loader and reads it with the real reader.
 final class RebuiltArchive: KeyValueStore, StorageDestination {
     private struct State {
         var entries = InMemoryBackend()

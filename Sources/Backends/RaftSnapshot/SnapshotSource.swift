@@ -6,9 +6,8 @@ import Wording
 /// A snapshot archive read as a store: in one pass from its beginning to its end, verified by its checksums.
 ///
 /// A small archive is read when it is opened and answers from memory. Of a larger one only the entries that say what
-/// store
-/// it is (`core/`) are kept: any other entry, and any other directory, is looked for from the beginning. What a scan
-/// delivers is tentative until it ends without an error.
+/// store it is (`core/`) are kept: any other entry, and any other directory, is looked for from the beginning. What a
+/// scan delivers is tentative until it ends without an error.
 package final class SnapshotSource: StorageSource {
     package static let storeKind = "raft_snapshot"
 

@@ -97,13 +97,19 @@ package struct SnapshotVerification {
 
     private let baseline: Baseline?
     private let visitors: () -> [any SnapshotVisitor]
+    private let passed: (_ entries: Int, _ bytes: Int) -> Void
 
     /// - Parameters:
     ///   - baseline: What archives are held against; `nil` if nothing.
     ///   - visitors: Makes those who look at the entries of one archive.
-    package init(baseline: Baseline? = nil, visitors: @escaping () -> [any SnapshotVisitor] = { [] }) {
+    ///   - passed: Told now and then of entries that were looked at, and their bytes.
+    package init(
+        baseline: Baseline? = nil, visitors: @escaping () -> [any SnapshotVisitor] = { [] },
+        passed: @escaping (_ entries: Int, _ bytes: Int) -> Void = { _, _ in }
+    ) {
         self.baseline = baseline
         self.visitors = visitors
+        self.passed = passed
     }
 
     /// Reads an archive to its end.
@@ -141,6 +147,7 @@ package struct SnapshotVerification {
             switch piece {
             case .failure(let error): throw error
             case .bytes(let bytes):
+                let before = (tally.entries, tally.bytes)
                 _ = try bytes.withUnsafeBytes { bytes in
                     try frames.take(bytes) { key, value in
                         tally.add(key, value)
@@ -148,6 +155,7 @@ package struct SnapshotVerification {
                         return true
                     }
                 }
+                passed(tally.entries - before.0, tally.bytes - before.1)
                 stream.recycle(bytes)
             case .end(let contents):
                 try frames.finish()

@@ -5,8 +5,7 @@ import Zlib
 /// `meta.json`, `state.bin` and `SHA256SUMS`. `SHA256SUMS.sealed` needs the seal and is not there.
 ///
 /// The sizes that stand before the entries are known behind them only. Stored blocks keep what is in them byte for
-/// byte,
-/// so the first block, which holds all up to the entries, is written last, into the room that was left for it:
+/// byte, so the first block, which holds all up to the entries, is written last, into the room that was left for it:
 ///
 /// | Part of the file | Bytes |
 /// | --- | --- |

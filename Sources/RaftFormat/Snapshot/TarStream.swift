@@ -6,8 +6,7 @@ package struct TarMember: Sendable, Equatable {
 }
 
 /// Takes a tar archive apart that comes piece by piece: POSIX ustar with PAX records for size and name, GNU's long
-/// names, and
-/// sizes in base 256 (POSIX.1-2017 pax; GNU tar manual, "Extensions to the Archive Format").
+/// names, and sizes in base 256 (POSIX.1-2017 pax; GNU tar manual, "Extensions to the Archive Format").
 ///
 /// | Offset | Bytes | Field of a header |
 /// | --- | --- | --- |

@@ -58,27 +58,32 @@ struct SnapshotVerify {
     }
 
     func run() -> Int32 {
-        console.perform(flags) { _ in
+        console.perform(flags) { logger in
             let paths = try SnapshotArguments.paths(flags)
             guard !paths.isEmpty else { throw MigrationFailure(.configuration, "Name the files to verify.") }
             let cancellation = CancellationToken()
             try console.watchSignals(cancellation, announcement: nil)
             do {
-                return try verify(paths, cancellation)
+                return try verify(paths, logger, cancellation)
             } catch let error as StorageError where error.code == .cancelled {
                 throw MigrationFailure(.interrupted, "Interrupted. Nothing was changed.")
             }
         }
     }
 
-    private func verify(_ paths: [String], _ cancellation: CancellationToken) throws -> Int32 {
+    private func verify(_ paths: [String], _ logger: Logger, _ cancellation: CancellationToken) throws -> Int32 {
         guard flags.isSet("baseline") || !flags.isSet("most-lost") else {
             throw MigrationFailure(.configuration, "-most-lost goes with -baseline.")
         }
         let baseline = flags.isSet("baseline") ? try SnapshotArguments.baseline(flags, cancellation) : nil
-        let verification = SnapshotVerification(baseline: baseline)
+        let counters = ProgressCounters()
+        let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
+        defer { display.finish(showingLast: false) }
+        let verification = SnapshotVerification(
+            baseline: baseline, passed: { counters.add(entries: $0, bytes: $1) })
         var (areAllWhole, areAllSame) = (true, true)
         for path in paths {
+            counters.restart(.reading)
             let report = try verification.verify(path, isCancelled: { cancellation.isCancelled })
             if flags.string("format") == "json" {
                 EventWriter().emit("snapshot", report.members)
