@@ -80,7 +80,7 @@ struct SnapshotVerify {
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         let verification = SnapshotVerification(
-            baseline: baseline, passed: { counters.add(entries: $0, bytes: $1) })
+            baseline: baseline, visitors: { [StructureVisitor()] }, passed: { counters.add(entries: $0, bytes: $1) })
         var (areAllWhole, areAllSame) = (true, true)
         for path in paths {
             counters.restart(.reading)
