@@ -34,20 +34,20 @@ struct ChangedKeys: Sendable {
 
     /// Sets what became of a key.
     mutating func set(_ key: UnsafeRawBufferPointer, _ place: ValuePlace, _ index: UInt64) {
-        let place0 = Self.place(of: key, in: settled)
-        if Self.has(key, settled, place0) {
-            settled[place0].place = place
-            settled[place0].index = index
+        let inSettled = Self.place(of: key, in: settled)
+        if Self.has(key, settled, inSettled) {
+            settled[inSettled].place = place
+            settled[inSettled].index = index
             return
         }
-        let place1 = Self.place(of: key, in: recent)
-        if Self.has(key, recent, place1) {
-            recent[place1].place = place
-            recent[place1].index = index
+        let inRecent = Self.place(of: key, in: recent)
+        if Self.has(key, recent, inRecent) {
+            recent[inRecent].place = place
+            recent[inRecent].index = index
             return
         }
         memoryBytes += key.count + 2 * MemoryLayout<ChangedKey>.stride
-        recent.insert(ChangedKey(key: Array(key), place: place, index: index), at: place1)
+        recent.insert(ChangedKey(key: Array(key), place: place, index: index), at: inRecent)
         if recent.count >= Self.shortRun { settle() }
     }
 
