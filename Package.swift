@@ -63,7 +63,7 @@ let package = Package(
         room("RaftFormat", ["Bolt", "Digest", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
-        room("Barrier", ["Storage"]),
+        room("Barrier", ["Storage", "Digest", "Zlib"]),
         room("Report", ["Digest", "JSON", "Telemetry", "Wording"]),
 
         // Floor 3: storage backends.
@@ -114,7 +114,8 @@ let package = Package(
         .executableTarget(
             name: "sealift",
             dependencies: [
-                "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
+                "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "Barrier", "InMemoryBackend",
+                "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "DynamoDBBackend", "RaftClusterBackend", "RaftCluster",
                 "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration", "RaftMaintenance",
                 "HTTPServer", "Practice", "Report", "CSystem", "Wording",
@@ -125,6 +126,9 @@ let package = Package(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
         room("TestSupport", path: "Tests/TestSupport", ["Storage"]),
+        room(
+            "BarrierTestKit", path: "Tests/BarrierTestKit",
+            ["Barrier", "Digest", "InMemoryBackend", "Storage", "TestSupport"]),
         room("RaftSimulation", path: "Tests/RaftSimulation", ["RaftCore", "TestSupport"]),
         room("RaftHistory", path: "Tests/RaftHistory"),
         room("LineFileBackend", path: "Tests/LineFileBackend", ["Storage", "Files", "JSON"]),
@@ -186,7 +190,7 @@ let package = Package(
                 "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "Practice",
                 "HTTPServer", "Telemetry", "StorageTestKit", "TestSupport",
             ]),
-        tests("Barrier", ["Barrier", "Storage", "TestSupport"]),
+        tests("Barrier", ["Barrier", "BarrierTestKit", "Digest", "InMemoryBackend", "Storage", "TestSupport"]),
         tests("DynamoDBFormat", ["DynamoDBFormat", "JSON", "Storage", "TestSupport"]),
         tests(
             "Migration",
@@ -206,8 +210,15 @@ let package = Package(
                 "TestSupport",
             ], beside: ["conformance.py", "requests.txt", "signatures.py"]),
         tests("Documentation", ["sealift"]),
-        tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
-        tests("Journey", ["sealift", "OpenBaoTestKit", "HTTPClient", "TestSupport"]),
+        tests(
+            "Command",
+            ["sealift", "Barrier", "BarrierTestKit", "FileBackend", "Storage", "StorageTestKit", "TestSupport"]),
+        tests(
+            "Journey",
+            [
+                "sealift", "Barrier", "BarrierTestKit", "FileBackend", "OpenBaoTestKit", "HTTPClient", "Storage",
+                "TestSupport",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )
@@ -223,4 +234,8 @@ if Context.environment["SEALIFT_BENCHMARKS"] != nil {
             name: "RaftBenchmark",
             dependencies: ["HTTPClient", "RaftClusterBackend", "RaftFormat", "Storage", "Workers"],
             path: "Tests/Benchmarks/RaftBenchmark", swiftSettings: house))
+    package.targets.append(
+        .executableTarget(
+            name: "ProveBenchmark", dependencies: ["Barrier", "Digest", "FileBackend", "InMemoryBackend", "Storage"],
+            path: "Tests/Benchmarks/ProveBenchmark", swiftSettings: house))
 }

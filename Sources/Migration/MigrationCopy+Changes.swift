@@ -1,3 +1,4 @@
+import Barrier
 import Digest
 import Storage
 import Synchronization
@@ -58,7 +59,8 @@ extension MigrationCopy {
             throw MigrationFailure.stage("error writing entry: ", error)
         }
         try checkCancelled()
-        if changes.counts.total > summary.totals.entries / Self.fewChanges {
+        // What is to be proven is read back whole: what was the same was compared, and not authenticated.
+        if options.barrier != nil || changes.counts.total > summary.totals.entries / Self.fewChanges {
             counts = try compareWhileSyncing([loader], manifest, &summary).first ?? counts
         } else {
             try loader.sync()
@@ -76,6 +78,7 @@ extension MigrationCopy {
         }
         summary.destinations[target.place].comparison = counts
         guard counts.isAllSame else { throw differences(counts, at: target.store) }
+        if let proof = summary.proof, !proof.tally.isProven { throw MigrationFailure.unproven(proof.tally) }
         try release(&summary)
         try loader.publish()
         isPublished = true
@@ -90,8 +93,10 @@ extension MigrationCopy {
         NothingWritten(
             MigrationFailure(
                 .differences,
-                "\(store.kind) \(store.location) does not hold any more what the migration has read from it: it was written to since, "
-                    + "or is another store. Nothing was written. Roll back into an empty store instead, with operator migrate."
+                "\(store.kind) \(store.location) does not hold any more what the migration has read from it: it was "
+                    + "written to since, "
+                    + "or is another store. Nothing was written. Roll back into an empty store instead, with operator "
+                    + "migrate."
             ))
     }
 

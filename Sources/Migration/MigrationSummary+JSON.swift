@@ -74,6 +74,7 @@ extension MigrationSummary {
             ("keyed_manifest", .optional(keyedManifestPath)),
             ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
             ("report_signature", .optional(reportSignaturePath)), ("report_page", .optional(pagePath)),
+            ("share_proof", proof?.members ?? .null), ("seal_upgrade", sealUpgrade.map(Self.members) ?? .null),
         ]
     }
 
@@ -175,10 +176,53 @@ extension MigrationSummary {
         ])
     }
 
+    private static func members(_ upgrade: SealUpgradeOutcome) -> JSONText {
+        func list(_ keys: [StorageKey]) -> JSONText { .array(keys.map { .string("\($0)") }) }
+        return .object([
+            ("added", list(upgrade.added)), ("changed", list(upgrade.changed)), ("left_out", list(upgrade.removed)),
+        ])
+    }
+
     private static func members(_ seal: SealDescription) -> JSONText {
         .object([
             ("type", .string(seal.type)), ("shares", .optional(seal.shares)), ("threshold", .optional(seal.threshold)),
             ("key_id", .optional(seal.keyID)), ("legacy", .boolean(seal.isLegacy)),
         ])
+    }
+}
+
+extension ProofOutcome {
+    /// What a proof found, for programs. Names of entries, no values.
+    package var members: JSONText {
+        func counts(_ counts: ProofTally.Counts) -> [(String, JSONText)] {
+            ProofVerdict.allCases.map { ($0.name, .integer(counts[$0])) }
+        }
+        return .object(
+            counts(tally.counts) + [
+                (
+                    "prefixes",
+                    .array(
+                        tally.folders.map { folder in
+                            .object(
+                                [("prefix", .string(folder.prefix.withUnsafeBytes { escapedKey($0) }))]
+                                    + counts(folder.counts))
+                        })
+                ),
+                (
+                    "terms",
+                    .array(
+                        terms.map {
+                            .object([("term", .integer(Int($0))), ("entries", .integer(tally.terms[$0] ?? 0))])
+                        })
+                ),
+                (
+                    "unproven",
+                    .array(
+                        tally.named.map {
+                            .object([("key", .string("\($0.key)")), ("verdict", .string($0.verdict.name))])
+                        })
+                ), ("contradictions", .array(contradictions.map(JSONText.string))),
+                ("of_source", .boolean(isOfSource)),
+            ])
     }
 }

@@ -1,3 +1,4 @@
+package import Barrier
 package import Storage
 import Synchronization
 import Telemetry
@@ -22,6 +23,7 @@ package struct StoreCheck {
     private let unlisted: ListingWalk.Treatment
     private let allowsLostEntries: Bool
     private let resumption: CheckResumption?
+    private let barrier: OpenedBarrier?
 
     /// What a comparison found.
     package struct Result: Sendable {
@@ -45,6 +47,8 @@ package struct StoreCheck {
         package var lostAtDestination = LostEntries()
         /// What an earlier run had compared and this one has not: it is in the counts, and in nothing else.
         package var earlier: CheckProgress?
+        /// What a proof found of the destination's entries; `nil` if none was made.
+        package var proof: ProofTally?
     }
 
     /// - Parameters:
@@ -52,13 +56,14 @@ package struct StoreCheck {
     ///   - spillFolder: Where stores that give no order are sorted, if not below `TMPDIR`.
     ///   - unlisted: What becomes of entries that the listing of the source, or of the one store, cannot see.
     ///   - resumption: Keeps the progress of two stores in key order, and gives that of an earlier run.
+    ///   - barrier: Authenticates every entry of the destination on the way.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
         _ destination: any StorageSource, against reference: Reference, scope: KeyScope,
         destinationScope: KeyScope? = nil,
         context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
-        allowsLostEntries: Bool = false, resumption: CheckResumption? = nil
+        allowsLostEntries: Bool = false, resumption: CheckResumption? = nil, barrier: OpenedBarrier? = nil
     ) {
         self.reference = reference
         self.destination = destination
@@ -70,6 +75,7 @@ package struct StoreCheck {
         self.spillFolder = spillFolder
         self.unlisted = unlisted
         self.allowsLostEntries = allowsLostEntries
+        self.barrier = barrier
     }
 
     /// Runs the comparison.
@@ -92,7 +98,8 @@ package struct StoreCheck {
         case .store(let source):
             left = try DigestingSource(scan(source, unreadable, filter, notes, unlisted), context.counters)
             right = try DigestingSource(
-                scan(destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep), nil)
+                scan(destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep, barrier),
+                nil)
         case .manifest(let path, let key):
             // What is damaged is told before anything is compared with it, unless it can be read only once.
             if SavedManifest.canBeReadTwice(path) { try SavedManifest.verify(path, key: key) }
@@ -137,6 +144,7 @@ package struct StoreCheck {
         result.sourceDigest = try left.finish()
         result.destinationDigest = try right.finish()
         if case .store = reference { result.totals = left.totals } else { result.totals = right.totals }
+        result.proof = (right as? DigestingSource)?.proof
         result.seconds = (clock.now - begin) / .seconds(1)
         result.unreadable = unreadable.messages
         result.notes = notes.counts
@@ -149,9 +157,10 @@ package struct StoreCheck {
 
     private func scan(
         _ store: any StorageSource, _ unreadable: UnreadableEntries, _ filter: EntryFilter, _ notes: ScanNotes,
-        _ unlisted: ListingWalk.Treatment
+        _ unlisted: ListingWalk.Treatment, _ barrier: OpenedBarrier? = nil
     ) -> DigestedScan {
         var options = DigestedScan.Options()
+        options.barrier = barrier
         options.request.readers = readers
         options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         options.request.passesOver = { [scope] error in
