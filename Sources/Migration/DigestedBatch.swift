@@ -31,6 +31,9 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
         UnsafeRawBufferPointer(rebasing: entries.stamp(index).prefix(SHA256Digest.byteCount))
     }
 
+    /// What a proof found of an entry; `nil` where none was made.
+    func proof(_ index: Int) -> EntryProof? { ProofStamp.proof(entries, index, behind: SHA256Digest.byteCount) }
+
     package func recycle() {
         pool.recycle(entries)
     }

@@ -1,6 +1,7 @@
 import Barrier
 import Digest
 import Storage
+import Synchronization
 
 /// What a proof found of one entry, as it travels with the entry in a batch: the verdict in one byte, the term in four.
 enum ProofStamp {
@@ -19,13 +20,19 @@ enum ProofStamp {
         guard entries.stampBytes == count + byteCount else { return nil }
         var tally = ProofTally()
         for index in 0..<entries.count {
-            let stamp = UnsafeRawBufferPointer(rebasing: entries.stamp(index).dropFirst(count))
-            // A verdict that is none counts as the worst.
-            let verdict = ProofVerdict(rawValue: stamp[0]) ?? .failed
-            tally.count(
-                EntryProof(verdict, term: stamp.loadUnaligned(fromByteOffset: 1, as: UInt32.self)), entries.key(index))
+            guard let proof = proof(entries, index, behind: count) else { return nil }
+            tally.count(proof, entries.key(index))
         }
         return tally
+    }
+
+    /// What the stamp of one entry says; `nil` where the batch carries nothing of the kind.
+    static func proof(_ entries: EntryBatch, _ index: Int, behind count: Int) -> EntryProof? {
+        guard entries.stampBytes == count + byteCount else { return nil }
+        let stamp = UnsafeRawBufferPointer(rebasing: entries.stamp(index).dropFirst(count))
+        // A verdict that is none counts as the worst.
+        let verdict = ProofVerdict(rawValue: stamp[0]) ?? .failed
+        return EntryProof(verdict, term: stamp.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
     }
 }
 
@@ -56,4 +63,36 @@ final class ProofStamper: ValueStamper {
             return false
         }
     }
+}
+
+/// Authenticates entries that are asked for one by one, from any thread.
+// Unchecked: everything is touched under the lock only.
+final class ProofCollector: @unchecked Sendable {
+    private let lock = Mutex(())
+    private let authenticator: EntryAuthenticator
+    private var tally: ProofTally
+
+    /// - Parameter tally: What was authenticated before.
+    init(_ barrier: OpenedBarrier, _ tally: ProofTally) throws(StorageError) {
+        do throws(DigestError) { authenticator = try EntryAuthenticator(barrier) } catch {
+            throw StorageError(.io, error.description)
+        }
+        self.tally = tally
+    }
+
+    func add(_ value: [UInt8], under key: UnsafeRawBufferPointer) throws(StorageError) {
+        try lock.withLock { (_) throws(StorageError) in
+            do throws(DigestError) {
+                let proof = try value.withBytes { (value) throws(DigestError) in
+                    try authenticator.proof(of: value, under: key)
+                }
+                tally.count(proof, key)
+            } catch {
+                throw StorageError(.io, error.description)
+            }
+        }
+    }
+
+    /// All of it, once nobody adds any more.
+    var total: ProofTally { lock.withLock { _ in tally } }
 }

@@ -24,8 +24,12 @@ struct MountList {
             rows.append(Row(mount: mount, sum: usage.sum(of: mount), isServed: server?.hasPlugin(for: mount) ?? true))
         }
         self.rows = rows
-        strays = usage.strays(besides: tables.mounts)
-        problems = tables.problems
+        strays = usage.strays(besides: tables.mounts, in: tables.sealed)
+        problems =
+            tables.problems
+            + tables.sealed.map {
+                "\($0) has a seal of its own, or lies in such a namespace: its mounts are not known."
+            }
         self.server = server
     }
 
@@ -64,7 +68,7 @@ struct MountList {
                     ? "no entries" : "\(counted(row.sum.entries, "entry", "entries")), \(formatBytes(row.sum.bytes))",
             ]
         }
-        let widths = (0..<3).map { column in min(cells.map { $0[column].count }.max() ?? 0, 40) }
+        let widths = (0..<3).map { column in min(cells.map { $0[column].count }.max() ?? 0, 60) }
         for (row, cells) in zip(rows, cells) {
             let padded = zip(cells, widths).map { text, width in
                 text + String(repeating: " ", count: max(width - text.count, 0))

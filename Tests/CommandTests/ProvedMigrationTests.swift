@@ -144,6 +144,82 @@ import Testing
         #expect(destination.code == 0 && destination.output.contains("Proven: 820 of 820"), "\(destination.output)")
     }
 
+    /// A table on both sides: entries come in no order, through a journal, and runs are killed.
+    @Test func aLegacyTableIsMadeFit() throws {
+        let shared = try legacy()
+        let sandbox = shared.sandbox
+        let server = try PracticeServer(sandbox, ["-path", "\(sandbox.path)/table.sqlite"])
+        let made = ["create_table": "on-demand"]
+        let table = server.store("legacy", made)
+        let copied = try sandbox.migrate(
+            sandbox.configuration(shared.store, table, name: "copy.hcl"),
+            ["-exclude=logical/9ecdbd20-612c-33fd-5972-509192f10d81/big/"])
+        #expect(copied.code == 0, "\(copied.errors)")
+        let fit = server.store("fit", made)
+        let file = try sandbox.configuration(server.store("legacy"), fit)
+        let words = ["operator", "migrate", "-config", file, "-upgrade-legacy-seal", "-prove"]
+        for milliseconds in [60, 150, 300] as [Int32] {
+            let started = try sandbox.startShell(
+                "exec \"$0\" \"$@\" 5< '\(shared.sharesFile)'", words + ["-shares-fd", "5"])
+            if !started.program.ends(within: milliseconds) { started.program.send(SIGKILL) }
+            _ = try started.program.wait()
+        }
+        let outcome = try shared.run(words)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("819 of 819 entries authenticated"), "\(outcome.output)")
+        let check = try sandbox.sealift(["check", "-config", file])
+        let told = check.outputLines.filter { $0.hasPrefix("+ ") || $0.hasPrefix("- ") || $0.hasPrefix("* ") }
+        #expect(told == ["+ core/hsm/barrier-unseal-keys", "* core/seal-config"], "\(check.output)")
+        // Into another kind of store, by way of the same journal.
+        let directory = destination("raft", shared)
+        let second = try sandbox.configuration(server.store("legacy"), directory, name: "second.hcl")
+        let moved = try shared.run(["operator", "migrate", "-config", second, "-upgrade-legacy-seal", "-prove"])
+        #expect(moved.code == 0, "\(moved.errors)")
+        #expect(try sandbox.digest(of: directory) == sandbox.digest(of: fit))
+        #expect(try shared.leaks() == [])
+    }
+
+    /// What was the same is authenticated while it is compared, what was written when it is read back.
+    @Test(arguments: ["file", "sqlite"], [0, 5, 400])
+    func aFinalPassProvesWhatWarmOnesHaveCopied(_ kind: String, _ changes: Int) throws {
+        let shared = try SharedStore(.fileOpenBao)
+        let to = destination(kind, shared)
+        let file = try shared.sandbox.configuration(shared.store, to)
+        #expect(try shared.sandbox.migrate(file, ["-mode=warm"]).code == 4)
+        let barrier = try shared.barrier()
+        let store = try shared.opened()
+        for number in 0..<changes {
+            let key = StorageKey("logical/added/\(number)")
+            try store.put(key, try barrier.seal([UInt8](repeating: 1, count: number), under: key, nonce: number))
+        }
+        try store.delete("sys/policy/response-wrapping")
+        store.close()
+        let outcome = try shared.run(["operator", "migrate", "-config", file, "-mode=final", "-prove"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let count = changes == 400 ? "1,220" : "\(820 + changes)"
+        #expect(outcome.output.contains("\(count) of \(count) entries authenticated"), "\(outcome.output)")
+        let proved = try shared.run(["prove", "-config", file])
+        #expect(proved.code == 0 && proved.output.contains("Proven: \(count) of"), "\(proved.output)")
+    }
+
+    /// Few of them are read back one by one, many with everything.
+    @Test(arguments: [1, 400])
+    func aFinalPassNamesWhatIsDamaged(_ changes: Int) throws {
+        let shared = try SharedStore(.fileOpenBao)
+        let file = try shared.sandbox.configuration(shared.store, destination("file", shared))
+        #expect(try shared.sandbox.migrate(file, ["-mode=warm"]).code == 4)
+        let store = try shared.opened()
+        for number in 0..<changes {
+            let value = [0, 0, 0, 1, 2] + [UInt8](repeating: 7, count: 40)
+            try store.put(StorageKey("logical/added/\(number)"), value)
+        }
+        store.close()
+        let outcome = try shared.run(["operator", "migrate", "-config", file, "-mode=final", "-prove"])
+        #expect(outcome.code == 3, "\(outcome.output)")
+        #expect(outcome.errors.contains("\(changes) of "), "\(outcome.errors)")
+        #expect(outcome.errors.contains("logical/added/0: failed"), "\(outcome.errors)")
+    }
+
     @Test func aStoreThatNeedsNoUpgradeIsRefused() throws {
         let shared = try SharedStore(.fileOpenBao)
         let to = destination("raft", shared)

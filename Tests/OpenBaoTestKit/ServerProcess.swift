@@ -12,7 +12,7 @@ package enum ServerVersion: String, Sendable, CaseIterable {
     private static let programs = Mutex<[ServerVersion: String]>([:])
 
     /// The path of the program, installed at the first call if `scripts/test` has not done it.
-    func program() throws -> String {
+    package func program() throws -> String {
         try Self.programs.withLock { programs in
             if let program = programs[self] { return program }
             let script = BuiltProgram.packageRoot + "/scripts/openbao"

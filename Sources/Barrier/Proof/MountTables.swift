@@ -42,6 +42,8 @@ package struct MountTables: Sendable {
     package private(set) var mounts: [Mount] = []
     /// Tables that could not be read, and why.
     package private(set) var problems: [String] = []
+    /// Folders of namespaces with a seal of their own, whose mounts are not known.
+    package private(set) var sealed: [StorageKey] = []
 
     private static let tables: [(key: String, kind: Mount.Kind)] = [
         ("core/mounts", .secrets), ("core/local-mounts", .secrets), ("core/auth", .auth), ("core/local-auth", .auth),
@@ -55,7 +57,12 @@ package struct MountTables: Sendable {
             try read(store, barrier, namespace: [])
             for name in try store.list(StorageKey(NamespaceSeals.folder)).prefix(Self.mostNamespaces)
             where name.bytes.last == UInt8(ascii: "/") {
-                try read(store, barrier, namespace: Array(name.bytes.dropLast()))
+                let id = Array(name.bytes.dropLast())
+                guard id.withBytes({ barrier.namespaces.isRooted($0) }) else {
+                    sealed.append(StorageKey(Array(NamespaceSeals.folder.utf8) + name.bytes))
+                    continue
+                }
+                try read(store, barrier, namespace: id)
             }
         } catch let error as StorageError {
             throw ProofFailure(error)
@@ -90,7 +97,7 @@ package struct MountTables: Sendable {
         }
         guard let opened else {
             problems.append(
-                "\(key) does not open with the keyring: it is damaged, or of a namespace with a seal of its own.")
+                "\(key) does not open with the keyring: it is damaged.")
             return
         }
         guard let plain = try decompressed(opened, key) else { return }

@@ -71,11 +71,17 @@ package struct MountUsage: Sendable {
     }
 
     /// Folders of mounts that no table names, in key order.
-    package mutating func strays(besides mounts: [Mount]) -> [(folder: StorageKey, sum: Sum)] {
+    ///
+    /// - Parameter sealed: Folders of namespaces whose tables could not be read.
+    package mutating func strays(besides mounts: [Mount], in sealed: [StorageKey] = []) -> [(
+        folder: StorageKey, sum: Sum
+    )] {
         flush()
         let known = Set(mounts.map(\.folder))
-        return folders.filter { !known.contains($0.key) && !Self.isSystem($0.key) }
-            .sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return folders.filter { folder, _ in
+            !known.contains(folder) && !Self.isSystem(folder) && !sealed.contains { folder.hasPrefix($0) }
+        }
+        .sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
     private static func isSystem(_ folder: StorageKey) -> Bool {
