@@ -6,7 +6,7 @@ import Testing
     private static let commands: [[String]] = [
         [], ["operator"], ["operator", "migrate"], ["check"], ["checksum"], ["inspect"], ["inspect", "ls"],
         ["inspect", "du"], ["inspect", "stat"], ["inspect", "pages"], ["raft"], ["raft", "fix-peers"],
-        ["raft", "compact"], ["completion"], ["version"], ["help", "backends"], ["reference"],
+        ["raft", "compact"], ["prove"], ["completion"], ["version"], ["help", "backends"], ["reference"],
     ]
 
     @Test(arguments: commands, ["-h", "-help", "--help"])

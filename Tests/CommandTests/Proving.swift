@@ -25,6 +25,9 @@ struct SharedStore {
 
     init(_ fixture: Fixture) throws {
         sandbox = try Sandbox()
+        // Temporary files are searched as well.
+        try makeFolder("\(sandbox.path)/home/tmp")
+        sandbox.environment["TMPDIR"] = "\(sandbox.path)/home/tmp"
         store = try sandbox.unpack(fixture)
         configuration = try sandbox.configuration(of: store)
         texts = try Self.initialisation(fixture)["keys_base64"] as? [String] ?? []
