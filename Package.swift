@@ -63,7 +63,7 @@ let package = Package(
         room("RaftFormat", ["Bolt", "Digest", "JSON", "Zlib", "Wording"]),
         room("AWS", ["HTTPClient", "Digest", "JSON", "Zlib"]),
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
-        room("Barrier", ["Storage", "Telemetry", "Wording"]),
+        room("Barrier", ["Storage", "Digest", "Telemetry", "Wording", "Zlib"]),
         room("Report", ["Digest", "JSON", "Telemetry", "Wording"]),
 
         // Floor 3: storage backends.
@@ -128,6 +128,9 @@ let package = Package(
             name: "StorageTestKit", dependencies: ["Storage", "Workers", "InMemoryBackend", "TestSupport"],
             path: "Tests/StorageTestKit", swiftSettings: house),
         room("TestSupport", path: "Tests/TestSupport", ["Storage", "Digest", "Zlib"]),
+        room(
+            "BarrierTestKit", path: "Tests/BarrierTestKit",
+            ["Barrier", "Digest", "InMemoryBackend", "Storage", "TestSupport"]),
         room("RaftSimulation", path: "Tests/RaftSimulation", ["RaftCore", "TestSupport"]),
         room("RaftHistory", path: "Tests/RaftHistory"),
         room("LineFileBackend", path: "Tests/LineFileBackend", ["Storage", "Files", "JSON"]),
@@ -195,7 +198,9 @@ let package = Package(
                 "DynamoDBBackend", "Storage", "JSON", "Zlib", "Digest", "Workers", "InMemoryBackend", "Practice",
                 "HTTPServer", "Telemetry", "StorageTestKit", "TestSupport",
             ]),
-        tests("Barrier", ["Barrier", "Storage", "Telemetry", "TestSupport"]),
+        tests(
+            "Barrier",
+            ["Barrier", "BarrierTestKit", "Digest", "InMemoryBackend", "Storage", "Telemetry", "TestSupport"]),
         tests("DynamoDBFormat", ["DynamoDBFormat", "JSON", "Storage", "TestSupport"]),
         tests(
             "Migration",
@@ -218,8 +223,15 @@ let package = Package(
                 "TestSupport",
             ], beside: ["backups.py", "conformance.py", "requests.txt", "signatures.py"]),
         tests("Documentation", ["sealift"]),
-        tests("Command", ["sealift", "StorageTestKit", "TestSupport"]),
-        tests("Journey", ["sealift", "OpenBaoTestKit", "HTTPClient", "TestSupport"]),
+        tests(
+            "Command",
+            ["sealift", "Barrier", "BarrierTestKit", "FileBackend", "Storage", "StorageTestKit", "TestSupport"]),
+        tests(
+            "Journey",
+            [
+                "sealift", "Barrier", "BarrierTestKit", "FileBackend", "OpenBaoTestKit", "HTTPClient", "Storage",
+                "TestSupport",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )
@@ -235,4 +247,8 @@ if Context.environment["SEALIFT_BENCHMARKS"] != nil {
             name: "RaftBenchmark",
             dependencies: ["HTTPClient", "RaftClusterBackend", "RaftFormat", "Storage", "Workers"],
             path: "Tests/Benchmarks/RaftBenchmark", swiftSettings: house))
+    package.targets.append(
+        .executableTarget(
+            name: "ProveBenchmark", dependencies: ["Barrier", "Digest", "FileBackend", "InMemoryBackend", "Storage"],
+            path: "Tests/Benchmarks/ProveBenchmark", swiftSettings: house))
 }

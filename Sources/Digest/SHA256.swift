@@ -64,6 +64,9 @@ package func appendHexadecimal(_ bytes: UnsafeRawBufferPointer, to text: inout [
 package struct DigestError: Error, Sendable, CustomStringConvertible {
     package let description: String
 
+    /// - Parameter sentence: What is wrong, and what to do.
+    init(sentence: String) { description = sentence }
+
     init(_ call: String) {
         var text = [CChar](repeating: 0, count: 256)
         let code = ERR_get_error()

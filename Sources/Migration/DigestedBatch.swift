@@ -17,12 +17,22 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
     package let largestEntry: Int
     /// Counts by key term; `nil` where the batch keeps no values.
     package let keyTerms: KeyTermTally?
+    /// What a proof found of the entries; `nil` where none was made.
+    package let proof: ProofTally?
 
     package var count: Int { entries.count }
 
     package func key(_ index: Int) -> UnsafeRawBufferPointer { entries.key(index) }
 
-    package func digest(_ index: Int) -> UnsafeRawBufferPointer { entries.stamp(index) }
+    package func digest(_ index: Int) -> UnsafeRawBufferPointer { Self.digest(entries, index) }
+
+    /// Behind the digest there may be what a proof found.
+    private static func digest(_ entries: EntryBatch, _ index: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: entries.stamp(index).prefix(SHA256Digest.byteCount))
+    }
+
+    /// What a proof found of an entry; `nil` where none was made.
+    func proof(_ index: Int) -> EntryProof? { ProofStamp.proof(entries, index, behind: SHA256Digest.byteCount) }
 
     package func recycle() {
         pool.recycle(entries)
@@ -48,7 +58,7 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
             largest = max(largest, size)
             PrefixTally.count(key, bytes: size, into: &tally)
             terms?.count(entries.value(index), of: key)
-            if writesLines { lines.append(key, digest: entries.stamp(index)) }
+            if writesLines { lines.append(key, digest: Self.digest(entries, index)) }
         }
         self.entries = entries
         self.pool = pool
@@ -58,6 +68,7 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
         self.valueBytes = entries.byteCount - keyBytes
         self.largestEntry = largest
         self.keyTerms = terms
+        proof = ProofStamp.tally(entries, behind: SHA256Digest.byteCount)
     }
 
     /// The error of a batch with an entry that could not be digested.
@@ -71,7 +82,8 @@ package final class DigestedBatch: DigestPage, @unchecked Sendable {
             .damagedStore,
             isTwice
                 ? "the store holds the key \(escapedKey(later)) twice. Remove one of the two entries and run again."
-                : "the store gave the key \(escapedKey(later)) after \(escapedKey(earlier)), which is out of order: it is "
+                : "the store gave the key \(escapedKey(later)) after \(escapedKey(earlier)), which is out of order: "
+                    + "it is "
                     + "damaged, or changed while it was read. Stop every server on it and run again.",
             key: StorageKey(copying: later))
     }
@@ -163,8 +175,11 @@ final class SHA256Stamper: ValueStamper {
 }
 
 extension BatchPool {
-    /// Batches whose entries carry the SHA-256 of their values.
-    package static func digesting(keepsValues: Bool) -> BatchPool {
-        BatchPool(keepsValues: keepsValues) { SHA256Stamper() }
+    /// Batches whose entries carry the SHA-256 of their values, and what a proof found of them if one is to be made.
+    package static func digesting(keepsValues: Bool, proving barrier: OpenedBarrier? = nil) -> BatchPool {
+        BatchPool(keepsValues: keepsValues) {
+            guard let barrier else { return SHA256Stamper() }
+            return ProofStamper(barrier, behind: SHA256Stamper())
+        }
     }
 }

@@ -1,3 +1,4 @@
+package import Barrier
 package import Storage
 import Synchronization
 import Workers
@@ -26,6 +27,8 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         package var unlisted = ListingWalk.Treatment.keep
         /// Where the store was read into already, if it was.
         package var journal: EntryJournal?
+        /// What authenticates every entry on the way, if it is to be proven.
+        package var barrier: OpenedBarrier?
         /// What of the journal the pass that filled it has met.
         var known: KnownEntries?
 
@@ -63,7 +66,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         _ isStopped: Flag
     ) {
         var request = options.request
-        request.pool = options.pool ?? .digesting(keepsValues: options.keepsValues)
+        request.pool = options.pool ?? .digesting(keepsValues: options.keepsValues, proving: options.barrier)
         let pool = request.pool
         if let sample = options.filter.scope.sample { request.wants = { sample.contains($0) } }
         do {

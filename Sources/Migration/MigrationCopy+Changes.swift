@@ -1,3 +1,4 @@
+import Barrier
 import Digest
 import Storage
 import Synchronization
@@ -29,7 +30,7 @@ extension MigrationCopy {
         defer { changes.close() }
         let isWhole = options.mode.concernsWholeDestination
         let manifest = try newManifest(isPending: isWhole)
-        var counts = try walk(target, store, into: changes, manifest, pool, notes, &summary)
+        var (counts, proof) = try walk(target, store, into: changes, manifest, pool, notes, &summary)
         summary.pass?.changes = changes.counts
         summary.copySeconds = (clock.now - begin) / .seconds(1)
         try checkCancelled()
@@ -64,18 +65,27 @@ extension MigrationCopy {
             try loader.sync()
             try manifest.sync()
             context.counters.restart(.comparing, expectedEntries: changes.counts.total)
-            if let proven = try proveCopies([loader], &summary).first ?? nil {
+            let collector = try options.barrier.map { (barrier) throws(StorageError) in
+                try ProofCollector(barrier, proof)
+            }
+            if let proven = try proveCopies([loader], &summary).first ?? nil, collector == nil {
                 counts = proven
             } else {
                 counts = try changes.readBack(
                     from: try loader.written(), unchanged: counts, readers: readerCount, context.counters,
-                    isCancelled: isCancelled)
+                    proof: collector, isCancelled: isCancelled)
+            }
+            if let barrier = options.barrier, let collector {
+                proof = collector.total
+                summary.proof = ProofOutcome(barrier)
+                summary.proof?.tally = proof
             }
             // What was the same before it was compared may have been in memory.
             summary.destinations[target.place].readBack = loader.readBackOrigin
         }
         summary.destinations[target.place].comparison = counts
         guard counts.isAllSame else { throw differences(counts, at: target.store) }
+        if let proof = summary.proof, !proof.tally.isProven { throw MigrationFailure.unproven(proof.tally) }
         try release(&summary)
         try loader.publish()
         isPublished = true
@@ -90,18 +100,20 @@ extension MigrationCopy {
         NothingWritten(
             MigrationFailure(
                 .differences,
-                "\(store.kind) \(store.location) does not hold any more what the migration has read from it: it was written to since, "
-                    + "or is another store. Nothing was written. Roll back into an empty store instead, with operator migrate."
+                "\(store.kind) \(store.location) does not hold any more what the migration has read from it: it was "
+                    + "written to since, "
+                    + "or is another store. Nothing was written. Roll back into an empty store instead, with operator "
+                    + "migrate."
             ))
     }
 
     /// Reads both sides in step.
     ///
-    /// - Returns: Counts of what is the same, and of what could not be read.
+    /// - Returns: Counts of what is the same, and of what could not be read; what a proof found of what is the same.
     private func walk(
         _ target: Target, _ store: any KeyValueStore, into changes: PendingChanges, _ manifest: ManifestWriter,
         _ pool: BatchPool, _ notes: ScanNotes, _ summary: inout MigrationSummary
-    ) throws -> ComparisonCounts {
+    ) throws -> (counts: ComparisonCounts, proof: ProofTally) {
         var options = scanOptions(notes: notes)
         options.writesManifestLines = true
         options.pool = pool
@@ -119,6 +131,7 @@ extension MigrationCopy {
         // What was written before it was cut off was written because this had been seen.
         let expected = state.hasWritten ? nil : self.options.rollback?.keyspaceDigest
         otherOptions.writesManifestLines = expected != nil
+        otherOptions.barrier = self.options.barrier
         let other = try SummedDestination(DigestedScan(store, otherOptions))
         defer {
             scan.stop()
@@ -133,9 +146,14 @@ extension MigrationCopy {
             tell(batch)
         }
         var counts = ComparisonCounts()
+        var proof = ProofTally()
         let repair = self.options.mode.concernsWholeDestination ? RepairLimits(self.options) : nil
         do {
             counts = try Comparison(source: left, destination: other).run(report: { verdict, key in
+                if verdict != .missing {
+                    if verdict == .same, let found = other.proof { proof.count(found, key) }
+                    other.index += 1
+                }
                 let verdict: Verdict = verdict == .missing && unreadable.contains(key) ? .different : verdict
                 if verdict != .same { try repair?.check(verdict, key) }
                 switch verdict {
@@ -163,14 +181,20 @@ extension MigrationCopy {
         try changes.finish()
         var unchanged = ComparisonCounts()
         unchanged.same = counts.same
-        return unchanged
+        return (unchanged, proof)
     }
 }
 
 /// The destination's side of the walk, with the digest of all that it holds.
 private final class SummedDestination: DigestSource {
     private let scan: DigestedScan
+    private var batch: DigestedBatch?
     var digest: KeyspaceDigest
+    /// Of the entry that comes next.
+    var index = 0
+
+    /// What a proof found of the entry at hand; `nil` where none was made.
+    var proof: EntryProof? { batch?.proof(index) }
 
     init(_ scan: DigestedScan) throws {
         self.scan = scan
@@ -178,7 +202,9 @@ private final class SummedDestination: DigestSource {
     }
 
     func next() throws -> (any DigestPage)? {
-        guard let batch = try scan.nextBatch() else { return nil }
+        batch = try scan.nextBatch()
+        index = 0
+        guard let batch else { return nil }
         try digest.add(batch.manifestLines)
         return batch
     }

@@ -1,3 +1,4 @@
+import Barrier
 import Digest
 import Glibc
 import Storage
@@ -64,6 +65,7 @@ struct MigrationCopy {
         for (target, counts) in zip(targets, comparisons) where !counts.isAllSame {
             throw differences(counts, at: target.store)
         }
+        if let proof = summary.proof, !proof.tally.isProven { throw MigrationFailure.unproven(proof.tally) }
         try release(&summary)
         for loader in loaders {
             try loader.publish()
@@ -105,7 +107,8 @@ struct MigrationCopy {
                 // Nodes that have proven nothing hold nothing else for all that is known.
                 guard error.code == .damagedStore else { throw MigrationFailure(.failed, error.message, cause: error) }
                 // Named entry by entry, before the run fails.
-                _ = try? compare(loader, target.store, summary.totals)
+                var proof: ProofTally?
+                _ = try? compare(loader, target.store, summary.totals, &proof)
                 throw MigrationFailure(.differences, error.message, cause: error)
             }
         }
@@ -262,9 +265,14 @@ struct MigrationCopy {
         defer { syncing.join() }
         var counts: [ComparisonCounts] = []
         let proven = try proveCopies(loaders, &summary)
+        var proof: ProofTally?
+        summary.proof = options.barrier.map { ProofOutcome($0) }
         for ((loader, target), known) in zip(zip(loaders, targets), proven) {
+            // What has proven to be equal must be read all the same to be authenticated.
+            let known = options.barrier == nil ? known : nil
             if readsDisk, known == nil { loader.readFromDisk() }
-            counts.append(try known ?? compare(loader, target.store, summary.totals))
+            counts.append(try known ?? compare(loader, target.store, summary.totals, &proof))
+            summary.proof?.tally = proof ?? ProofTally()
             summary.destinations[target.place].readBack = loader.readBackOrigin
         }
         context.counters.enter(.syncing)
@@ -275,7 +283,8 @@ struct MigrationCopy {
 
     /// Reads the destination back from where it was written.
     func compare(
-        _ loader: any BulkLoader, _ destination: any StorageDestination, _ totals: KeyspaceTotals
+        _ loader: any BulkLoader, _ destination: any StorageDestination, _ totals: KeyspaceTotals,
+        _ proof: inout ProofTally?
     ) throws -> ComparisonCounts {
         context.counters.restart(.comparing, expectedEntries: totals.entries, expectedBytes: totals.bytes)
         let written = try loader.written()
@@ -284,8 +293,12 @@ struct MigrationCopy {
         scanOptions.writesManifestLines = true
         // What is left out is left out of the source; at the destination everything counts.
         scanOptions.unlisted = .keep
+        scanOptions.barrier = options.barrier
         let scan = CountingScan(DigestedScan(written, scanOptions), context.counters)
-        defer { scan.stop() }
+        defer {
+            scan.stop()
+            if let more = scan.proof { proof = (proof ?? ProofTally()).adding(more) }
+        }
         var told = 0
         return try ManifestComparison(manifest: state.manifestPath, scan: scan).run { verdict, key in
             guard told < 20 else { return }
@@ -314,6 +327,8 @@ struct MigrationCopy {
 final class CountingScan: LinedDigestSource {
     private let inner: DigestedScan
     private let counters: ProgressCounters
+    /// What a proof found of the entries so far; `nil` where none is made.
+    private(set) var proof: ProofTally?
 
     init(_ inner: DigestedScan, _ counters: ProgressCounters) {
         self.inner = inner
@@ -324,6 +339,7 @@ final class CountingScan: LinedDigestSource {
         guard let batch = try inner.nextBatch() else { return nil }
         counters.add(entries: batch.count, bytes: batch.entries.byteCount)
         counters.setPrefix(batch.lastFolder)
+        if let more = batch.proof { proof = (proof ?? ProofTally()).adding(more) }
         return batch
     }
 

@@ -1,3 +1,4 @@
+import Barrier
 package import Storage
 package import Telemetry
 package import Workers
@@ -55,6 +56,10 @@ package struct MigrationOptions: Sendable {
     package var signer: EvidenceSigner?
     /// The secret of a keyed manifest to be written beside the other.
     package var manifestKey: ManifestKey?
+    /// What is to be done with key shares; `nil` if none are asked for.
+    package var shares: ShareRequest?
+    /// What authenticates every entry that is read back, once the shares are known.
+    var barrier: OpenedBarrier?
 
     package init() {}
 
@@ -160,6 +165,10 @@ package struct MigrationSummary: Sendable {
     package var reportSignaturePath: String?
     /// The commands that verify them.
     package var verification: [String] = []
+    /// What came of the proof with key shares; `nil` if none was asked for, or it was not come so far.
+    package var proof: ProofOutcome?
+    /// What the upgrade of the seal makes otherwise than the source has it; `nil` if there is none.
+    package var sealUpgrade: SealUpgradeOutcome?
 
     package init() {}
 }

@@ -105,7 +105,8 @@ final class MigrationPhases {
     }
 
     private static let drillsOnly =
-        "Leases (sys/expire/) are left out: this copy is for drills only. A server on it revokes nothing that the source's "
+        "Leases (sys/expire/) are left out: this copy is for drills only. A server on it revokes nothing that the "
+        + "source's "
         + "leases stand for, and does not know what it would have to."
 
     /// Runs all phases.
@@ -148,7 +149,8 @@ final class MigrationPhases {
         if let mode = markers.seenMode, mode != options.mode.rawValue {
             let command = mode == MigrationMode.repair.rawValue ? "sealift repair" : "sealift operator \(mode)"
             throw MigrationFailure.migrating(
-                "a \(mode) of a destination that was whole before was cut off. Go on with it: \(command), with the same flags."
+                "a \(mode) of a destination that was whole before was cut off. Go on with it: \(command), with the "
+                    + "same flags."
             )
         }
         for index in preflights.indices { preflights[index].carriesOwnMarker = wasMarked }
@@ -157,7 +159,8 @@ final class MigrationPhases {
         }
         if options.mode == .warm, try source.get(.migrationMarker) != nil {
             throw MigrationFailure.migrating(
-                "the source carries the marker of a pass that stops its servers, and was cut off. Go on with it: -mode=final. To "
+                "the source carries the marker of a pass that stops its servers, and was cut off. Go on with it: "
+                    + "-mode=final. To "
                     + "let the servers start again instead, remove the marker with -reset.")
         }
         if options.hasReadOnlySource, try source.get(.migrationMarker) != nil {
@@ -358,7 +361,8 @@ extension MigrationPhases {
         for store in [source] + destinations as [any StorageBackend] {
             guard let place = store.identity.path, liesWithin(path, place) || liesWithin(place, path) else { continue }
             throw MigrationFailure.migrating(
-                "the state folder \(path) and the \(store.kind) store \(place) lie within one another: manifest, report and "
+                "the state folder \(path) and the \(store.kind) store \(place) lie within one another: manifest, "
+                    + "report and "
                     + "lock would mix with its entries. Name another folder with -state-dir.")
         }
         return path
@@ -375,7 +379,8 @@ extension MigrationPhases {
                     } else { false }
                 guard left == right || areNested else { continue }
                 throw MigrationFailure.migrating(
-                    "the destinations \(other.location) and \(one.location) are one store, or lie within one another. Name "
+                    "the destinations \(other.location) and \(one.location) are one store, or lie within one another. "
+                        + "Name "
                         + "another place for one of them.")
             }
         }
@@ -419,9 +424,16 @@ extension MigrationPhases {
             written, against: .store(source), scope: options.scope, destinationScope: options.destinationScope,
             context: context,
             readers: options.maximumParallel, spillFolder: state.path,
-            unlisted: options.listedOnly ? .leaveOut : .keep, allowsLostEntries: options.allowsLostEntries)
+            unlisted: options.listedOnly ? .leaveOut : .keep, allowsLostEntries: options.allowsLostEntries,
+            barrier: options.barrier)
         let result = try check.run()
         guard result.counts.isAllSame, result.totals.entries > 0 else { return false }
+        if let barrier = options.barrier {
+            var outcome = ProofOutcome(barrier)
+            outcome.tally = result.proof ?? ProofTally()
+            summary.proof = outcome
+            guard outcome.tally.isProven else { throw MigrationFailure.unproven(outcome.tally) }
+        }
         summary.isContinuation = state.hasProvenRun
         summary.totals = result.totals
         summary.destinations[index].comparison = result.counts
@@ -444,9 +456,21 @@ extension MigrationPhases {
             summary.seal = SealReading.read(source)
             summary.remarks += (summary.seal?.remarks ?? []).filter { !summary.remarks.contains($0) }
         }
+        if let upgrade = summary.sealUpgrade {
+            summary.remarks.append(
+                "The destination is made fit for today's servers, which the source is not (-upgrade-legacy-seal): "
+                    + "\(upgrade.text). "
+                    + "A comparison of the two names these entries and no others.")
+        }
         for index in targets.indices {
             summary.destinations[index].guide = targets[index].store.serverGuide(
                 largestEntry: summary.totals.largestEntry, seal: summary.seal)
+            if summary.sealUpgrade != nil {
+                summary.destinations[index].guide?.steps.append(
+                    "Once the new cluster runs, give it a root key of its own, with new shares: operator rekey "
+                        + "(OpenBao 2.7: "
+                        + "sys/rotate/root/init and update). Until then the root key is sealed under itself.")
+            }
         }
     }
 }

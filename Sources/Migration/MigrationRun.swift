@@ -31,7 +31,8 @@ package final class MigrationRun {
         defer { source.close() }
         guard let marked = source as? any KeyValueStore else {
             throw .migrating(
-                "error resetting migration lock: a \(source.kind) store carries no migration marker. There is nothing to "
+                "error resetting migration lock: a \(source.kind) store carries no migration marker. There is nothing "
+                    + "to "
                     + "reset.")
         }
         do throws(StorageError) {
@@ -55,6 +56,10 @@ package final class MigrationRun {
             drivers, SourceContext(writesMarker: !options.hasReadOnlySource && !options.isDryRun),
             isCancelled: isCancelled)
         defer { source.close() }
+        var options = options
+        // Before anything is written.
+        let opened = try options.shares?.open(source)
+        if options.shares?.proves == true { options.barrier = opened?.barrier }
         let destination = try destinationConfiguration.openDestination(
             drivers,
             DestinationContext(
@@ -79,9 +84,11 @@ package final class MigrationRun {
         }
         do {
             let phases = try MigrationPhases(
-                source: source, targets: [MigrationPhases.Target(store: destination, reopening: reopening)],
+                source: opened?.source ?? source,
+                targets: [MigrationPhases.Target(store: destination, reopening: reopening)],
                 options: options, context: context, stop: stop, remarks: remarks)
             phases.summary.configurationPath = configuration.path
+            phases.summary.sealUpgrade = opened?.upgrade.map { SealUpgradeOutcome($0) }
             try options.isDryRun ? tell(phases.rehearse()) : phases.run(tell: tell)
         } catch {
             throw MigrationFailure.stage("", error)

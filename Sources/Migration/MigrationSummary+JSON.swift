@@ -80,6 +80,7 @@ extension MigrationSummary {
             ("keyed_manifest", .optional(keyedManifestPath)),
             ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
             ("report_signature", .optional(reportSignaturePath)), ("report_page", .optional(pagePath)),
+            ("share_proof", proof?.members ?? .null), ("seal_upgrade", sealUpgrade.map(Self.members) ?? .null),
         ]
     }
 
@@ -179,5 +180,48 @@ extension MigrationSummary {
             ("entries_of_other_terms", .integer(tally.ofOtherTerms)),
             ("entries_without_term", .integer(tally.withoutTerm)),
         ])
+    }
+
+    private static func members(_ upgrade: SealUpgradeOutcome) -> JSONText {
+        func list(_ keys: [StorageKey]) -> JSONText { .array(keys.map { .string("\($0)") }) }
+        return .object([
+            ("added", list(upgrade.added)), ("changed", list(upgrade.changed)), ("left_out", list(upgrade.removed)),
+        ])
+    }
+}
+
+extension ProofOutcome {
+    /// What a proof found, for programs. Names of entries, no values.
+    package var members: JSONText {
+        func counts(_ counts: ProofTally.Counts) -> [(String, JSONText)] {
+            ProofVerdict.allCases.map { ($0.name, .integer(counts[$0])) }
+        }
+        return .object(
+            counts(tally.counts) + [
+                (
+                    "prefixes",
+                    .array(
+                        tally.folders.map { folder in
+                            .object(
+                                [("prefix", .string(folder.prefix.withUnsafeBytes { escapedKey($0) }))]
+                                    + counts(folder.counts))
+                        })
+                ),
+                (
+                    "terms",
+                    .array(
+                        terms.map {
+                            .object([("term", .integer(Int($0))), ("entries", .integer(tally.terms[$0] ?? 0))])
+                        })
+                ),
+                (
+                    "unproven",
+                    .array(
+                        tally.named.map {
+                            .object([("key", .string("\($0.key)")), ("verdict", .string($0.verdict.name))])
+                        })
+                ), ("contradictions", .array(contradictions.map(JSONText.string))),
+                ("of_source", .boolean(isOfSource)),
+            ])
     }
 }

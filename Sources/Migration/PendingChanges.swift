@@ -99,11 +99,13 @@ final class PendingChanges {
 
     /// Asks for everything that was written or removed.
     ///
-    /// - Parameter unchanged: Counts of what was compared before.
+    /// - Parameters:
+    ///   - unchanged: Counts of what was compared before.
+    ///   - proof: Authenticates what was written.
     /// - Returns: Those, and what has become of each change.
     func readBack(
         from store: any StorageSource, unchanged: ComparisonCounts, readers: Int, _ counters: ProgressCounters,
-        isCancelled: @escaping @Sendable () -> Bool
+        proof: ProofCollector? = nil, isCancelled: @escaping @Sendable () -> Bool
     ) throws(StorageError) -> ComparisonCounts {
         let counts = Mutex(unchanged)
         let count = { @Sendable (verdict: Verdict) in counts.withLock { $0.count(verdict) } }
@@ -115,6 +117,7 @@ final class PendingChanges {
                     guard let value = try store.get(StorageKey(copying: batch.key(index))) else {
                         return count(.missing)
                     }
+                    try proof?.add(value, under: batch.key(index))
                     count(try Self.holds(value, batch.stamp(index)) ? .same : .different)
                 }
                 counters.add(entries: batch.count, bytes: batch.byteCount)

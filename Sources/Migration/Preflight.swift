@@ -175,7 +175,8 @@ struct Preflight {
             }
             guard lost.isEmpty else {
                 return
-                    "the source (\(source.kind) \(source.location)) has lost \(lost.joined(separator: " and ")): the file "
+                    "the source (\(source.kind) \(source.location)) has lost \(lost.joined(separator: " and ")): the "
+                    + "file "
                     + "is there and has zero length, as a crash can leave it. No server can unseal the store without "
                     + "it. Restore it from a backup; to copy the rest all the same, add -allow-any-data and "
                     + "-allow-lost-entries."
@@ -191,7 +192,8 @@ struct Preflight {
 
     /// What is said of a source without entries.
     static func emptySource(_ source: any StorageSource) -> String {
-        "the source (\(source.kind) \(source.location)) holds no entries. Nothing was migrated: check its path and options."
+        "the source (\(source.kind) \(source.location)) holds no entries. Nothing was migrated: check its path and "
+            + "options."
     }
 
     /// Entries to ask for at a time when the first one decides.
@@ -240,7 +242,8 @@ struct Preflight {
         if there == here, there != nil || options.allowsAnyData { return nil }
         guard try !isEmpty(filled, from: nil) else { return nil }
         return
-            "the destination (\(destination.location)) holds another store: its core/keyring is not the source's, or is "
+            "the destination (\(destination.location)) holds another store: its core/keyring is not the source's, or "
+            + "is "
             + "missing. Only what this migration has filled is repaired. Empty it and migrate once more."
     }
 
@@ -318,6 +321,8 @@ struct Preflight {
         scanOptions.writesManifestLines = true
         scanOptions.request.readers = options.maximumParallel
         scanOptions.unlisted = options.listedOnly ? .leaveOut : .keep
+        scanOptions.barrier = options.barrier
+        var proof: ProofTally?
         context.counters.restart(.copying, expectedEntries: source.estimatedEntries())
         let scan = DigestedScan(source, scanOptions)
         defer { scan.stop() }
@@ -328,6 +333,7 @@ struct Preflight {
                 if survey != .everything { offenders.check(batch.entries, namesKeys: survey == .none) }
                 summary.totals.add(batch)
                 try digest.add(batch.manifestLines)
+                if let more = batch.proof { proof = (proof ?? ProofTally()).adding(more) }
                 context.counters.add(entries: batch.count, bytes: batch.entries.byteCount)
                 batch.recycle()
             }
@@ -335,6 +341,12 @@ struct Preflight {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
         summary.keyspaceDigest = try digest.finish()
+        if let barrier = scanOptions.barrier {
+            var outcome = ProofOutcome(barrier)
+            outcome.tally = proof ?? ProofTally()
+            outcome.isOfSource = true
+            summary.proof = outcome
+        }
         summary.leftOut = scanOptions.filter.leftOut
         summary.notes = notes.counts
         summary.noteExamples = notes.examples

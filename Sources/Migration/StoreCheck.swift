@@ -1,3 +1,4 @@
+package import Barrier
 package import Storage
 import Synchronization
 import Telemetry
@@ -23,6 +24,7 @@ package struct StoreCheck {
     private let allowsLostEntries: Bool
     private let resumption: CheckResumption?
     private let journals: CheckJournals?
+    private let barrier: OpenedBarrier?
 
     /// What a comparison found.
     package struct Result: Sendable {
@@ -46,6 +48,8 @@ package struct StoreCheck {
         package var lostAtDestination = LostEntries()
         /// What an earlier run had compared and this one has not: it is in the counts, and in nothing else.
         package var earlier: CheckProgress?
+        /// What a proof found of the destination's entries; `nil` if none was made.
+        package var proof: ProofTally?
     }
 
     /// - Parameters:
@@ -54,14 +58,15 @@ package struct StoreCheck {
     ///   - unlisted: What becomes of entries that the listing of the source, or of the one store, cannot see.
     ///   - resumption: Keeps the progress of two stores in key order, and gives that of an earlier run.
     ///   - journals: Keeps what is read of stores in no order, and has what an earlier run has read.
+    ///   - barrier: Authenticates every entry of the destination on the way.
     ///   - allowsLostEntries: Whether entries that a crash left without content count as absent; else as unreadable.
     package init(
         _ destination: any StorageSource, against reference: Reference, scope: KeyScope,
         destinationScope: KeyScope? = nil,
         context: RunContext,
         readers: Int = 8, spillFolder: String? = nil, unlisted: ListingWalk.Treatment = .keep,
-        allowsLostEntries: Bool = false, resumption: CheckResumption? = nil,
-        journals: CheckJournals? = nil
+        allowsLostEntries: Bool = false, resumption: CheckResumption? = nil, journals: CheckJournals? = nil,
+        barrier: OpenedBarrier? = nil
     ) {
         self.reference = reference
         self.destination = destination
@@ -74,6 +79,7 @@ package struct StoreCheck {
         self.spillFolder = spillFolder
         self.unlisted = unlisted
         self.allowsLostEntries = allowsLostEntries
+        self.barrier = barrier
     }
 
     /// Runs the comparison.
@@ -96,7 +102,7 @@ package struct StoreCheck {
         case .store(let source):
             let first = options(source, unreadable, filter, notes, unlisted)
             let second = options(
-                destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep)
+                destination, unreadable, EntryFilter(scope: destinationScope), notesAtDestination, .keep, barrier)
             let kept = try read(source, first, Self.sourceName)
             let keptToo = try read(destination, second, Self.destinationName)
             if kept != nil || keptToo != nil { context.counters.restart(.comparing) }
@@ -147,6 +153,7 @@ package struct StoreCheck {
         result.sourceDigest = try left.finish()
         result.destinationDigest = try right.finish()
         if case .store = reference { result.totals = left.totals } else { result.totals = right.totals }
+        result.proof = (right as? DigestingSource)?.proof
         result.seconds = (clock.now - begin) / .seconds(1)
         result.unreadable = unreadable.messages
         result.notes = notes.counts
@@ -184,9 +191,10 @@ package struct StoreCheck {
 
     private func options(
         _ store: any StorageSource, _ unreadable: UnreadableEntries, _ filter: EntryFilter, _ notes: ScanNotes,
-        _ unlisted: ListingWalk.Treatment
+        _ unlisted: ListingWalk.Treatment, _ barrier: OpenedBarrier? = nil
     ) -> DigestedScan.Options {
         var options = DigestedScan.Options()
+        options.barrier = barrier
         options.request.readers = readers
         options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
         options.request.passesOver = { [scope, journals] error in

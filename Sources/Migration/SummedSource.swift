@@ -1,3 +1,4 @@
+package import Barrier
 import Storage
 package import Telemetry
 
@@ -16,6 +17,8 @@ package final class DigestingSource: SummedSource {
     private let counters: ProgressCounters?
     private var digest: KeyspaceDigest
     package private(set) var totals = KeyspaceTotals()
+    /// What a proof found of the entries so far; `nil` where none is made.
+    package private(set) var proof: ProofTally?
 
     package init(_ scan: DigestedScan, _ counters: ProgressCounters? = nil) throws {
         self.scan = scan
@@ -29,6 +32,7 @@ package final class DigestingSource: SummedSource {
     package func nextBatch() throws -> DigestedBatch? {
         guard let batch = try scan.nextBatch() else { return nil }
         totals.add(batch)
+        if let more = batch.proof { proof = (proof ?? ProofTally()).adding(more) }
         try digest.add(batch.manifestLines)
         counters?.add(entries: batch.count, bytes: batch.entries.byteCount)
         counters?.setPrefix(batch.lastFolder)

@@ -23,7 +23,48 @@ extension ReportPage {
             addReadBack(destination["read_back"].string, to: &html)
             if !copies.isEmpty { add(copies, to: &html) }
         }
+        addShareProof(to: &html)
+        addSealUpgrade(to: &html)
         return .section("proof", "Proof", html)
+    }
+
+    private func addShareProof(to html: inout HTML) {
+        let proof = root["share_proof"]
+        guard let authenticated = proof["authenticated"].integer else { return }
+        let names = ["failed", "unknown_term", "no_envelope", "not_checkable"]
+        let all = names.reduce(authenticated) { $0 + (proof[$1].integer ?? 0) }
+        html.raw("<p>With key shares, ")
+        html.text("\(formatCount(authenticated)) of \(formatCount(all))")
+        html.raw(" entries were authenticated: each is as a server wrote it, under its own name.")
+        if let plain = proof["plain"].integer, plain > 0 {
+            html.raw(" Servers do not encrypt ")
+            html.text("\(formatCount(plain)) more.")
+        }
+        html.raw("</p>\n")
+        for entry in proof["unproven"].elements.prefix(Self.mostCopies) {
+            html.raw("<p><code>")
+            html.text(entry["key"].string ?? "?", limit: HTML.placeText)
+            html.raw("</code> ")
+            html.text(entry["verdict"].string ?? "?")
+            html.raw("</p>\n")
+        }
+    }
+
+    private func addSealUpgrade(to html: inout HTML) {
+        let upgrade = root["seal_upgrade"]
+        let kinds: [(StaticString, String)] = [("Added", "added"), ("Changed", "changed"), ("Left out", "left_out")]
+        guard kinds.contains(where: { !upgrade[$0.1].elements.isEmpty }) else { return }
+        html.raw("<p>The destination was made fit for today’s servers (-upgrade-legacy-seal):</p>\n<ul>\n")
+        for (title, name) in kinds {
+            for key in upgrade[name].elements.prefix(Self.mostCopies) {
+                html.raw("<li>")
+                html.raw(title)
+                html.raw(": <code>")
+                html.text(key.string ?? "?", limit: HTML.placeText)
+                html.raw("</code></li>\n")
+            }
+        }
+        html.raw("</ul>\n")
     }
 
     private func add(_ comparison: JSONText, to html: inout HTML) {

@@ -14,8 +14,10 @@ package enum ReportSchema {
             (
                 "description",
                 .string(
-                    "What a run of `sealift operator migrate` did: the file report.json in its state folder, or the event "
-                        + "`result` of -format=json, which a run only writes when it has succeeded. Sizes are in bytes, times "
+                    "What a run of `sealift operator migrate` did: the file report.json in its state folder, or the "
+                        + "event "
+                        + "`result` of -format=json, which a run only writes when it has succeeded. Sizes are in "
+                        + "bytes, times "
                         + "in seconds, keys escaped as in manifests (\\xhh for bytes that do not print). No values, no "
                         + "credentials.")
             ), ("type", .string("object")),
@@ -32,7 +34,8 @@ package enum ReportSchema {
         (
             "result",
             .word(
-                "What the run came to. Proven means that the destination was read back and holds exactly what the source "
+                "What the run came to. Proven means that the destination was read back and holds exactly what the "
+                    + "source "
                     + "gave.",
                 of: ["migrated and proven", "a part migrated and proven", "a warm pass, not final", "failed"])
         ),
@@ -119,7 +122,8 @@ package enum ReportSchema {
             (
                 "read_back",
                 .text(
-                    "Where what was read back came from: disk, cache (perhaps the system's memory) or service; null if nothing "
+                    "Where what was read back came from: disk, cache (perhaps the system's memory) or service; null "
+                        + "if nothing "
                         + "was read back.", isOptional: true)
             ),
             ("service", service("What was asked of the destination's service; null if there is none.")),
@@ -165,7 +169,8 @@ package enum ReportSchema {
         (
             "key_terms",
             .object(
-                "Entries by the term of the key that encrypted them, as it stands in clear before each value; null where "
+                "Entries by the term of the key that encrypted them, as it stands in clear before each value; null "
+                    + "where "
                     + "values were not at hand.",
                 [
                     (
@@ -208,7 +213,8 @@ package enum ReportSchema {
         (
             "unlisted_entries",
             .text(
-                "Path of a file that names the entries which the source's own listing cannot see; null if there are none.",
+                "Path of a file that names the entries which the source's own listing cannot see; null if there are "
+                    + "none.",
                 isOptional: true)
         ),
         ("entries_read_before", .count("Items that an earlier run had read and this one did not read again.")),
@@ -258,6 +264,17 @@ package enum ReportSchema {
         ("manifest", .text("Path of the manifest; null if there is none.", isOptional: true)),
         ("report", .text("Path of report.json; null if there is none.", isOptional: true)),
         ("report_page", .text("Path of the report as a page; null if there is none.", isOptional: true)),
+        ("share_proof", shareProof),
+        (
+            "seal_upgrade",
+            .object(
+                "What the destination has otherwise than the source, to be fit for today's servers; null if nothing.",
+                [
+                    ("added", .list("Entries that were added.", of: .text("The key."))),
+                    ("changed", .list("Entries that were changed.", of: .text("The key."))),
+                    ("left_out", .list("Entries that were left out.", of: .text("The key."))),
+                ], isOptional: true)
+        ),
         (
             "progress",
             .object(
@@ -271,6 +288,47 @@ package enum ReportSchema {
                 ])
         ),
     ]
+
+    private static let verdicts: [(String, SchemaPart)] = [
+        ("authenticated", .count("Entries that are as a server wrote them, under their own names.")),
+        ("plain", .count("Entries that servers do not encrypt with the barrier.")),
+        ("failed", .count("Entries whose bytes or names are not what was written.")),
+        ("unknown_term", .count("Entries for whose term there is no key.")),
+        ("no_envelope", .count("Entries that have not the form of an encrypted one.")),
+        ("not_checkable", .count("Entries whose key the shares do not open.")),
+    ]
+
+    private static let shareProof = SchemaPart.object(
+        "What a proof with key shares found of every entry; null if none was made.",
+        verdicts + [
+            (
+                "prefixes",
+                .list(
+                    "The same by top-level folder.",
+                    of: .object("One folder.", [("prefix", .text("The folder's name with its slash."))] + verdicts),
+                    most: 1001)
+            ),
+            (
+                "terms",
+                .list(
+                    "Terms of the keyring, ascending; the last is the active one.",
+                    of: .object(
+                        "One term.",
+                        [
+                            ("term", .count("The term's number.", least: 1)),
+                            ("entries", .count("Entries authenticated in it.")),
+                        ]))
+            ),
+            (
+                "unproven",
+                .list(
+                    "The first of those that are not what a server wrote.",
+                    of: .object(
+                        "One entry.", [("key", .text("The key.")), ("verdict", .text("What is wrong with it."))]),
+                    most: 1024)
+            ), ("contradictions", .list("What is authentic and contradicts the shares.", of: .text("A sentence."))),
+            ("of_source", .boolean("Whether the source was proven, as a dry run does, and not what was written.")),
+        ], isOptional: true)
 
     private static let phaseName = SchemaPart.word("The phase.", of: ProgressPhase.allCases.map(\.name))
 

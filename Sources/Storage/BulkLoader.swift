@@ -137,7 +137,7 @@ package struct ServerGuide: Sendable, Equatable {
     /// Lines for the server's configuration file.
     package let stanza: [String]
     /// What to do next, one step a line.
-    package let steps: [String]
+    package var steps: [String]
 
     package init(stanza: [String], steps: [String]) {
         self.stanza = stanza

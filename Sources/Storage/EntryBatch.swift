@@ -155,8 +155,10 @@ package final class EntryBatch: @unchecked Sendable {
     /// Stamps the value, which is wherever it is cheapest to read, and counts the entry.
     private func finishEntry(keyCount: Int, value: UnsafeRawBufferPointer) {
         let start = state.pointee.heldBytes
-        if let stamper, !stamper.stamp(value, into: state.pointee.arena + start) {
-            state.pointee.hasFailedStamp = true
+        if let stamper {
+            let place = state.pointee.arena + start
+            let key = UnsafeRawBufferPointer(start: place + stampBytes, count: keyCount)
+            if !stamper.stamp(value, of: key, into: place) { state.pointee.hasFailedStamp = true }
         }
         let held = keepsValues ? value.count : 0
         add(Slot(start: start, keyCount: keyCount, heldCount: held, valueCount: value.count))
@@ -302,4 +304,16 @@ package protocol ValueStamper: AnyObject {
     ///
     /// - Returns: `false` if it cannot be computed.
     func stamp(_ value: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer) -> Bool
+    /// Writes the stamp of the value of an entry; where the key is of no matter, that of the value alone.
+    ///
+    /// - Returns: `false` if it cannot be computed.
+    func stamp(
+        _ value: UnsafeRawBufferPointer, of key: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer
+    ) -> Bool
+}
+
+extension ValueStamper {
+    package func stamp(
+        _ value: UnsafeRawBufferPointer, of key: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer
+    ) -> Bool { stamp(value, into: output) }
 }

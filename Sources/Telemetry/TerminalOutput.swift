@@ -79,6 +79,15 @@ package final class TerminalOutput: Sendable {
         }
     }
 
+    /// Takes the block off the screen while something else is asked or told there; whoever would write meanwhile waits.
+    package func withoutBlock<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try block.withLock { block in
+            write(erasure(of: block))
+            block = []
+            return try body()
+        }
+    }
+
     /// Takes the block off the screen, or leaves it there as ordinary lines.
     func endBlock(leaving: Bool) {
         block.withLock { block in

@@ -13,10 +13,15 @@ package final class GzipInflater {
     /// Whether some member has ended, whatever came behind it.
     private(set) package var hasWholeMember = false
 
+    private let isSecret: Bool
+
+    /// - Parameter isSecret: Whether what was inflated is overwritten wherever it was.
     /// - Throws: ``GzipError`` if there is no memory.
-    package init() throws(GzipError) {
+    package init(isSecret: Bool = false) throws(GzipError) {
+        self.isSecret = isSecret
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
+        if isSecret { cz_use_erased_memory(stream) }
         room = .allocate(byteCount: Self.roomBytes, alignment: 16)
         guard cz_inflate_init_gzip(stream) == Z_OK else {
             room.deallocate()
@@ -27,6 +32,7 @@ package final class GzipInflater {
 
     deinit {
         inflateEnd(stream)
+        if isSecret { cz_erase(room.baseAddress, room.count) }
         room.deallocate()
         stream.deallocate()
     }

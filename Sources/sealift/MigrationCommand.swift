@@ -8,6 +8,8 @@ import Workers
 struct MigrationCommand {
     private let flags: ParsedFlags
     private let console: Console
+    /// Cancelled by the signals that ``run(_:_:_:isReset:isServed:)`` watches.
+    let cancellation = CancellationToken()
 
     init(_ flags: ParsedFlags, _ console: Console) {
         self.flags = flags
@@ -49,7 +51,6 @@ struct MigrationCommand {
         _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger, isReset: Bool = false,
         isServed: Bool = false
     ) throws(MigrationFailure) {
-        let cancellation = CancellationToken()
         let isJSON = flags.string("format") == "json"
         do throws(ThreadFailure) {
             try console.watchSignals(cancellation, announcement: isJSON ? nil : "==> Migration shutdown triggered\n")
@@ -106,7 +107,8 @@ struct MigrationCommand {
                     summary.isDryRun
                         ? "Error: \(error)"
                         : !summary.isFinal
-                            ? "\(error)\nThe warm pass is done, the migration is not. Run it again, or go on with -mode=final."
+                            ? "\(error)\nThe warm pass is done, the migration is not. Run it again, or go on with "
+                                + "-mode=final."
                             : "\(error)\nThe destination is proven and complete. Run the same command again: it "
                                 + "compares both sides once more and prints the result.",
                     isPrefixed: !summary.isDryRun)

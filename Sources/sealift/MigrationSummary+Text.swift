@@ -1,3 +1,4 @@
+import Barrier
 import Migration
 import Storage
 import Telemetry
@@ -47,6 +48,8 @@ func summaryText(_ summary: MigrationSummary) -> String {
             if let text = readBackText(destination) { row("Read back", text + place) }
         }
     }
+    if let proof = summary.proof { row("With shares", proofText(proof)) }
+    if let upgrade = summary.sealUpgrade { row("Seal made fit", upgrade.text) }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
     for copy in summary.destinations.flatMap(\.copies) {
         row(
@@ -125,7 +128,8 @@ private func verdict(_ summary: MigrationSummary, _ part: String) -> String {
 }
 
 private func changesText(_ changes: EntryChanges) -> String {
-    "\(formatCount(changes.added)) added, \(formatCount(changes.changed)) changed, \(formatCount(changes.removed)) removed"
+    "\(formatCount(changes.added)) added, \(formatCount(changes.changed)) changed, \(formatCount(changes.removed)) "
+        + "removed"
 }
 
 private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(name: String, text: String)] {
@@ -141,7 +145,8 @@ private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(na
         lines.append(
             (
                 "Final pass",
-                "about \(formatDuration(.seconds(seconds)))\(isBuilt ? " and the building of the directory" : ""), for what has "
+                "about \(formatDuration(.seconds(seconds)))\(isBuilt ? " and the building of the directory" : ""), "
+                    + "for what has "
                     + "changed until then; run -mode=warm again to leave less"
             ))
     }
@@ -175,6 +180,18 @@ private func readBackText(_ destination: DestinationOutcome) -> String? {
 /// A count and its noun.
 func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String {
     "\(formatCount(count)) \(plural(count, one, many))"
+}
+
+/// What a proof with key shares has shown, in a line.
+func proofText(_ proof: ProofOutcome) -> String {
+    let counts = proof.tally.counts
+    let place = proof.isOfSource ? " at the source" : ""
+    var text =
+        "\(formatCount(counts[.authenticated])) of \(counted(counts.provable, "entry", "entries")) "
+        + "authenticated\(place)"
+    if counts[.plain] > 0 { text += "; \(formatCount(counts[.plain])) not encrypted by the barrier" }
+    if counts[.notCheckable] > 0 { text += "; \(formatCount(counts[.notCheckable])) not checkable with these shares" }
+    return ([text] + proof.contradictions).joined(separator: "; ")
 }
 
 private func activityText(_ activity: StoreActivity) -> String {

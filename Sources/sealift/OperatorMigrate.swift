@@ -24,6 +24,11 @@ let operatorMigrateCommand = CommandSpec(
         the commands by which openssl verifies them are printed. With -key-file there is a manifest-keyed.txt as well, \
         without names of entries: see `sealift checksum -help`.
 
+        With -prove every entry that is read back is authenticated as well, in the same pass, with key shares: it is as a \
+        server wrote it, under its own name, and will decrypt. With -upgrade-legacy-seal a store of before Vault 1.3, which \
+        OpenBao does not unseal, becomes one that it does, with the same shares; the source stays as it is. The shares are \
+        asked for and tried before anything is written; see `sealift prove -help`.
+
         Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, \
         3 the destination differs, 4 a warm pass is done and a final one must follow, 130 interrupted.
         """,
@@ -34,7 +39,12 @@ let operatorMigrateCommand = CommandSpec(
             "Copy ahead beside the server at work, so that the outage is short:",
             "sealift operator migrate -config migrate.hcl -mode=warm"),
         .init(
-            "Stop the server, then write what has changed:", "sealift operator migrate -config migrate.hcl -mode=final"),
+            "Stop the server, then write what has changed:",
+            "sealift operator migrate -config migrate.hcl "
+                + "-mode=final"),
+        .init(
+            "Prove on the way that every entry will decrypt; without -shares-fd the key shares are asked for:",
+            "sealift operator migrate -config migrate.hcl -prove -shares-fd 3 3< shares.txt"),
         .init(
             "Remove the marker that another tool's crashed run left on the source:",
             "sealift operator migrate -config migrate.hcl -reset"),
@@ -66,7 +76,8 @@ let operatorMigrateCommand = CommandSpec(
         .string(
             "source-in-use", placeholder: "allow",
             help:
-                "With allow, read a source whose lock of the active node is alive. What a server writes meanwhile may be "
+                "With allow, read a source whose lock of the active node is alive. What a server writes meanwhile may "
+                + "be "
                 + "missing.", completion: .values(["allow"])),
         .boolean(
             "source-unchanged",
@@ -82,7 +93,8 @@ let operatorMigrateCommand = CommandSpec(
         .string(
             "read-back", placeholder: "disk|cache", default: "disk",
             help:
-                "Where what was written is read from for the proof: the disk, or also the system's memory, which is faster "
+                "Where what was written is read from for the proof: the disk, or also the system's memory, which is "
+                + "faster "
                 + "and would not see what the disk has lost. The result says which it was.",
             completion: .values(["disk", "cache"])),
         CommonFlags.readOnlySource,
@@ -91,6 +103,19 @@ let operatorMigrateCommand = CommandSpec(
             "discard-state",
             help: "Start afresh: remove the journal and whatever else earlier runs have left in the state folder."),
         CommonFlags.keyFile, CommonFlags.signKey,
+        .boolean(
+            "prove",
+            help:
+                "Authenticate every entry that is read back, with key shares that are asked for or read from "
+                + "-shares-fd."
+        ),
+        .boolean(
+            "upgrade-legacy-seal",
+            help:
+                "Make a store of before Vault 1.3 one that OpenBao unseals with the same key shares; what is added or "
+                + "changed is "
+                + "named."),
+        ShareInput.flag,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
         // Benchmarks tell with it what the journal costs.
         FlagSpec.boolean("no-journal", help: "Keep no journal: a run that is cut off reads everything anew.").hidden,
@@ -101,7 +126,7 @@ struct OperatorMigrate {
     /// The exit code of a warm pass that has done its work: not 0, since a migration of which it is a part is not done.
     private static let notFinal: Int32 = 4
 
-    private let flags: ParsedFlags
+    fileprivate let flags: ParsedFlags
     private let console: Console
 
     init(_ flags: ParsedFlags, _ console: Console) {
@@ -163,8 +188,32 @@ struct OperatorMigrate {
         }
         options.signer = try CommonFlags.signer(flags)
         options.manifestKey = try CommonFlags.manifestKey(flags)
+        options.shares = try shares(command, options)
         if !flags.string("chown").isEmpty { options.owner = try fileOwner(flags.string("chown")) }
         return options
+    }
+}
+
+extension OperatorMigrate {
+    /// What is to be done with key shares; `nil` if none are needed.
+    private func shares(
+        _ command: MigrationCommand, _ options: MigrationOptions
+    ) throws(MigrationFailure) -> ShareRequest? {
+        let (proves, upgrades) = (flags.boolean("prove"), flags.boolean("upgrade-legacy-seal"))
+        guard proves || upgrades else {
+            guard !flags.isSet("shares-fd") else {
+                throw MigrationFailure(.configuration, "-shares-fd goes with -prove or -upgrade-legacy-seal.")
+            }
+            return nil
+        }
+        guard !flags.boolean("reset") else { return nil }
+        guard !proves || options.mode != .warm else {
+            throw MigrationFailure(
+                .configuration,
+                "-prove goes with the final pass: what a warm pass copies is not final. Leave it out here.")
+        }
+        let input = try ShareInput(flags, command.cancellation)
+        return ShareRequest(proves: proves, upgradesLegacySeal: upgrades) { try input.ask($0) }
     }
 }
 

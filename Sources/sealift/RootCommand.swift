@@ -17,7 +17,7 @@ let rootCommand = CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.",
             subcommands: [operatorMigrateCommand, operatorRollbackCommand]),
-        checkCommand, repairCommand, checksumCommand, planCommand, inspectCommand, reportCommand, raftCommand,
+        checkCommand, proveCommand, repairCommand, checksumCommand, planCommand, inspectCommand, reportCommand, raftCommand,
         snapshotCommand,
         practiceTableCommand,
         completionCommand, helpCommand, referenceCommand,
@@ -33,6 +33,7 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "operator migrate": return OperatorMigrate(flags, console).run()
     case "operator rollback": return OperatorRollback(flags, console).run()
     case "check": return Check(flags, console).run()
+    case "prove": return Prove(flags, console).run()
     case "repair": return Repair(flags, console).run()
     case "checksum": return Checksum(flags, console).run()
     case "plan": return Plan(flags, console).run()

@@ -7,7 +7,7 @@ import Testing
         [], ["operator"], ["operator", "migrate"], ["check"], ["checksum"], ["inspect"], ["inspect", "ls"],
         ["inspect", "du"], ["inspect", "stat"], ["inspect", "pages"], ["inspect", "snapshot"], ["snapshot"],
         ["snapshot", "verify"], ["snapshot", "diff"], ["raft"], ["raft", "fix-peers"],
-        ["raft", "compact"], ["completion"], ["version"], ["help", "backends"], ["reference"],
+        ["raft", "compact"], ["prove"], ["completion"], ["version"], ["help", "backends"], ["reference"],
     ]
 
     @Test(arguments: commands, ["-h", "-help", "--help"])

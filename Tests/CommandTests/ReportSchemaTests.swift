@@ -1,4 +1,8 @@
+import Barrier
+import BarrierTestKit
+import FileBackend
 import Foundation
+import Storage
 import TestSupport
 import Testing
 
@@ -41,11 +45,28 @@ import Testing
         reports.append(try partial(sandbox))
         reports.append(try failed(sandbox))
         reports.append(try ofATable(sandbox))
+        reports.append(try withShares(sandbox))
         reports += try passesAndRepair(sandbox)
         let found = try validate(sandbox, reports)
         for line in found.dropLast() { #expect(line.hasSuffix(": valid"), "\(line)") }
         #expect(found.count == reports.count + 1)
         try expectAllMembers(sandbox, seen: found.last ?? "")
+    }
+
+    /// A store of before Vault 1.3, with an entry that is damaged at the source.
+    private func withShares(_ sandbox: Sandbox) throws -> String {
+        let shared = try SharedStore(.fileOpenBao)
+        let store = try shared.opened()
+        try OpenedBarrier.makeLegacy(store, keyShares(Array(shared.texts.prefix(3))))
+        try store.put("core/wrapping/jwtkey", [0, 0, 0, 1, 2] + [UInt8](repeating: 1, count: 40))
+        store.close()
+        let to = Store.raft("\(shared.sandbox.path)/to")
+        let file = try shared.sandbox.configuration(shared.store, to)
+        let outcome = try shared.run(["operator", "migrate", "-config", file, "-prove", "-upgrade-legacy-seal"])
+        #expect(outcome.code == 3, "\(outcome.errors)")
+        let report = "\(sandbox.path)/shares.json"
+        try sandbox.shell("cp '\(to.path).sealift/report.json' '\(report)'")
+        return report
     }
 
     private func partial(_ sandbox: Sandbox) throws -> String {

@@ -85,7 +85,8 @@ import Testing
 
     private static let commands: [[String]] = [
         ["operator", "migrate"], ["operator", "migrate", "-dry-run", "-format=json", "-log-level=trace"], ["plan"],
-        ["check", "-format=json"], ["checksum"], ["checksum", "-side=source"], ["inspect", "ls", "-side=source"],
+        ["check", "-format=json"], ["checksum"], ["prove", "-side=source"], ["checksum", "-side=source"],
+        ["inspect", "ls", "-side=source"],
     ]
 
     /// A word that nothing tells from a name: the rest of a value that was broken over lines, or one without its quotes.

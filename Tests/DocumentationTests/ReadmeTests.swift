@@ -22,6 +22,13 @@ import Testing
         #expect(digests.count == 1, "the ways to the keyspace digest disagree: \(digests)")
     }
 
+    /// Key shares of the store, one a line.
+    private static func shares() throws -> String {
+        let file = packageRoot.appending(path: "Tests/Fixtures/served/dynamodb-vault/init.json")
+        let printed = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any]
+        return (printed?["keys_base64"] as? [String] ?? []).prefix(3).joined(separator: "\n") + "\n"
+    }
+
     @Test func everyExampleOfTheReferenceWorks() throws {
         let readme = try Readme()
         let server = try String(contentsOf: packageRoot.appending(path: "hcl-samples/server.hcl"), encoding: .utf8)
@@ -35,6 +42,7 @@ import Testing
             try sandbox.run(
                 "umask 077; openssl genpkey -algorithm ed25519 -out key.pem; openssl rand -hex 32 > secret")
             try sandbox.run(Self.backups)
+            try sandbox.write("shares.txt", Self.shares())
             return sandbox
         }
         // What looks at the result of a migration shares one, what changes something has a folder of its own.

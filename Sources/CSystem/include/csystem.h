@@ -48,6 +48,11 @@ int cs_is_mount_root(const char *path);
 /// Gives memory that was freed back to the system (malloc_trim), of all threads.
 void cs_release_freed_memory(void);
 
+/// Lets no core file of this process be written (RLIMIT_CORE), and none that a program is handed hold its memory
+/// (coredump_filter). Where looks are forbidden as well (PR_SET_DUMPABLE), nobody but root can look into the process, itself
+/// included: /proc/self is closed to it then, which LMDB's guard needs.
+void cs_forbid_core_dumps(int forbids_looks);
+
 /// Lets all threads share one heap (M_ARENA_MAX) instead of reserving 64 MiB of address space for each.
 void cs_share_one_heap(void);
 

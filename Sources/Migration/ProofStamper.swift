@@ -1,0 +1,98 @@
+import Barrier
+import Digest
+import Storage
+import Synchronization
+
+/// What a proof found of one entry, as it travels with the entry in a batch: the verdict in one byte, the term in four.
+enum ProofStamp {
+    static let byteCount = 5
+
+    static func write(_ proof: EntryProof, to output: UnsafeMutableRawPointer) {
+        output.storeBytes(of: proof.verdict.rawValue, as: UInt8.self)
+        (output + 1).storeBytes(of: proof.term, as: UInt32.self)
+    }
+
+    /// Counts what the stamps of a batch say.
+    ///
+    /// - Parameter count: Bytes of the digest before it.
+    /// - Returns: `nil` where the batch carries nothing of the kind.
+    static func tally(_ entries: EntryBatch, behind count: Int) -> ProofTally? {
+        guard entries.stampBytes == count + byteCount else { return nil }
+        var tally = ProofTally()
+        for index in 0..<entries.count {
+            guard let proof = proof(entries, index, behind: count) else { return nil }
+            tally.count(proof, entries.key(index))
+        }
+        return tally
+    }
+
+    /// What the stamp of one entry says; `nil` where the batch carries nothing of the kind.
+    static func proof(_ entries: EntryBatch, _ index: Int, behind count: Int) -> EntryProof? {
+        guard entries.stampBytes == count + byteCount else { return nil }
+        let stamp = UnsafeRawBufferPointer(rebasing: entries.stamp(index).dropFirst(count))
+        // A verdict that is none counts as the worst.
+        let verdict = ProofVerdict(rawValue: stamp[0]) ?? .failed
+        return EntryProof(verdict, term: stamp.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+    }
+}
+
+/// Authenticates each entry that is put into a batch, behind another stamp if there is one.
+final class ProofStamper: ValueStamper {
+    private let first: (any ValueStamper)?
+    private let authenticator: EntryAuthenticator?
+    let stampBytes: Int
+
+    init(_ barrier: OpenedBarrier, behind first: (any ValueStamper)? = nil) {
+        self.first = first
+        stampBytes = (first?.stampBytes ?? 0) + ProofStamp.byteCount
+        // Without it every stamp fails, and the batch says so.
+        authenticator = try? EntryAuthenticator(barrier)
+    }
+
+    func stamp(_ value: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer) -> Bool { false }
+
+    func stamp(
+        _ value: UnsafeRawBufferPointer, of key: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer
+    ) -> Bool {
+        guard let authenticator, first?.stamp(value, of: key, into: output) ?? true else { return false }
+        do throws(DigestError) {
+            ProofStamp.write(
+                try authenticator.proof(of: value, under: key), to: output + stampBytes - ProofStamp.byteCount)
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+/// Authenticates entries that are asked for one by one, from any thread.
+// Unchecked: everything is touched under the lock only.
+final class ProofCollector: @unchecked Sendable {
+    private let lock = Mutex(())
+    private let authenticator: EntryAuthenticator
+    private var tally: ProofTally
+
+    /// - Parameter tally: What was authenticated before.
+    init(_ barrier: OpenedBarrier, _ tally: ProofTally) throws(StorageError) {
+        do throws(DigestError) { authenticator = try EntryAuthenticator(barrier) } catch {
+            throw StorageError(.io, error.description)
+        }
+        self.tally = tally
+    }
+
+    func add(_ value: [UInt8], under key: UnsafeRawBufferPointer) throws(StorageError) {
+        try lock.withLock { (_) throws(StorageError) in
+            do throws(DigestError) {
+                let proof = try value.withBytes { (value) throws(DigestError) in
+                    try authenticator.proof(of: value, under: key)
+                }
+                tally.count(proof, key)
+            } catch {
+                throw StorageError(.io, error.description)
+            }
+        }
+    }
+
+    /// All of it, once nobody adds any more.
+    var total: ProofTally { lock.withLock { _ in tally } }
+}

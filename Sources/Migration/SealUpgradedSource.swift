@@ -1,0 +1,165 @@
+import Barrier
+package import Storage
+
+/// A source of before Vault 1.3, as a destination for today's servers is to have it (``SealUpgrade``): the entries that the
+/// upgrade adds or changes stand in their places, and everything else is the source's. The source itself stays as it is.
+package class SealUpgradedSource: StorageSource, @unchecked Sendable {
+    // Unchecked: nothing changes after the initialiser.
+    fileprivate let inner: any StorageSource
+    private let values: [StorageKey: [UInt8]]
+    /// Keys of the source that are replaced or left out.
+    private let hidden: Set<StorageKey>
+    /// Entries that come with the batch that holds another one: the next of the source in key order, where it has one.
+    private let anchored: [(anchor: StorageKey, key: StorageKey)]
+    private let lacksMarker: Bool
+
+    private static let folder: StorageKey = "core/hsm/"
+
+    /// The source with its upgrade; one that can be written to is so still, for the migration marker.
+    static func make(
+        _ source: any StorageSource, _ upgrade: SealUpgrade
+    ) throws(StorageError) -> any StorageSource {
+        guard let store = source as? any KeyValueStore else { return try SealUpgradedSource(source, upgrade) }
+        return try SealUpgradedStore(store, upgrade)
+    }
+
+    fileprivate init(_ source: any StorageSource, _ upgrade: SealUpgrade) throws(StorageError) {
+        inner = source
+        values = Dictionary(upgrade.entries.map { ($0.key, $0.value) }) { first, _ in first }
+        hidden = Set(upgrade.changed + upgrade.removed)
+        var anchored: [(anchor: StorageKey, key: StorageKey)] = []
+        for key in upgrade.added { anchored.append((try Self.successor(of: key, in: source), key)) }
+        for key in upgrade.changed { anchored.append((key, key)) }
+        self.anchored = anchored
+        let names = source.traits.keepsDirectoryMarkers ? try source.list("core/") : []
+        lacksMarker = source.traits.keepsDirectoryMarkers && !names.contains("hsm/")
+    }
+
+    /// The entry that comes behind a place in key order: a partition, and a scan that is taken up behind a cursor, give it once
+    /// and all at once. `core/keyring` is behind all places here.
+    private static func successor(of key: StorageKey, in source: any StorageSource) throws(StorageError) -> StorageKey {
+        guard source.traits.isAscending else { return .keyring }
+        var request = ScanRequest(content: .keys, readers: 1)
+        request.partition = StoragePartition(
+            from: StorageKey(key.bytes + [0]), to: StorageKey(StorageKey.keyring.bytes + [0]))
+        request.pageEntries = 1
+        var found: StorageKey?
+        try source.scan(request) { batch throws(StorageError) in
+            for index in 0..<batch.count {
+                let other = batch.key(index)
+                if found.map({ $0.bytes.withBytes { compareBytes(other, $0) < 0 } }) ?? true {
+                    found = StorageKey(copying: other)
+                }
+            }
+            return found == nil
+        }
+        return found ?? .keyring
+    }
+
+    package var kind: String { inner.kind }
+    package var location: String { inner.location }
+    package var identity: StoreIdentity { inner.identity }
+    package var rules: EntryRules { inner.rules }
+    package var remarks: [String] { inner.remarks }
+    package var isRemote: Bool { inner.isRemote }
+    package var meter: (any ServiceMeter)? { inner.meter }
+    package var traits: SourceTraits { inner.traits }
+
+    package func incarnation() throws(StorageError) -> String { try inner.incarnation() }
+    package func letIdleGo() { inner.letIdleGo() }
+    package func close() { inner.close() }
+    package func estimatedBytes() -> Int? { inner.estimatedBytes() }
+    package func estimatedEntries() -> Int? { inner.estimatedEntries() }
+    package func sourceFindings() throws(StorageError) -> [StoreFinding] { try inner.sourceFindings() }
+
+    package func greatestBytes() -> Int? {
+        inner.greatestBytes().map { values.reduce($0) { $0.clampedSum($1.key.bytes.count + $1.value.count) } }
+    }
+
+    package func measure(isCancelled: @escaping @Sendable () -> Bool) throws(StorageError) -> StoreSize? {
+        guard var size = try inner.measure(isCancelled: isCancelled) else { return nil }
+        size.entries = size.entries.map { $0 + values.count }
+        return size
+    }
+
+    package func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
+        if let value = values[key] { return value }
+        return hidden.contains(key) ? nil : try inner.get(key)
+    }
+
+    package func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] {
+        var names = Set(try inner.list(prefix))
+        for key in hidden where values[key] == nil && key.hasPrefix(prefix) {
+            names.remove(StorageKey(Array(key.bytes.dropFirst(prefix.bytes.count))))
+        }
+        for key in values.keys where key.hasPrefix(prefix) {
+            let rest = key.bytes.dropFirst(prefix.bytes.count)
+            names.insert(StorageKey(Array(rest.firstIndex(of: UInt8(ascii: "/")).map { rest[...$0] } ?? rest)))
+        }
+        return names.sorted()
+    }
+
+    package func partitions(_ count: Int) throws(StorageError) -> [StoragePartition] { try inner.partitions(count) }
+
+    package func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        try inner.scan(request) { batch throws(StorageError) in
+            amend(batch, request)
+            return try deliver(batch)
+        }
+    }
+
+    /// Puts the entries of the upgrade into the batch that they belong into.
+    private func amend(_ batch: EntryBatch, _ request: ScanRequest) {
+        guard batch.count > 0, mayConcern(batch) else { return }
+        var found: [StorageKey] = []
+        for index in 0..<batch.count {
+            let key = batch.key(index)
+            for (anchor, added) in anchored where key.count == anchor.bytes.count && key.elementsEqual(anchor.bytes) {
+                found.append(added)
+            }
+        }
+        batch.removeEntries { index in
+            let key = batch.key(index)
+            return hidden.contains { key.count == $0.bytes.count && key.elementsEqual($0.bytes) }
+        }
+        guard !found.isEmpty else { return }
+        for key in found {
+            batch.append(key: key, value: request.content == .keys ? [] : values[key] ?? [])
+        }
+        if request.includesDirectoryMarkers, lacksMarker, found.contains(.storedRootKey) {
+            batch.append(key: Self.folder, value: [])
+        }
+        batch.sortByKey()
+    }
+
+    /// Whether a batch can hold anything that the upgrade is about.
+    private func mayConcern(_ batch: EntryBatch) -> Bool {
+        guard traits.isAscending else { return true }
+        let (first, last) = (batch.key(0), batch.key(batch.count - 1))
+        return (anchored.map(\.anchor) + Array(hidden)).contains { key in
+            key.bytes.withBytes { compareBytes(first, $0) <= 0 && compareBytes(last, $0) >= 0 }
+        }
+    }
+}
+
+/// The same of a source that carries a migration marker.
+private final class SealUpgradedStore: SealUpgradedSource, KeyValueStore, @unchecked Sendable {
+    private let store: any KeyValueStore
+
+    fileprivate init(_ store: any KeyValueStore, _ upgrade: SealUpgrade) throws(StorageError) {
+        self.store = store
+        try super.init(store as any StorageSource, upgrade)
+    }
+
+    func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) { try store.put(key, value) }
+    func delete(_ key: StorageKey) throws(StorageError) { try store.delete(key) }
+    func markerFindings() throws(StorageError) -> [StoreFinding] { try store.markerFindings() }
+
+    func replace(
+        _ key: StorageKey, _ expected: [UInt8]?, with value: [UInt8]
+    ) throws(StorageError) -> Bool {
+        try store.replace(key, expected, with: value)
+    }
+}
