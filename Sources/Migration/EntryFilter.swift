@@ -1,8 +1,7 @@
 package import Storage
 import Synchronization
 
-/// Leaves out what is not part of the data: the migration marker, the active node's lock, pieces of writes that never
-/// became whole, keys before `-start`.
+/// Leaves out what is not part of the data: the migration marker, the active node's lock, keys before `-start`.
 package final class EntryFilter: Sendable {
     /// Which keys are wanted.
     let scope: KeyScope
@@ -55,25 +54,14 @@ package final class EntryFilter: Sendable {
         if !scope.isWhole { return true }
         let last = StorageKey.migrationMarker.bytes.withUnsafeBytes { compareBytes(batch.key(0), $0) }
         let first = StorageKey.activeNodeLock.bytes.withUnsafeBytes { compareBytes(batch.key(batch.count - 1), $0) }
-        return last <= 0 && first >= 0 || mayHoldChunks(batch)
-    }
-
-    private func mayHoldChunks(_ batch: EntryBatch) -> Bool {
-        let chunks = StorageKey.raftChunks.bytes
-        let isBefore = chunks.withUnsafeBytes { compareBytes(batch.key(batch.count - 1), $0) } < 0
-        return !isBefore
-            && (batch.key(0).starts(with: chunks) || chunks.withUnsafeBytes { compareBytes(batch.key(0), $0) } < 0)
+        return last <= 0 && first >= 0
     }
 
     /// What was left out because of its name.
     package static let unselected = "not selected (-include, -exclude)"
 
-    /// What was left out of integrated storage's own.
-    package static let chunk = "piece of a large write that never became whole (raftchunking/)"
-
     private func reason(for key: UnsafeRawBufferPointer) -> String? {
         if key.elementsEqual(StorageKey.activeNodeLock.bytes) { return "lock of the active node (core/lock)" }
-        if key.starts(with: StorageKey.raftChunks.bytes) { return Self.chunk }
         return scope.contains(key) ? nil : "before -start"
     }
 }

@@ -15,9 +15,6 @@ extension StorageKey {
     /// The keys with which the nodes of integrated storage know each other, encrypted by the barrier; made at the first
     /// unseal of the first node.
     package static let raftKeyRing: StorageKey = "core/raft/tls"
-    /// Where integrated storage keeps pieces of a write too large for one log entry until the last of them is there. What
-    /// is left of one that never came is removed by the next such write (hashicorp's `go-raftchunking`).
-    package static let raftChunks: StorageKey = "raftchunking/"
 
     /// The keyring of the first releases; Vault replaces it at the first unseal, OpenBao no longer reads it.
     package static let firstKeyring: StorageKey = "barrier/init"

@@ -115,7 +115,10 @@ import Testing
         var isGuarded: Bool {
             get throws {
                 switch destination {
-                case .file(let path): return exists("\(path)/core/_migration")
+                case .file(let path):
+                    // An empty folder is no store that a server could take for one.
+                    if exists("\(path)/core/_migration") { return true }
+                    return try runProgram("find", [path, "-name", "_*", "-type", "f"]).isEmpty
                 case .raft(let path): return !exists(path)
                 case .sqlite(let path):
                     let tables = try runProgram("sqlite3", [path, "SELECT count(*) FROM sqlite_master"])

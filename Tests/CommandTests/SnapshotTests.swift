@@ -1,3 +1,4 @@
+import BarrierTestKit
 import Foundation
 import TestSupport
 import Testing
@@ -121,22 +122,35 @@ private func largeEntries() -> [(key: [UInt8], value: [UInt8])] {
         #expect((first["servers"] as? [[String: Any]])?.first?["address"] as? String == "127.0.0.1:8211")
     }
 
+    /// What an archive holds, in key order.
+    private func entries(of archive: String, _ sandbox: Sandbox) throws -> [([UInt8], [UInt8])] {
+        let database = "\(sandbox.path)/entries.db"
+        let outcome = try sandbox.migrate(try sandbox.configuration(archive: archive, to: .sqlite(database)))
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let rows = try sandbox.shell(
+            "sqlite3 '\(database)' 'SELECT hex(key), hex(value) FROM vault_kv_store ORDER BY key'")
+        return rows.split(separator: "\n").map { row in
+            let columns = row.split(separator: "|", omittingEmptySubsequences: false)
+            return (bytes(hexadecimal: String(columns[0])), bytes(hexadecimal: String(columns[1])))
+        }
+    }
+
     @Test func anArchiveIsHeldAgainstAnOlderOne() throws {
         let sandbox = try Sandbox()
         func verify(_ words: String...) throws -> Outcome { try sandbox.sealift(["snapshot", "verify"] + words) }
+        let entries = try entries(of: Sandbox.openBao, sandbox)
+        // Without some of the last, which are below sys/: what every store has is still there.
         func archive(_ name: String, _ count: Int) throws -> String {
-            let entries =
-                [("core/keyring", [1]), ("core/seal-config", [UInt8]())] + (0..<count).map { ("sys/\(1000 + $0)", [1]) }
-            return try sandbox.put(name, ArchiveBuilder(entries.map { (Array($0.0.utf8), $0.1) }).archive())
+            try sandbox.put(name, ArchiveBuilder(Array(entries.prefix(count))).archive())
         }
-        let (old, new) = (try archive("old", 98), try archive("new", 88))
+        let (old, new) = (try archive("old", entries.count), try archive("new", entries.count - 10))
         #expect(try verify("-baseline", old, new).code == 0)
-        let fewer = try verify("-baseline", old, "-most-lost=9%", new)
+        let fewer = try verify("-baseline", old, "-most-lost=1%", new)
         #expect(fewer.code == 3 && fewer.output.contains("10 fewer"), "\(fewer.output)")
         #expect(try verify("-baseline", new, "-most-lost=0%", old).code == 0)
         // A file of lines that it has printed itself.
         let lines = try sandbox.write("last.json", try verify("-format=json", old).output)
-        #expect(try verify("-baseline", lines, "-most-lost=9%", new).code == 3)
+        #expect(try verify("-baseline", lines, "-most-lost=1%", new).code == 3)
         #expect(try verify("-baseline", lines, new).code == 0)
         let older = try verify("-baseline", Sandbox.vault, "-most-lost=50%", Sandbox.openBao)
         #expect(older.code == 3 && older.output.contains("at index 750"), "\(older.output)")
@@ -311,7 +325,8 @@ private func largeEntries() -> [(key: [UInt8], value: [UInt8])] {
         #expect(try text(of: archive) == "mine")
     }
 
-    @Test func piecesOfUnfinishedWritesAreLeftOutAndSaid() throws {
+    /// What a large write that never became whole has left lies among a server's data, and comes along as in a server's own archive.
+    @Test func piecesOfUnfinishedWritesComeAlong() throws {
         let sandbox = try Sandbox()
         let entries: [(String, [UInt8])] = [
             ("core/keyring", [1]), ("core/raft/tls", [1]), ("core/seal-config", [1]), ("raftchunking/17/0", [1]),
@@ -321,9 +336,8 @@ private func largeEntries() -> [(key: [UInt8], value: [UInt8])] {
         let store = Store.sqlite("\(sandbox.path)/store")
         let outcome = try sandbox.migrate(try sandbox.configuration(archive: archive, to: store))
         try #require(outcome.code == 0, "\(outcome.errors)")
-        #expect(outcome.output.contains("2: piece of a large write that never became whole"))
         let back = try sandbox.migrate(try sandbox.configuration(from: store, toArchive: "\(sandbox.path)/out"))
-        #expect(back.code == 0 && back.output.contains("5 of 5 entries"), "\(back.errors)")
+        #expect(back.code == 0 && back.output.contains("7 of 7 entries"), "\(back.errors)")
     }
 
     /// Killed before every single change to the disk: no half archive under its name, and the same command ends it.
@@ -344,14 +358,15 @@ private func largeEntries() -> [(key: [UInt8], value: [UInt8])] {
             if !isDone {
                 #expect(outcome.code == -SIGKILL, "step \(step): \(outcome.errors)")
                 kills += 1
-                let verified = try sandbox.sealift(["snapshot", "verify", archive])
-                #expect(!exists(archive) || verified.code == 0, "step \(step): \(verified.output)")
+                let found = try sandbox.sealift(["inspect", "snapshot", archive])
+                #expect(!exists(archive) || found.code == 0, "step \(step): \(found.output)")
                 settings["STEPS_KILL"] = nil
                 let again = try sandbox.sealift(words, adding: try Steps.variables(settings))
                 #expect(again.code == 0, "step \(step): \(again.errors)")
             }
-            #expect(
-                try sandbox.sealift(["snapshot", "verify", archive]).output.contains("ok: 4 entries"), "step \(step)")
+            // What these entries are is no store of a server, which `snapshot verify` would say.
+            let whole = try sandbox.sealift(["inspect", "snapshot", "-format=json", archive])
+            #expect(whole.code == 0 && whole.output.contains("\"entries\":4,"), "step \(step): \(whole.output)")
             #expect(!exists("\(archive).sealift-unfinished"), "step \(step)")
         }
         #expect(isDone && kills > 20 / Effort.stride(2), "\(kills) kills")
