@@ -7,7 +7,7 @@ extension MigrationPhases {
     /// Has the source's service make the backup that was asked for, and waits until it is whole: before anything is read, and
     /// before the source carries a marker. A run that goes on uses the one that was made for it.
     func backUpSource(_ source: any StorageSource, _ state: StateFolder) throws {
-        guard let name = options.sourceBackup, let service = source as? any BackedUpSource else { return }
+        guard let name = options.sourceBackup, let service = source.backupService else { return }
         let backup: SourceBackup
         if let earlier = try Self.earlierBackup(in: state), earlier.name == name {
             backup = earlier
@@ -45,10 +45,17 @@ extension MigrationPhases {
 
     /// Refuses to back up a source that has no service which could.
     static func refuseBackup(of source: any StorageSource, _ options: MigrationOptions) throws(MigrationFailure) {
-        guard options.sourceBackup != nil, !(source is any BackedUpSource) else { return }
+        guard options.sourceBackup != nil, source.backupService == nil else { return }
         throw MigrationFailure(
             .configuration,
             "-source-backup has a dynamodb table backed up by its service; \(source.kind) \(source.location) has none. Copy it by "
                 + "other means, and leave the flag out.")
+    }
+}
+
+extension StorageSource {
+    /// Whoever can back the store up; `nil` if nobody can.
+    var backupService: (any BackedUpSource)? {
+        ((self as? SealUpgradedSource)?.inner ?? self) as? any BackedUpSource
     }
 }

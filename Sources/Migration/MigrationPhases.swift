@@ -380,8 +380,7 @@ extension MigrationPhases {
                 guard left == right || areNested else { continue }
                 throw MigrationFailure.migrating(
                     "the destinations \(other.location) and \(one.location) are one store, or lie within one another. "
-                        + "Name "
-                        + "another place for one of them.")
+                        + "Name another place for one of them.")
             }
         }
     }

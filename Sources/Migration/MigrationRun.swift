@@ -32,8 +32,7 @@ package final class MigrationRun {
         guard let marked = source as? any KeyValueStore else {
             throw .migrating(
                 "error resetting migration lock: a \(source.kind) store carries no migration marker. There is nothing "
-                    + "to "
-                    + "reset.")
+                    + "to reset.")
         }
         do throws(StorageError) {
             try marked.delete(.migrationMarker)

@@ -102,7 +102,7 @@ struct Preflight {
         let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
         findings.add(SealReading.read(source))
-        guard let name = options.sourceBackup, let service = source as? any BackedUpSource else { return }
+        guard let name = options.sourceBackup, let service = source.backupService else { return }
         findings.add(try service.backupFindings(named: name), ofTheSourceWith: options)
         if options.isDryRun {
             findings.remarks.append("-source-backup: a run would have the source backed up first, as \(name).")
@@ -243,8 +243,7 @@ struct Preflight {
         guard try !isEmpty(filled, from: nil) else { return nil }
         return
             "the destination (\(destination.location)) holds another store: its core/keyring is not the source's, or "
-            + "is "
-            + "missing. Only what this migration has filled is repaired. Empty it and migrate once more."
+            + "is missing. Only what this migration has filled is repaired. Empty it and migrate once more."
     }
 
     /// What tells one store from another. Where this very job was cut off by a power cut, the entry may be no whole one.

@@ -5,7 +5,8 @@ package import Storage
 /// upgrade adds or changes stand in their places, and everything else is the source's. The source itself stays as it is.
 package class SealUpgradedSource: StorageSource, @unchecked Sendable {
     // Unchecked: nothing changes after the initialiser.
-    fileprivate let inner: any StorageSource
+    /// The source as it is.
+    let inner: any StorageSource
     private let values: [StorageKey: [UInt8]]
     /// Keys of the source that are replaced or left out.
     private let hidden: Set<StorageKey>

@@ -55,8 +55,7 @@ extension MigrationFailure {
             "\(tally.counts.bad) of \(tally.counts.provable) entries do not prove to be what a server wrote. The "
                 + "destination holds what "
                 + "the source gave, so that they are damaged there already. It was not released. Restore them at the "
-                + "source "
-                + "from a backup, or migrate as it is without -prove.\(shown)")
+                + "source from a backup, or migrate as it is without -prove.\(shown)")
     }
 }
 

@@ -43,7 +43,9 @@ final class SourceJournal {
         self.isSourceInUse = isSourceInUse
         let path = Self.path(in: state)
         // What was read eventually consistently is no beginning for a run that is to be consistent.
-        let manner = source.traits.readsEventually ? "eventually consistent\n" : ""
+        var manner = source.traits.readsEventually ? "eventually consistent\n" : ""
+        // Nor is what was read with entries of our own among the others, for a run that wants none, or the other way.
+        if source is SealUpgradedSource { manner += "seal upgraded\n" }
         let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n\(manner)".utf8)
         let opened = try Self.open(path, logger)
         let marker = opened.header == nil ? nil : try source.get(.migrationMarker)

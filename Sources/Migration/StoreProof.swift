@@ -22,10 +22,13 @@ package struct StoreProof {
         /// Entries that are there and could not be read, with the reason; the first of them.
         package var unreadable: [String] = []
         package var unreadableCount = 0
+        /// What the sealed checksums of an archive say; `nil` for any other store.
+        package var sealedSums: SealedSums?
 
-        /// Whether every entry that can be proven is.
+        /// Whether every entry that can be proven is, and the archive they are in.
         package var isProven: Bool {
             outcome.tally.isProven && outcome.contradictions.isEmpty && unreadableCount == 0
+                && sealedSums?.isSound != false
         }
     }
 
@@ -84,6 +87,10 @@ package struct StoreProof {
         var final = result.withLock { $0 }
         final.unreadable = unreadable.messages
         final.unreadableCount = unreadable.keys.count
+        if let archive = store as? any SealedSumsSource {
+            let (clear, sealed) = try archive.checksums()
+            final.sealedSums = try barrier.verdict(onSealed: sealed, of: clear)
+        }
         final.seconds = (clock.now - begin) / .seconds(1)
         return final
     }

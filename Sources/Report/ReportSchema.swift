@@ -15,8 +15,7 @@ package enum ReportSchema {
                 "description",
                 .string(
                     "What a run of `sealift operator migrate` did: the file report.json in its state folder, or the "
-                        + "event "
-                        + "`result` of -format=json, which a run only writes when it has succeeded. Sizes are in "
+                        + "event `result` of -format=json, which a run only writes when it has succeeded. Sizes are in "
                         + "bytes, times "
                         + "in seconds, keys escaped as in manifests (\\xhh for bytes that do not print). No values, no "
                         + "credentials.")
@@ -35,8 +34,7 @@ package enum ReportSchema {
             "result",
             .word(
                 "What the run came to. Proven means that the destination was read back and holds exactly what the "
-                    + "source "
-                    + "gave.",
+                    + "source gave.",
                 of: ["migrated and proven", "a part migrated and proven", "a warm pass, not final", "failed"])
         ),
         ("failure", .text("Why the run failed, and what to do; null if it did not.", isOptional: true)),
@@ -170,8 +168,7 @@ package enum ReportSchema {
             "key_terms",
             .object(
                 "Entries by the term of the key that encrypted them, as it stands in clear before each value; null "
-                    + "where "
-                    + "values were not at hand.",
+                    + "where values were not at hand.",
                 [
                     (
                         "terms",

@@ -77,8 +77,7 @@ let operatorMigrateCommand = CommandSpec(
             "source-in-use", placeholder: "allow",
             help:
                 "With allow, read a source whose lock of the active node is alive. What a server writes meanwhile may "
-                + "be "
-                + "missing.", completion: .values(["allow"])),
+                + "be missing.", completion: .values(["allow"])),
         .boolean(
             "source-unchanged",
             help:
@@ -94,8 +93,7 @@ let operatorMigrateCommand = CommandSpec(
             "read-back", placeholder: "disk|cache", default: "disk",
             help:
                 "Where what was written is read from for the proof: the disk, or also the system's memory, which is "
-                + "faster "
-                + "and would not see what the disk has lost. The result says which it was.",
+                + "faster and would not see what the disk has lost. The result says which it was.",
             completion: .values(["disk", "cache"])),
         CommonFlags.readOnlySource,
         CommonFlags.stateFolder,

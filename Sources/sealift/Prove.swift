@@ -21,6 +21,8 @@ let proveCommand = CommandSpec(
         Stores that unseal themselves with a service have recovery keys instead, which decrypt nothing. What lies in a \
         namespace with a seal of its own, or is encrypted by a seal of Vault Enterprise, is counted as not checkable.
 
+        Of a snapshot archive the sealed checksums are opened as well: that it is as the server wrote it, whole, shows there.
+
         With -mounts the mount tables are decrypted as well, and path, type, entries and bytes of each mount are shown, nothing \
         else of the tables; -for marks those for which that server has no plugin: it keeps their entries and serves none.
 
@@ -187,6 +189,13 @@ struct Prove {
             result.outcome.terms.map { term in
                 "\(term): \(formatCount(tally.terms[term] ?? 0))\(term == barrier.activeTerm ? " (active)" : "")"
             }.joined(separator: ", "))
+        switch result.sealedSums {
+        case nil: break
+        case .genuine?: row("Seal sums", "genuine: sealed by the server that these shares unseal")
+        case .absent?: row("Seal sums", "absent: the archive was written without the seal; restore it with -force")
+        case .ofAnotherArchive?: row("Seal sums", "of another archive: this one was changed since the server wrote it")
+        case .notOfThisSeal?: row("Seal sums", "not of this seal: the shares do not open SHA256SUMS.sealed")
+        }
         for contradiction in result.outcome.contradictions { row("Contradiction", contradiction) }
         lines += ["", "  Entries by prefix:"]
         for folder in tally.folders.sorted(by: { StorageKey($0.prefix) < StorageKey($1.prefix) }).prefix(50) {
@@ -219,7 +228,8 @@ struct Prove {
             ("seal_type", .string(barrier.seal.type)), ("legacy", .boolean(barrier.form != .storedRootKey)),
             ("entries", .integer(result.outcome.tally.counts.total)), ("bytes", .integer(result.bytes)),
             ("seconds", .double(result.seconds)), ("unreadable", .integer(result.unreadableCount)),
-            ("active_term", .integer(Int(barrier.activeTerm))), ("proof", result.outcome.members),
+            ("active_term", .integer(Int(barrier.activeTerm))),
+            ("seal_sums", .optional(result.sealedSums?.rawValue)), ("proof", result.outcome.members),
         ]
     }
 }

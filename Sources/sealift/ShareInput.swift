@@ -46,8 +46,7 @@ struct ShareInput: Sendable {
             throw MigrationFailure(
                 .configuration,
                 "-shares-fd \(number): nothing is open there to be read. Open it in the shell: `sealift prove -config "
-                    + "FILE "
-                    + "-shares-fd \(number) \(number)< SHARES`.")
+                    + "FILE -shares-fd \(number) \(number)< SHARES`.")
         }
         _ = fcntl(number, F_SETFD, FD_CLOEXEC)
         descriptor = number

@@ -32,6 +32,29 @@ import Testing
     }
 
     /// The table of the third kind of store, as a service gives it.
+    /// Of a server's own archives the sealed checksums open; of one that was changed and summed up anew they tell it.
+    @Test(arguments: [Fixture.raftOpenBao, .raftVault])
+    func theSealedSumsOfAnArchiveAreChecked(_ fixture: Fixture) throws {
+        let shared = try SharedStore(fixture)
+        let fixtures = "\(Sandbox.packageRoot)/Tests/Fixtures"
+        let own = "\(fixtures)/\(fixture.rawValue)/snapshot.snap"
+        let other = "\(fixtures)/\(fixture == .raftVault ? "raft-openbao-native" : "raft-vault-native")/snapshot.snap"
+        let program = "\(Sandbox.packageRoot)/Tests/pythonprograms/repack_archive.py"
+        try shared.sandbox.shell("python3 '\(program)' '\(own)' '\(other)' '\(shared.sandbox.path)'")
+        for (archive, code, words) in [
+            (own, Int32(0), "genuine"), ("\(shared.sandbox.path)/bare.snap", 0, "absent"),
+            ("\(shared.sandbox.path)/changed.snap", 3, "of another archive"),
+            ("\(shared.sandbox.path)/foreign.snap", 3, "not of this seal"),
+        ] {
+            let file = try shared.sandbox.write(
+                "archive.hcl", "storage \"raft_snapshot\" {\n  path = \"\(archive)\"\n}\n")
+            let outcome = try shared.run(["prove", "-config", file])
+            #expect(outcome.code == code && outcome.output.contains("Seal sums       \(words)"), "\(outcome.output)")
+            let json = try shared.run(["prove", "-config", file, "-format=json"])
+            #expect(try json.events().last?["seal_sums"] as? String == words)
+        }
+    }
+
     @Test func everyItemOfATableIsAuthenticated() throws {
         let sandbox = try Sandbox()
         let items = "\(Sandbox.packageRoot)/Tests/Fixtures/dynamodb-vault/items.jsonl.gz"

@@ -176,6 +176,20 @@ import Testing
         let moved = try shared.run(["operator", "migrate", "-config", second, "-upgrade-legacy-seal", "-prove"])
         #expect(moved.code == 0, "\(moved.errors)")
         #expect(try sandbox.digest(of: directory) == sandbox.digest(of: fit))
+        // A run that wants none of it does not go on with what others have read for it.
+        let plain = Store.raft("\(sandbox.path)/plain")
+        let third = try sandbox.configuration(server.store("legacy"), plain, name: "third.hcl")
+        for milliseconds in [150, 250, 400] as [Int32] {
+            let started = try sandbox.startShell(
+                "exec \"$0\" \"$@\" 5< '\(shared.sharesFile)'",
+                ["operator", "migrate", "-config", third, "-upgrade-legacy-seal", "-shares-fd", "5"])
+            if !started.program.ends(within: milliseconds) { started.program.send(SIGKILL) }
+            _ = try started.program.wait()
+            if exists(plain.path) { try sandbox.shell("rm -r '\(plain.path)' '\(plain.path).sealift'") }
+        }
+        let without = try sandbox.migrate(third)
+        #expect(without.code == 0, "\(without.errors)")
+        #expect(try sandbox.digest(of: plain) == sandbox.digest(of: server.store("legacy")))
         #expect(try shared.leaks() == [])
     }
 

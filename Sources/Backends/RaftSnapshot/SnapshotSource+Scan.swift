@@ -1,5 +1,6 @@
 import RaftFormat
 package import Storage
+import Synchronization
 
 extension SnapshotSource {
     package func scan(
@@ -55,6 +56,7 @@ extension SnapshotSource {
             case .end(let contents):
                 try frames.finish()
                 try pass.end(deliver)
+                verified.withLock { $0 = contents }
                 tell(contents, request)
                 return
             case .failure(let error): throw error

@@ -8,7 +8,7 @@ import Wording
 /// A small archive is read when it is opened and answers from memory. Of a larger one only the entries that say what
 /// store it is (`core/`) are kept: any other entry, and any other directory, is looked for from the beginning. What a
 /// scan delivers is tentative until it ends without an error.
-package final class SnapshotSource: StorageSource {
+package final class SnapshotSource: SealedSumsSource {
     package static let storeKind = "raft_snapshot"
 
     package let kind = SnapshotSource.storeKind
@@ -23,6 +23,8 @@ package final class SnapshotSource: StorageSource {
     let contents: SnapshotParser.Contents?
     private let isCancelled: @Sendable () -> Bool
     private let core = Mutex<CoreEntries?>(nil)
+    /// What was verified of a large archive when it was last read to its end.
+    let verified = Mutex<SnapshotParser.Contents?>(nil)
     private let isClosed = Mutex(false)
 
     /// Opens an archive.
@@ -143,6 +145,21 @@ package final class SnapshotSource: StorageSource {
             try look(take)
         }
         return names
+    }
+
+    package func checksums() throws(StorageError) -> (clear: [UInt8], sealed: [UInt8]?) {
+        try checkOpen()
+        if let contents { return (contents.sums, contents.sealed) }
+        if verified.withLock({ $0 }) == nil {
+            do {
+                let read = try file.read(isCancelled: isCancelled) { _ in true }
+                verified.withLock { $0 = read }
+            } catch {
+                throw StorageError.ofSnapshot(error, location)
+            }
+        }
+        let found = verified.withLock { $0 }
+        return (found?.sums ?? [], found?.sealed)
     }
 
     private func coreEntries() throws(StorageError) -> CoreEntries {

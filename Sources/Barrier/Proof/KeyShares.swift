@@ -52,8 +52,7 @@ package struct KeyShares: Sendable {
         throw ProofFailure(
             .shares,
             "Line \(line) of the key shares is none: it must be 16 to 33 bytes in hexadecimal or in standard base64, "
-                + "as "
-                + "`operator init` prints them. Shares that were encrypted with PGP must be decrypted first.")
+                + "as `operator init` prints them. Shares that were encrypted with PGP must be decrypted first.")
     }
 
     /// The key that the shares make up.

@@ -12,10 +12,15 @@ package final class SnapshotParser {
     /// What an archive said of itself, once it is proven.
     package struct Contents: Sendable, Equatable {
         package let meta: SnapshotMeta
-        /// Bytes of `SHA256SUMS.sealed`; `nil` if there is no such member. Only the cluster's own seal can check it.
-        package let sealedSums: Int?
+        /// `SHA256SUMS`, as it stands there.
+        package let sums: [UInt8]
+        /// `SHA256SUMS.sealed`; `nil` if there is no such member. Only the cluster's own seal can check it.
+        package let sealed: [UInt8]?
         /// Bytes behind the end of the tar archive, which one of the servers' own checks counts as damage.
         package let strayBytes: Int
+
+        /// Bytes of `SHA256SUMS.sealed`; `nil` if there is no such member.
+        package var sealedSums: Int? { sealed?.count }
     }
 
     private enum Name: String, CaseIterable {
@@ -196,7 +201,7 @@ package final class SnapshotParser {
                     + "\"size didn't "
                     + "match\". \(TarStream.advice)")
         }
-        return Contents(meta: meta, sealedSums: contents[.sealed]?.count, strayBytes: tar.strayBytes)
+        return Contents(meta: meta, sums: sums, sealed: contents[.sealed], strayBytes: tar.strayBytes)
     }
 
     private var cutOff: SnapshotDefect {

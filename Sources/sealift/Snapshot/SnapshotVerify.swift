@@ -16,8 +16,8 @@ let snapshotVerifyCommand = CommandSpec(
         file that is no \
         snapshot is named as what it is: empty, cut off, a server's error or redirect, an HTML page, packed twice, \
         encrypted, a copy \
-        of vault.db, a snapshot of another program. No secret is needed, and the seal's own sums \
-        (SHA256SUMS.sealed) are not checked.
+        of vault.db, a snapshot of another program. What the entries are is looked at as `check -structure` does. No secret is \
+        needed; the seal's own sums (SHA256SUMS.sealed) are checked by `sealift prove`, with key shares.
 
         With -baseline an archive is also held against an older one: one that has lost more than -most-lost of its \
         entries, or \
