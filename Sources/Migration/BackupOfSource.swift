@@ -5,16 +5,20 @@ import Workers
 
 extension MigrationPhases {
     /// Has the source's service make the backup that was asked for, and waits until it is whole: before anything is read, and
-    /// before the source carries a marker. A run that goes on uses the one that was made for it.
-    func backUpSource(_ source: any StorageSource, _ state: StateFolder) throws {
-        guard let name = options.sourceBackup, let service = source.backupService else { return }
-        let backup: SourceBackup
-        if let earlier = try Self.earlierBackup(in: state), earlier.name == name {
-            backup = earlier
-        } else {
-            backup = try service.beginBackup(named: name)
-            try state.write(StateFolder.backupName, Array("\(backup.name)\n\(backup.resourceName)\n".utf8))
+    /// before the source carries a marker. A run that goes on uses the one that was made for it, if it is there still.
+    ///
+    /// - Parameter isUntouched: Whether nothing was written to the source since an earlier run of the job was cut off.
+    /// - Returns: Whether a backup was made now.
+    func backUpSource(_ source: any StorageSource, _ state: StateFolder, isUntouched: Bool) throws -> Bool {
+        guard let name = options.sourceBackup, let service = source.backupService else { return false }
+        if isUntouched, let earlier = try Self.notedBackup(in: state), earlier.name == name,
+            try Self.isThere(earlier, service)
+        {
+            summary.sourceBackup = earlier
+            return false
         }
+        let backup = try service.beginBackup(named: name)
+        try state.write(StateFolder.backupName, Array("\(backup.name)\n\(backup.resourceName)\n".utf8))
         context.logger.info(
             "the source is being backed up", ["name": .string(name), "backup": .string(backup.resourceName)])
         summary.sourceBackup = backup
@@ -22,6 +26,17 @@ extension MigrationPhases {
         while try !service.isAvailable(backup) {
             try waitForBackup(pause)
             pause = min(pause * 2, Self.longestPause)
+        }
+        return true
+    }
+
+    /// Whether a backup is whole. One that was not waited for to the end is none that can be trusted to come.
+    private static func isThere(_ backup: SourceBackup, _ service: any BackedUpSource) throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            return try service.isAvailable(backup)
+        } catch {
+            if error.code == .missingStore { return false }
+            throw error
         }
     }
 
@@ -36,7 +51,8 @@ extension MigrationPhases {
         }
     }
 
-    private static func earlierBackup(in state: StateFolder) throws -> SourceBackup? {
+    /// The backup that a run of the job has made and was cut off behind; `nil` if none has.
+    static func notedBackup(in state: StateFolder) throws -> SourceBackup? {
         guard let bytes = try state.read(StateFolder.backupName, most: 4096) else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         guard lines.count == 2 else { return nil }

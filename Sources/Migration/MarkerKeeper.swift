@@ -56,6 +56,9 @@ final class MarkerKeeper {
         }
     }
 
+    /// Whether the source carried this job's marker at ``check()``: since it was set, no server has started there.
+    var hasOwnOnSource: Bool { seen.source != nil }
+
     /// What the run that was cut off did to a destination that was whole before; `nil` for one that filled it, or for none.
     var seenMode: String? {
         ([seen.source] + seen.destinations).lazy.compactMap { $0.flatMap(MigrationMarker.init(decoding:))?.mode }.first

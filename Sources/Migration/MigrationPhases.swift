@@ -119,11 +119,14 @@ final class MigrationPhases {
         context.watcher?.show(summary)
         sampler = ProgressSampler(context.counters)
         defer { sampler?.stop() }
-        let findings: Preflight.Findings
+        var findings: Preflight.Findings
         do {
             try findEarlierPass(state)
             try findEarlierRun()
-            if try confirmProven(state) { return try conclude(state, tell: tell) }
+            if try confirmProven(state) {
+                summary.sourceBackup = try Self.notedBackup(in: state)
+                return try conclude(state, tell: tell)
+            }
             // Without its marker a store is not as a run that was cut off left it, and is looked at like any other.
             if !wasMarked { state.remove(StateFolder.writingName) }
             findings = try look(state)
@@ -132,7 +135,11 @@ final class MigrationPhases {
             state.discardIfNew()
             throw error
         }
-        try backUpSource(source, state)
+        if try backUpSource(source, state, isUntouched: markers.hasOwnOnSource || options.isSourceUnchanged) {
+            // That may have taken a while, in which a server can have started.
+            findings = try preflights[pending.first ?? 0].lookAtSource()
+            try Preflight.refuseObstacles(findings, context)
+        }
         let journal = try openJournal(state, isSourceInUse: findings.isSourceInUse)
         defer { journal?.journal.close() }
         let outage = ContinuousClock.now
@@ -320,7 +327,7 @@ final class MigrationPhases {
             summary.remarks.append("The report could not be written (\(error)); the migration is done all the same.")
         }
         try tell(summary)
-        guard options.mode != .warm else { return }
+        guard options.mode != .warm else { return state.remove(StateFolder.backupName) }
         do throws(StorageError) {
             try state.write(StateFolder.doneName, Array("\(summary.keyspaceDigest)\n".utf8))
         } catch {

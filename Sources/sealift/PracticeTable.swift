@@ -31,7 +31,7 @@ let practiceTableCommand = CommandSpec(
             "sealift practice-table -address 127.0.0.1:8000 -path table.sqlite -import /opt/vault/data"),
         .init(
             "With a folder for exports to S3:",
-            "sealift practice-table -address 127.0.0.1:8000 -path table.sqlite -exports /opt/vault/buckets"),
+            "sealift practice-table -address 127.0.0.1:8000 -exports /opt/vault/buckets"),
         .init(
             "A bad day:",
             "sealift practice-table -address 127.0.0.1:8000 -import /opt/vault/items.jsonl.gz "
@@ -152,8 +152,8 @@ struct PracticeTableRun {
         var options = PracticeTable.Options()
         options.allowsBursts = !flags.boolean("no-burst")
         options.secondsOfBackup = flags.integer("backup-seconds")
-        guard options.secondsOfBackup >= 0 else {
-            throw MigrationFailure(.configuration, "-backup-seconds is a number of seconds, at least 0.")
+        guard (0...86_400).contains(options.secondsOfBackup) else {
+            throw MigrationFailure(.configuration, "-backup-seconds is a number of seconds from 0 to 86400.")
         }
         options.exportFolder = try exportFolder()
         options.credentials = try credentials()

@@ -222,6 +222,8 @@ final class TableTransport: Sendable {
                 .missingStore,
                 "\(place) does not exist (any more): \(error). If it was deleted during "
                     + "a run, restore it from a backup and run again.")
+        case .other(exception: "BackupNotFoundException"):
+            return StorageError(.missingStore, "\(place): the backup is not there (any more): \(error)")
         case .resourceInUse: return StorageError(.inUse, "\(place): \(error)")
         case .accessDenied:
             return StorageError(.io, "\(place): \(error) The action is dynamodb:\(error.action).")

@@ -174,11 +174,12 @@ extension Operation {
             if let since {
                 json.name("RecoveryPeriodInDays")
                 json.integer(35)
+                // Clients give times back in whole seconds, and must not come before it.
                 json.name("EarliestRestorableDateTime")
-                json.double(Double(since) / 1000)
+                json.integer((since + 999) / 1000)
                 // The service is about five minutes behind; nobody has to wait for those here.
                 json.name("LatestRestorableDateTime")
-                json.double(Double(max(wallMilliseconds(), since)) / 1000)
+                json.double(Double(max(wallMilliseconds(), since + 999)) / 1000)
             }
             json.endObject()
             json.endObject()
