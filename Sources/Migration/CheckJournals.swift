@@ -1,11 +1,12 @@
 import Digest
 import Glibc
 package import Storage
+import Synchronization
 
 /// What a comparison has read of stores that give their entries in no order, in files beside ``CheckProgressFile``: keys and
 /// digests, and where the reading stands. A comparison that was cut off while it read a table goes on reading there.
 ///
-/// Not for two threads at once, but for ``forget()``.
+/// Not for two threads at once.
 // Unchecked: the files are opened before any thread reads, and their paths do not change.
 package final class CheckJournals: @unchecked Sendable {
     private static let title = "sealift check journal 1"
@@ -45,7 +46,7 @@ package final class CheckJournals: @unchecked Sendable {
     package func open(_ store: any StorageSource, _ side: String, readers: Int) throws {
         let path = "\(path).\(side)"
         try refuseForeign(path)
-        try refuseForeign(JournalFile.temporaryPath(path))
+        try refuseForeignBeginning(JournalFile.temporaryPath(path))
         let lines = [Self.title, side] + comparison
         let digest = try Array(lines.joined(separator: "\n").utf8).withUnsafeBytes { try SHA256Digest.of($0) }
         let header = Array("\(Self.title) \(digest.hexadecimal)".utf8)
@@ -76,6 +77,8 @@ package final class CheckJournals: @unchecked Sendable {
     }
 
     private var sides: [String: EntryJournal] = [:]
+    /// Sides whose file has no name any more, with the error that left it its name, or 0.
+    private let forgotten = Mutex<[String: Int32]>([:])
 
     /// Reads what is not read yet of a store.
     ///
@@ -91,15 +94,39 @@ package final class CheckJournals: @unchecked Sendable {
         var request = request
         request.includesDirectoryMarkers = store.traits.keepsDirectoryMarkers
         request.pool = .digesting(keepsValues: false)
+        let (note, passesOver) = (request.note, request.passesOver)
+        request.note = { [self] found in
+            forget(side)
+            note(found)
+        }
+        request.passesOver = { [self] error in
+            forget(side)
+            return passesOver(error)
+        }
         try JournaledRead(
             store: store, journal: journal, request: request, readers: min(request.readers, Self.mostReaders)
         ).run(tell: tell)
+        if let problem = forgotten.withLock({ $0[side] }), problem != 0 {
+            throw StorageError.system("remove", "\(path).\(side)", errno: problem)
+        }
         return journal
     }
 
-    /// Takes the files' names away, so that no later run goes on with them: what was odd about the entries that are read is not
-    /// in them. By any thread.
-    func forget() { for (path, _) in journals { unlink(path) } }
+    /// Whether what is read of a side is kept.
+    func keeps(_ side: String) -> Bool { sides[side] != nil }
+
+    /// Whether a file's name was taken away.
+    func hasForgotten(_ side: String) -> Bool { forgotten.withLock { $0[side] != nil } }
+
+    /// Takes a file's name away, so that no later run goes on with it: what was odd about the entries that are read is not in it.
+    /// By any thread.
+    private func forget(_ side: String) {
+        forgotten.withLock { forgotten in
+            guard forgotten[side] == nil else { return }
+            let isGone = unlink("\(path).\(side)") == 0 || errno == ENOENT
+            forgotten[side] = isGone ? 0 : errno
+        }
+    }
 
     /// Removes the files, when the result was told.
     package func finish() {
@@ -125,6 +152,24 @@ package final class CheckJournals: @unchecked Sendable {
         guard count == 0 || count == head.count && head[16...].elementsEqual([0xde, 0xc0, 0xef, 0xbe]) else {
             throw foreign(path)
         }
+    }
+
+    /// Refuses what stands where a file is begun, unless it is one that was just begun, without anything in it, or has our title:
+    /// it is removed.
+    private func refuseForeignBeginning(_ path: String) throws {
+        try refuseForeign(path)
+        var info = stat()
+        // Two pages say where the data is, and there is none.
+        guard lstat(path, &info) == 0, info.st_size > 2 * getpagesize() else { return }
+        let header: [UInt8]?
+        do throws(StorageError) {
+            let existing = try JournalFile.existing(at: path)
+            existing?.0.close()
+            header = existing?.1.header
+        } catch {
+            throw foreign(path)
+        }
+        guard header.map({ $0.starts(with: Self.title.utf8) }) ?? true else { throw foreign(path) }
     }
 
     private func foreign(_ path: String) -> MigrationFailure {

@@ -172,13 +172,19 @@ package struct StoreCheck {
     private func read(_ store: any StorageSource, _ options: DigestedScan.Options, _ side: String) throws
         -> EntryJournal?
     {
-        guard let journals else { return nil }
+        guard let journals, journals.keeps(side) else { return nil }
         context.counters.restart(
             .reading, expectedEntries: store.estimatedEntries(), expectedBytes: store.estimatedBytes())
-        return try journals.read(store, side, options.request) { [counters = context.counters] batch in
+        let journal = try journals.read(store, side, options.request) { [counters = context.counters] batch in
             counters.add(entries: batch.count, bytes: batch.byteCount)
             if batch.count > 0 { counters.setPrefix(Array(batch.key(0))) }
         }
+        if journals.hasForgotten(side) {
+            context.logger.warn(
+                "nothing is kept of what was read: it holds what is told while it is read only",
+                ["side": .string(side), "store": .string("\(store.kind) \(store.location)")])
+        }
+        return journal
     }
 
     private func scan(
@@ -197,14 +203,12 @@ package struct StoreCheck {
         options.barrier = barrier
         options.request.readers = readers
         options.request.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
-        options.request.passesOver = { [scope, journals] error in
-            journals?.forget()
+        options.request.passesOver = { [scope] error in
             // What is out of it was perhaps read all the same.
             if let key = error.key, !scope.contains(key) { return true }
             return unreadable.add(error)
         }
-        options.request.note = { [allowsLostEntries, journals] note in
-            journals?.forget()
+        options.request.note = { [allowsLostEntries] note in
             notes.add(note)
             guard note.reason == .zeroLengthFile, let key = note.key, notes.isConcern(key), !allowsLostEntries else {
                 return

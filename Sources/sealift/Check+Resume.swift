@@ -102,6 +102,8 @@ extension Check {
     private func comparison(_ sides: [(name: String, store: any StorageSource)], _ scope: KeyScope) throws -> [String] {
         var lines: [String] = []
         for (name, store) in sides { lines += [name, store.kind, store.identity.text, try store.incarnation()] }
+        // What was read eventually consistently is no beginning for what is to be consistent.
+        for (name, store) in sides where store.traits.readsEventually { lines.append("\(name) eventually consistent") }
         let prefixes = { (name: String, keys: [StorageKey]) in keys.map { "\(name) \($0)" } }
         lines += prefixes("start", scope.start.map { [$0] } ?? []) + prefixes("prefix", scope.prefix.map { [$0] } ?? [])
         lines += prefixes("include", scope.included) + prefixes("exclude", scope.excluded)

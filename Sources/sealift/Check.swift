@@ -27,7 +27,8 @@ let checkCommand = CommandSpec(
         store that was written to since is noticed by the times of its files, and all is compared anew; a file store does not \
         tell, and needs your word (-stores-unchanged). Progress is kept every two seconds. Of a table, which gives its entries in \
         no order and is read whole first, keys and digests are kept in files beside the one named (.source, .destination), and \
-        reading goes on where it stopped, with the same word of yours.
+        reading goes on where it stopped, with the same word of yours. They are given up, and that is said, as soon as an entry \
+        is met that is told of while it is read, one that cannot be read or one that is empty.
 
         With -structure nothing is compared. Every entry of one store, or of both, is looked at for what shows without any \
         secret: the seal and its validity, the keyring, each value's envelope and key term, entries that look damaged and \

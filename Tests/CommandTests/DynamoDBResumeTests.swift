@@ -159,6 +159,59 @@ import Testing
         #expect(try text(of: mine) == "something that is no database of anybody\n")
     }
 
+    /// Entries that cannot be read are told while a table is read only: a later run must not go on behind them.
+    @Test func aComparisonDoesNotGoOnBehindWhatCannotBeRead() throws {
+        let sandbox = try Sandbox()
+        var items = TableItems.many(8000, seed: 34)
+        for number in 0..<300 { items.add("odd/\(number)", "entry", #"{"S":"text"}"#) }
+        let file = try sandbox.write("items.jsonl", items.text)
+        let server = try PracticeServer(sandbox, ["-import", file])
+        let other = try sandbox.makeFileStore("other", SampleEntry.initialised)
+        let words = [
+            "check", "-max-parallel", "1", "-format=json", "-config", try sandbox.configuration(server.store(), other),
+        ]
+        func unreadable(_ outcome: Outcome) throws -> Int? { try outcome.events().last?["unreadable"] as? Int }
+        let whole = try sandbox.sealift(words)
+        #expect(try whole.code == 3 && unreadable(whole) == 300, "\(whole.errors)")
+        let progress = "\(sandbox.path)/check.progress"
+        let before = try server.counts().requests["Scan"] ?? 0
+        let started = try sandbox.start(words + ["-resume", progress])
+        try waitUntil("more scans") {
+            try server.counts().requests["Scan"] ?? 0 >= before + 4 || started.program.ends(within: 3)
+        }
+        started.program.send(SIGKILL)
+        #expect(try started.outcome().code == -SIGKILL)
+        #expect(!exists("\(progress).source"))
+        let rest = try sandbox.sealift(words + ["-resume", progress, "-stores-unchanged"])
+        #expect(try rest.code == 3 && unreadable(rest) == 300, "\(rest.errors)")
+        #expect(rest.errors.contains("nothing is kept of what was read"))
+    }
+
+    /// What was read eventually consistently is no beginning of what is to be read consistently.
+    @Test func aComparisonKeepsToItsConsistency() throws {
+        let trial = try Trial("sqlite")
+        _ = try trial.complete()
+        let sandbox = trial.sandbox
+        let progress = "\(sandbox.path)/check.progress"
+        let eventual = try sandbox.configuration(
+            trial.server.store("vault-dynamodb-backend", ["consistent_read": "false"]), trial.destination,
+            name: "eventual.hcl")
+        let before = try trial.scans
+        let started = try sandbox.start(["check", "-max-parallel", "2", "-config", eventual, "-resume", progress])
+        try waitUntil("more scans") { try trial.scans >= before + 12 || started.program.ends(within: 3) }
+        started.program.send(SIGKILL)
+        #expect(try started.outcome().code == -SIGKILL)
+        try #require(exists("\(progress).source"))
+        let outcome = try sandbox.sealift(
+            ["check", "-config", "\(sandbox.path)/migrate.hcl", "-resume", progress, "-stores-unchanged"])
+        #expect(outcome.code == 1 && outcome.errors.contains("is of another comparison"), "\(outcome.errors)")
+        // A file of somebody else's where ours are begun stays.
+        try sandbox.shell("rm '\(progress).source'; cp '\(sandbox.path)/dst.db' '\(progress).source.new'")
+        let foreign = try sandbox.sealift(
+            ["check", "-config", "\(sandbox.path)/migrate.hcl", "-resume", progress, "-stores-unchanged"])
+        #expect(foreign.code == 1 && exists("\(progress).source.new"), "\(foreign.errors)")
+    }
+
     /// moto tells no counts, so the journal's growth says when a page is durable.
     @Test func aKilledRunFromMotoIsTakenUp() throws {
         let sandbox = try Sandbox()
