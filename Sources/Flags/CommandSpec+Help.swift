@@ -10,11 +10,37 @@ extension CommandSpec {
         }
         for example in examples {
             lines += wrapped(example.comment, indent: 2, limit: limit)
-            lines += ["", "      $ \(example.commandLine)", ""]
+            lines += [""] + Self.brokenCommand(example.commandLine, limit: limit) + [""]
         }
         lines += subcommandLines(limit: limit) + positionalLines(limit: limit) + flagLines(limit: limit)
         while lines.last == "" { lines.removeLast() }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// A command line at a prompt, broken as a shell takes it: at spaces outside quotes, with a backslash at the end.
+    private static func brokenCommand(_ command: String, limit: Int) -> [String] {
+        var words: [String] = []
+        var isQuoted = false
+        for word in command.split(separator: " ", omittingEmptySubsequences: false) {
+            // A flag and its value stay together, and so does what is quoted.
+            let isValue = words.last.map { $0.hasPrefix("-") && !$0.contains { "= ".contains($0) } } ?? false
+            if isQuoted || isValue && !word.hasPrefix("-"), let last = words.popLast() {
+                words.append("\(last) \(word)")
+            } else {
+                words.append(String(word))
+            }
+            if word.count(where: { $0 == "'" || $0 == "\"" }) % 2 == 1 { isQuoted.toggle() }
+        }
+        var lines: [String] = []
+        var line = "      $"
+        for word in words {
+            if line.count + 3 + word.count > limit, line.count > 10 {
+                lines.append(line + " \\")
+                line = "         "
+            }
+            line += " " + word
+        }
+        return lines + [line]
     }
 
     /// The first line of the help without `Usage:`.

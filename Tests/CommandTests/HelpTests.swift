@@ -24,6 +24,19 @@ import Testing
         }
     }
 
+    /// Every command there is, so that a new one cannot be forgotten above.
+    @Test func noHelpIsWiderThanATerminal() throws {
+        let sandbox = try Sandbox()
+        let commands = try sandbox.sealift(["reference", "commands"]).output.matches(of: /(?m)^### `sealift ([^`]+)`/)
+            .map { $0.output.1.split(separator: " ").map(String.init) }
+        #expect(commands.count > 25)
+        for command in commands {
+            let help = try sandbox.sealift(command + ["-help"])
+            #expect(help.code == 0)
+            for line in help.outputLines where line.count > 100 { Issue.record("\(command): \(line)") }
+        }
+    }
+
     private static let mistakes: [(words: [String], code: Int32, says: String)] = [
         ([], 127, "Usage: sealift"), (["migrate"], 127, "has no command \"migrate\""),
         (["operater"], 127, "Did you mean \"operator\"?"), (["operator"], 1, "Usage: sealift operator"),
