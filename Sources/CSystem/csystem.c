@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,6 +20,13 @@ int cs_sync_file_range(int fd, long long offset, long long length) {
 }
 
 int cs_syncfs(int fd) { return syncfs(fd); }
+
+int cs_clone_file(int to, int from) { return ioctl(to, FICLONE, from); }
+
+long cs_copy_file_range(int from, int to, long long offset, size_t length) {
+  off64_t source = offset, target = offset;
+  return copy_file_range(from, &source, to, &target, length, 0);
+}
 
 long cs_getdents64(int fd, void *buffer, size_t capacity) { return syscall(SYS_getdents64, fd, buffer, capacity); }
 

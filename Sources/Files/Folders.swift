@@ -50,6 +50,14 @@ package func syncFolder(_ descriptor: Int32, _ path: String) throws(StorageError
     guard fsync(descriptor) == 0 || errno == EINVAL else { throw StorageError.system("sync", path, errno: errno) }
 }
 
+/// Makes what was written to a file durable.
+package func syncFile(at path: String) throws(StorageError) {
+    let descriptor = cs_open_own_file(AT_FDCWD, path, O_RDONLY, 0)
+    guard descriptor >= 0 else { throw StorageError.system("open", path, errno: errno) }
+    defer { Glibc.close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw StorageError.system("sync", path, errno: errno) }
+}
+
 /// Makes what was made, renamed or removed in a folder durable.
 package func syncFolder(at path: String) throws(StorageError) {
     let descriptor = cs_open_directory(AT_FDCWD, path)

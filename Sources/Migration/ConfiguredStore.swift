@@ -141,6 +141,38 @@ extension ConfiguredStore {
         }
     }
 
+    /// Opens every store that the block stands for, to be filled.
+    ///
+    /// - Throws: As ``openDestination(_:_:isCancelled:)``.
+    package func openDestinations(
+        _ drivers: [BackendDriver], _ context: DestinationContext,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(MigrationFailure) -> [any StorageDestination] {
+        try openTargets(drivers, context, isCancelled: isCancelled).map(\.store)
+    }
+
+    /// The same, with how each is opened to be read.
+    func openTargets(
+        _ drivers: [BackendDriver], _ context: DestinationContext, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(MigrationFailure) -> [MigrationPhases.Target] {
+        guard drivers.first(where: { $0.kind == type })?.openDestinations != nil else {
+            return [
+                MigrationPhases.Target(store: try openDestination(drivers, context, isCancelled: isCancelled)) {
+                    () throws(MigrationFailure) in
+                    try openSource(drivers, SourceContext(writesMarker: false))
+                }
+            ]
+        }
+        let opened = try mount(drivers, isCancelled) { driver, settings throws(StorageError) in
+            try driver.openDestinations?(settings, context) ?? []
+        }
+        return opened.map { destination in
+            MigrationPhases.Target(store: destination.store) { () throws(MigrationFailure) in
+                try mount(drivers, { false }) { _, _ throws(StorageError) in try destination.reopening() }
+            }
+        }
+    }
+
     private func mount<Store>(
         _ drivers: [BackendDriver], _ isCancelled: @escaping @Sendable () -> Bool,
         _ open: (BackendDriver, BackendSettings) throws(StorageError) -> Store

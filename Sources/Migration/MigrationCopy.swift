@@ -52,7 +52,8 @@ struct MigrationCopy {
         var published = 0
         defer { for loader in loaders[published...] { loader.abandon() } }
         for target in targets {
-            let plan = LoadPlan(replacesEntries: target.replacesEntries, owner: options.owner, pool: pool)
+            var plan = LoadPlan(replacesEntries: target.replacesEntries, owner: options.owner, pool: pool)
+            plan.isCancelled = { [cancellation = context.cancellation] in cancellation.isCancelled }
             loaders.append(try target.store.bulkLoader(plan))
         }
         let manifest = try copy(into: loaders, pool, notes, &summary)
@@ -267,11 +268,16 @@ struct MigrationCopy {
         let proven = try proveCopies(loaders, &summary)
         var proof: ProofTally?
         summary.proof = options.barrier.map { ProofOutcome($0) }
-        for ((loader, target), known) in zip(zip(loaders, targets), proven) {
+        for (index, (loader, target)) in zip(loaders, targets).enumerated() {
             // What has proven to be equal must be read all the same to be authenticated.
-            let known = options.barrier == nil ? known : nil
+            let known = options.barrier == nil ? proven[index] : nil
             if readsDisk, known == nil { loader.readFromDisk() }
-            counts.append(try known ?? compare(loader, target.store, summary.totals, &proof))
+            if known == nil, let original = try original(of: loader, in: loaders[..<index], counts) {
+                summary.destinations[target.place].original = targets[original].store.location
+                counts.append(counts[original])
+            } else {
+                counts.append(try known ?? compare(loader, target.store, summary.totals, &proof))
+            }
             summary.proof?.tally = proof ?? ProofTally()
             summary.destinations[target.place].readBack = loader.readBackOrigin
         }
@@ -279,6 +285,16 @@ struct MigrationCopy {
         syncing.join()
         if let error = outcome.read({ $0 }) { throw MigrationFailure.stage("error writing entry: ", error) }
         return counts
+    }
+
+    /// The place of the destination, among those that are proven already, of which one is a copy byte for byte.
+    private func original(
+        of loader: any BulkLoader, in others: ArraySlice<any BulkLoader>, _ counts: [ComparisonCounts]
+    ) throws -> Int? {
+        for (index, other) in others.enumerated() where counts[index].isAllSame {
+            if try loader.isCopy(of: other) { return index }
+        }
+        return nil
     }
 
     /// Reads the destination back from where it was written.

@@ -182,6 +182,9 @@ package struct DestinationOutcome: Sendable {
     package var readBack: ReadBackOrigin?
     /// What each copy says that the store keeps on machines of its own.
     package var copies: [CopyProof] = []
+    /// The destination of the same run, read back and equal, of which this one is a copy byte for byte; `nil` for one that was
+    /// compared entry by entry.
+    package var original: String?
     /// What was asked of its service.
     package var activity: StoreActivity?
     package var guide: ServerGuide?

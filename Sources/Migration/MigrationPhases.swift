@@ -94,7 +94,8 @@ final class MigrationPhases {
         // What one destination was asked about says nothing of the others.
         let survey = targets.count == 1 ? findings.survey : .none
         var rehearsal = try preflights[0].readAll(into: &summary, after: survey)
-        for preflight in preflights.dropFirst() {
+        // Nodes of one cluster take what the first of them takes.
+        for preflight in preflights.dropFirst() where preflight.destination.kind != targets[0].store.kind {
             var again = summary
             let more = try preflight.readAll(into: &again, after: survey)
             rehearsal += more.filter { !rehearsal.contains($0) }

@@ -59,14 +59,15 @@ package final class MigrationRun {
         // Before anything is written.
         let opened = try options.shares?.open(source)
         if options.shares?.proves == true { options.barrier = opened?.barrier }
-        let destination = try destinationConfiguration.openDestination(
+        let targets = try destinationConfiguration.openTargets(
             drivers,
             DestinationContext(
                 clusterAddress: clusterAddress, isPractice: options.isPractice, isDryRun: options.isDryRun),
             isCancelled: isCancelled)
-        defer { destination.close() }
+        defer { for target in targets { target.store.close() } }
+        let meters = ([source.meter] + targets.map(\.store.meter)).compactMap(\.self)
         context.counters.follow {
-            let activities = [source.meter, destination.meter].compactMap { $0?.activity() }
+            let activities = meters.map { $0.activity() }
             return ProgressCounters.ServiceTrouble(
                 retries: activities.reduce(0) { $0 + $1.retries }, throttles: activities.reduce(0) { $0 + $1.throttles }
             )
@@ -78,14 +79,10 @@ package final class MigrationRun {
             remarks.append("-start: keys that sort before \(start) \(verb) neither copied nor compared.")
         }
         for remark in remarks { context.logger.info("remark", ["about": .string(remark)]) }
-        let reopening = { [drivers] () throws(MigrationFailure) in
-            try destinationConfiguration.openSource(drivers, SourceContext(writesMarker: false))
-        }
         do {
             let phases = try MigrationPhases(
-                source: opened?.source ?? source,
-                targets: [MigrationPhases.Target(store: destination, reopening: reopening)],
-                options: options, context: context, stop: stop, remarks: remarks)
+                source: opened?.source ?? source, targets: targets, options: options, context: context, stop: stop,
+                remarks: remarks)
             phases.summary.configurationPath = configuration.path
             phases.summary.sealUpgrade = opened?.upgrade.map { SealUpgradeOutcome($0) }
             try options.isDryRun ? tell(phases.rehearse()) : phases.run(tell: tell)

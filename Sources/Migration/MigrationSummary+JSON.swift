@@ -144,6 +144,7 @@ extension MigrationSummary {
                 ])
             ),
             ("read_back", .optional(destination.readBack?.rawValue)),
+            ("copy_of", .optional(destination.original)),
             ("copies", .array(destination.copies.map(members))), ("service", members(destination.activity)),
             ("server_stanza", guide.map { .array($0.stanza.map(JSONText.string)) } ?? .null),
             ("next_steps", guide.map { .array($0.steps.map(JSONText.string)) } ?? .null),

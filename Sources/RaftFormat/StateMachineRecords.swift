@@ -127,6 +127,7 @@ package struct LocalNodeConfiguration: Sendable, Equatable {
     package var desiredSuffrage: String
 
     package static let voter = LocalNodeConfiguration(desiredSuffrage: "voter")
+    package static let nonVoter = LocalNodeConfiguration(desiredSuffrage: "non-voter")
 
     package var encoded: [UInt8] {
         var writer = ProtobufWriter()

@@ -21,6 +21,11 @@ extension ReportPage {
             html.raw("</code></h3>\n")
             add(comparison, to: &html)
             addReadBack(destination["read_back"].string, to: &html)
+            if let original = destination["copy_of"].string {
+                html.raw("<p>Read back and compared byte for byte with <code>")
+                html.text(original, limit: HTML.placeText)
+                html.raw("</code>, which was compared entry by entry.</p>\n")
+            }
             if !copies.isEmpty { add(copies, to: &html) }
         }
         addShareProof(to: &html)

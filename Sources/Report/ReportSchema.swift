@@ -124,6 +124,12 @@ package enum ReportSchema {
                         + "if nothing "
                         + "was read back.", isOptional: true)
             ),
+            (
+                "copy_of",
+                .text(
+                    "The destination, read back and equal, of which this one is a copy byte for byte; null if it was compared "
+                        + "entry by entry.", isOptional: true)
+            ),
             ("service", service("What was asked of the destination's service; null if there is none.")),
             (
                 "server_stanza",

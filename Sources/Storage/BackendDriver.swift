@@ -16,12 +16,19 @@ package struct BackendDriver: Sendable {
     package let openDestination:
         (@Sendable (BackendSettings, DestinationContext) throws(StorageError) -> any StorageDestination)?
 
+    /// Opens every store that one block stands for, where it can stand for several; `nil` for kinds of which it stands for one.
+    package let openDestinations:
+        (@Sendable (BackendSettings, DestinationContext) throws(StorageError) -> [OpenDestination])?
+
     package init(
         kind: String, summary: String, notes: String = "", options: [BackendOption], isBuiltWhole: Bool = false,
         openSource: @escaping @Sendable (BackendSettings, SourceContext) throws(StorageError) -> any StorageSource,
         openDestination: (
             @Sendable (BackendSettings, DestinationContext) throws(StorageError) -> any StorageDestination
-        )?
+        )?,
+        openDestinations: (
+            @Sendable (BackendSettings, DestinationContext) throws(StorageError) -> [OpenDestination]
+        )? = nil
     ) {
         self.kind = kind
         self.summary = summary
@@ -30,6 +37,21 @@ package struct BackendDriver: Sendable {
         self.isBuiltWhole = isBuiltWhole
         self.openSource = openSource
         self.openDestination = openDestination
+        self.openDestinations = openDestinations
+    }
+}
+
+/// A destination, and how it is opened to be read once it is filled.
+package struct OpenDestination: Sendable {
+    package let store: any StorageDestination
+    package let reopening: @Sendable () throws(StorageError) -> any StorageSource
+
+    package init(
+        _ store: any StorageDestination,
+        reopening: @escaping @Sendable () throws(StorageError) -> any StorageSource
+    ) {
+        self.store = store
+        self.reopening = reopening
     }
 }
 

@@ -28,6 +28,9 @@ package protocol BulkLoader: AnyObject, Sendable {
     func proveCopies(
         keyspaceDigest: String?, isCancelled: @escaping @Sendable () -> Bool
     ) throws(StorageError) -> [CopyProof]
+    /// Whether what ``written()`` would give holds byte for byte what another loader of the same run has built, which was read
+    /// back and is what it should be. Reads both.
+    func isCopy(of other: any BulkLoader) throws(StorageError) -> Bool
     /// Gives the store its final name, durably. Does nothing where it has it from the start.
     func publish() throws(StorageError)
     /// Gives up: removes what has no final name yet. Never throws, may be repeated.
@@ -38,6 +41,8 @@ extension BulkLoader {
     package func proveCopies(
         keyspaceDigest: String?, isCancelled: @escaping @Sendable () -> Bool
     ) throws(StorageError) -> [CopyProof] { [] }
+
+    package func isCopy(of other: any BulkLoader) throws(StorageError) -> Bool { false }
 
     package func readFromDisk() {}
 
@@ -85,6 +90,8 @@ package struct LoadPlan: Sendable {
     package var owner: FileOwner?
     /// Where batches go when they are written.
     package var pool: BatchPool
+    /// Asked by what takes long once all is loaded.
+    package var isCancelled: @Sendable () -> Bool = { false }
 
     package init(replacesEntries: Bool = false, owner: FileOwner? = nil, pool: BatchPool = BatchPool()) {
         self.replacesEntries = replacesEntries

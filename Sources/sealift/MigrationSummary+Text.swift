@@ -43,7 +43,9 @@ func summaryText(_ summary: MigrationSummary) -> String {
                 continue
             }
             let way =
-                destination.copies.contains(where: \.isEqual) ? "by the digest of every node" : "read back and equal"
+                destination.copies.contains(where: \.isEqual)
+                ? "by the digest of every node"
+                : destination.original.map { "read back, byte for byte what \($0) holds," } ?? "read back and equal"
             row("Proven", "\(formatCount(destination.comparison.same)) of \(all) \(way)\(place)")
             if let text = readBackText(destination) { row("Read back", text + place) }
         }
@@ -104,7 +106,12 @@ func summaryText(_ summary: MigrationSummary) -> String {
         lines += ["", "  Verify the signatures:", ""] + summary.verification.map { "  \($0)" }
     }
     guard summary.isFinal || summary.isDryRun else { return lines.joined(separator: "\n") }
-    for destination in summary.destinations { lines += guideLines(destination, of: summary.destinations.count) }
+    for (index, destination) in summary.destinations.enumerated() {
+        // What all nodes have in common is said once, behind the last of their stanzas.
+        let next = summary.destinations.dropFirst(index + 1).first?.guide
+        lines += guideLines(
+            destination, of: summary.destinations.count, withSteps: destination.guide?.steps != next?.steps)
+    }
     return lines.joined(separator: "\n")
 }
 
@@ -156,13 +163,14 @@ private func passLines(_ pass: PassOutcome, _ summary: MigrationSummary) -> [(na
     return lines
 }
 
-private func guideLines(_ destination: DestinationOutcome, of count: Int) -> [String] {
+private func guideLines(_ destination: DestinationOutcome, of count: Int, withSteps: Bool) -> [String] {
     guard let guide = destination.guide else { return [] }
     let node = count > 1 ? "the node on \(destination.location)" : "this node"
     var lines: [String] = []
     if !guide.stanza.isEmpty {
         lines += ["", "The server's configuration for \(node):", ""] + guide.stanza.map { "  \($0)" }
     }
+    guard withSteps else { return lines }
     lines += ["", "Next steps:", ""]
     lines += guide.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     return lines

@@ -46,10 +46,12 @@ struct Plan {
         defer { source.close() }
         let block = try file.store("storage_destination")
         if let driver = backendDrivers.first(where: { $0.kind == block.type }) { _ = try block.checkOptions(driver) }
-        let destination = try block.openDestination(
+        let destinations = try block.openDestinations(
             backendDrivers,
             DestinationContext(clusterAddress: try file.clusterAddress(), isPractice: true, isDryRun: true))
-        defer { destination.close() }
+        defer { for destination in destinations { destination.close() } }
+        // The nodes of a cluster are directories of this machine, of which none is asked anything.
+        guard let destination = destinations.first else { return }
         let reading = try source.meter?.readPlan()
         let writing = try writePlan(source, destination, cancellation)
         let seal = SealReading.read(source)

@@ -16,11 +16,15 @@ package enum BuiltProgram {
 
     /// Runs it; it must succeed.
     ///
-    /// - Parameter home: A folder that takes what it keeps of its runs.
+    /// - Parameters:
+    ///   - home: A folder that takes what it keeps of its runs.
+    ///   - variables: More of its environment.
     /// - Returns: What it wrote, both streams together.
     @discardableResult
-    package static func run(_ arguments: [String], home: String) throws -> String {
-        let environment = ["HOME": home, "XDG_STATE_HOME": "\(home)/state"]
+    package static func run(
+        _ arguments: [String], home: String, adding variables: [String: String] = [:]
+    ) throws -> String {
+        let environment = ["HOME": home, "XDG_STATE_HOME": "\(home)/state"].merging(variables) { $1 }
         return try runProgram("/usr/bin/env", ["-u", "VAULT_ADDR", path] + arguments, environment)
     }
 }

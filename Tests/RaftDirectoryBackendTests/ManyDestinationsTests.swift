@@ -211,4 +211,34 @@ private final class LossyStore: StorageDestination, BulkLoader {
             #expect(Scratch.names(in: folder).isEmpty)
         }
     }
+
+    /// A copy is one only as long as it holds the same bytes.
+    @Test func aCopyThatDiffersIsNoCopy() throws {
+        try Scratch.withFolder { folder in
+            let members = (1...2).map {
+                RaftDirectoryDestination.Member(id: "node\($0)", address: "10.0.0.1\($0):8201")
+            }
+            let group = NodeGroup()
+            let stores = try members.enumerated().map { number, member in
+                try RaftDirectoryDestination(
+                    path: "\(folder)/\(member.id)",
+                    node: .init(
+                        configuredID: member.id, address: ClusterAddress(parsing: "https://\(member.address)"),
+                        isPractice: false, members: members), group: group)
+            }
+            defer { for store in stores { store.close() } }
+            let loaders = try stores.map { try filled($0, Self.entries.sorted { $0.key < $1.key }) }
+            defer { for loader in loaders { loader.abandon() } }
+            #expect(try loaders[1].isCopy(of: loaders[0]))
+            #expect(try !loaders[0].isCopy(of: loaders[1]))
+            let path = "\(folder)/node2.sealift-building/node/vault.db"
+            var bytes = try Data(contentsOf: URL(filePath: path))
+            bytes[bytes.count / 2] ^= 1
+            try bytes.write(to: URL(filePath: path))
+            #expect(try !loaders[1].isCopy(of: loaders[0]))
+            bytes.removeLast(4096)
+            try bytes.write(to: URL(filePath: path))
+            #expect(try !loaders[1].isCopy(of: loaders[0]))
+        }
+    }
 }

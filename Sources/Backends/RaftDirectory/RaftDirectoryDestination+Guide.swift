@@ -5,7 +5,7 @@ extension RaftDirectoryDestination {
     /// What is to be said about the node's id.
     var nodeIDFindings: [StoreFinding] {
         if nodeID.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) {
-            guard writesNodeIDFile else {
+            guard node.configuredID == nil else {
                 return [
                     StoreFinding(
                         .obstacle(.configuration),
@@ -20,7 +20,7 @@ extension RaftDirectoryDestination {
                         + "character belongs to the id, as a server reads it.")
             ]
         }
-        if writesNodeIDFile {
+        if node.configuredID == nil {
             return [
                 StoreFinding(
                     .remark, "node_id is not set: the node gets the id \(shownNodeID), kept in its node-id file.")
@@ -36,7 +36,7 @@ extension RaftDirectoryDestination {
     }
 
     /// Whether the file `node-id` must say the id because the configuration does not.
-    private var writesNodeIDFile: Bool { node.configuredID == nil }
+    private var writesNodeIDFile: Bool { node.configuredID == nil || node.writesIDFile }
 
     /// The id on one line.
     private var shownNodeID: String { "\(StorageKey(nodeID))" }
@@ -70,7 +70,7 @@ extension RaftDirectoryDestination {
                 + "An api_addr that is there already stays. Vault 1.20 and later do not start on raft without disable_mlock; "
                 + "servers that do not know it pass over it.",
             "In the server's environment (unit file, chart) see that BAO_RAFT_NODE_ID and VAULT_RAFT_NODE_ID are unset or "
-                + "say \(shownNodeID), and that neither BAO_/VAULT_RAFT_PATH nor BAO_/VAULT_CLUSTER_ADDR says otherwise: "
+                + "say \(group == nil ? shownNodeID : "this node's own id"), and that neither BAO_/VAULT_RAFT_PATH nor BAO_/VAULT_CLUSTER_ADDR says otherwise: "
                 + "they win over \(idNote), path and cluster_addr.",
         ] + clusterSteps(seal) + [
             "Keep the old store, untouched and stopped, until the new cluster has proved itself."
@@ -79,7 +79,7 @@ extension RaftDirectoryDestination {
 
     private func clusterSteps(_ seal: SealDescription?) -> [String] {
         let ports = "the cluster's port (\(node.address.port)) and the API's (8200 by default)"
-        guard node.voters.count > 1 else {
+        guard node.members.count > 1 else {
             return [
                 "Start it. " + SealDescription.unsealStep(seal),
                 "Check `operator raft list-peers`: one voter, \(shownNodeID), at \(node.address.hostAndPort).",
@@ -88,14 +88,33 @@ extension RaftDirectoryDestination {
                     + SealDescription.joinStep(seal),
             ]
         }
-        let others = node.voters.filter { $0.id != nodeID }.map { "\(StorageKey($0.id)) at \($0.address)" }
-        return [
-            "Make the directories of the other nodes in the same way, from the same entries: \(others.joined(separator: ", ")). "
-                + "No retry_join is needed: every directory names all \(node.voters.count) voters.",
-            "Let the nodes reach each other on \(ports). Start all of them. " + SealDescription.unsealStep(seal)
-                + " Unseal each; the cluster forms once most of them are unsealed.",
-            "Check `operator raft list-peers`: \(node.voters.count) voters.",
-        ]
+        let voters = node.members.count { $0.isVoter }
+        func list(_ members: [RaftDirectoryDestination.Member]) -> String {
+            members.map { "\(StorageKey($0.id)) at \($0.address)\($0.isVoter ? "" : ", without a vote")" }
+                .joined(separator: "; ")
+        }
+        var steps: [String] = []
+        if group == nil {
+            let others = node.members.filter { !$0.id.utf8.elementsEqual(nodeID.utf8) }
+            steps.append(
+                "Make the directories of the other nodes in the same way, from the same entries: \(list(others)). "
+                    + "No retry_join is needed: every directory names all \(node.members.count) nodes.")
+        } else {
+            steps.append(
+                "Carry each directory whole to its machine, where nothing is beside it; the path in its stanza is the one here. "
+                    + "Each names all nodes, so that no retry_join is needed: \(list(node.members)). Start no server on a second "
+                    + "copy of any of them.")
+        }
+        steps.append(
+            "Let the nodes reach each other on \(ports). Start all of them, then unseal one after the other, in any order; the "
+                + "cluster forms once most of its \(voters) voters are unsealed. " + SealDescription.unsealStep(seal))
+        if voters < node.members.count {
+            steps.append(
+                "OpenBao's autopilot makes a voter of every node that the entry autopilot/non-voters does not name, and Vault has "
+                    + "nodes without a vote in its Enterprise edition only: see with `operator raft list-peers` what became of them."
+            )
+        }
+        return steps + ["Check `operator raft list-peers`: \(node.members.count) nodes, of them \(voters) voters."]
     }
 
     private func absolutePath(_ path: String) -> String {

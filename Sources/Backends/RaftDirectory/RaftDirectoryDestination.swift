@@ -15,15 +15,17 @@ package final class RaftDirectoryDestination: StorageDestination {
         package var isPractice: Bool
         /// The environment variable that gives the id, if one does.
         package var idVariable: String?
-        /// All voters of the cluster that the directory is one node of, this one among them, in the order in which every node
+        /// All members of the cluster that the directory is one node of, this one among them, in the order in which every node
         /// has them; empty for a cluster of one.
-        package var voters: [Voter]
+        package var members: [Member]
+        /// Whether the directory gets a file `node-id` although the configuration names the node.
+        package var writesIDFile = false
 
         package init(
             configuredID: String?, address: ClusterAddress, isPractice: Bool, idVariable: String? = nil,
-            voters: [Voter] = []
+            members: [Member] = []
         ) {
-            self.voters = voters
+            self.members = members
             self.configuredID = configuredID
             self.address = address
             self.isPractice = isPractice
@@ -31,15 +33,21 @@ package final class RaftDirectoryDestination: StorageDestination {
         }
     }
 
-    /// A voter of a cluster.
-    package struct Voter: Hashable, Sendable {
+    /// A member of a cluster.
+    package struct Member: Hashable, Sendable {
         package let id: String
         /// `host:port`.
         package let address: String
+        package let isVoter: Bool
 
-        package init(id: String, address: String) {
+        package init(id: String, address: String, isVoter: Bool = true) {
             self.id = id
             self.address = address
+            self.isVoter = isVoter
+        }
+
+        var server: ClusterServer {
+            ClusterServer(suffrage: isVoter ? .voter : .nonvoter, id: id, address: address)
         }
     }
 
@@ -52,17 +60,22 @@ package final class RaftDirectoryDestination: StorageDestination {
     let keptNodeID: [UInt8]?
     /// What the file `node-id` is to hold: what it held, or the id that no configuration names.
     let nodeIDFile: [UInt8]?
+    /// The nodes of the same run, where there are several.
+    let group: NodeGroup?
     /// The folder it is built in, once it is taken.
     private let building = Mutex<BuildingFolder?>(nil)
 
     /// Looks at the directory; creates nothing.
-    package init(path: String, node: Node) throws(StorageError) {
+    ///
+    /// - Parameter group: What nodes that are filled by one run share.
+    package init(path: String, node: Node, group: NodeGroup? = nil) throws(StorageError) {
         self.location = path
         self.node = node
+        self.group = group
         keptNodeID = try NodeIDFile.bytes(in: path)
         if let configured = node.configuredID {
             nodeID = configured
-            nodeIDFile = keptNodeID
+            nodeIDFile = keptNodeID ?? (node.writesIDFile ? Array(configured.utf8) : nil)
         } else if let keptNodeID {
             nodeID = try NodeIDFile.id(keptNodeID, in: path)
             nodeIDFile = keptNodeID
@@ -114,6 +127,30 @@ package final class RaftDirectoryDestination: StorageDestination {
 
     package var stateNeighbour: String? { identity.path }
 
+    /// Whether the node is to have a vote.
+    var isVoter: Bool { node.members.first { $0.id.utf8.elementsEqual(nodeID.utf8) }?.isVoter ?? true }
+
+    /// The members as `vault.db` keeps them.
+    var servers: [ClusterServer] {
+        guard node.members.isEmpty else { return node.members.map(\.server) }
+        return [ClusterServer(id: nodeID, address: node.address.hostAndPort)]
+    }
+
+    package var neededEntries: [NeededEntry] {
+        guard node.members.count > 1 else { return [] }
+        return [
+            NeededEntry(
+                .raftKeyRing,
+                because: """
+                    the source has no core/raft/tls, the key ring by which the nodes of a cluster know each other: each of \
+                    \(node.members.count) nodes would make its own, and wait for the others for ever. Two ways lead on. Write one \
+                    node alone (path, and cluster_addr at the top level), start and unseal it once, which makes the key ring, \
+                    stop it, and have `sealift raft spread` make the others' directories from its. Or let empty nodes join the \
+                    one that runs, with retry_join.
+                    """)
+        ]
+    }
+
     package func destinationFindings() throws(StorageError) -> [StoreFinding] {
         var findings: [StoreFinding] = []
         if let objection = node.address.objection {
@@ -158,7 +195,7 @@ package final class RaftDirectoryDestination: StorageDestination {
     }
 
     package func bulkLoader(_ plan: LoadPlan) throws(StorageError) -> any BulkLoader {
-        try RaftDirectoryLoader(self, plan)
+        try RaftDirectoryLoader(self, plan, group)
     }
 
     package func removeRemains() {

@@ -3,24 +3,31 @@ import Glibc
 import RaftFormat
 import Storage
 
-/// Builds a directory for a single voter in one pass, where nothing has its name yet: what is the same on every node is
-/// ``RaftStoreBuilder``'s, what is this node's own is done here: its place, its `node-id`, its owner.
+/// Builds a node's directory in one pass, where nothing has its name yet: what is the same on every node is
+/// ``RaftStoreBuilder``'s, or copied from another node of the same run; what is this node's own is done here: its place, its
+/// `node-id`, its owner.
 // Unchecked: one thread at a time calls a loader, as the protocol says.
 final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     private let destination: RaftDirectoryDestination
     private let building: BuildingFolder
-    private let owner: FileOwner?
-    private let pool: BatchPool
-    private let builder: RaftStoreBuilder
+    private let plan: LoadPlan
+    private let group: NodeGroup?
+    /// `nil` for a copy.
+    private var builder: RaftStoreBuilder?
+    /// The node whose `vault.db` this one gets a copy of.
+    private var original: RaftDirectoryLoader?
     private var isDone = false
     private(set) var readBackOrigin = ReadBackOrigin.cache
 
     private var folder: String { building.node }
+    private var dataFile: String { "\(folder)/vault.db" }
 
-    init(_ destination: RaftDirectoryDestination, _ plan: LoadPlan) throws(StorageError) {
+    init(
+        _ destination: RaftDirectoryDestination, _ plan: LoadPlan, _ group: NodeGroup?
+    ) throws(StorageError) {
         self.destination = destination
-        self.owner = plan.owner
-        self.pool = plan.pool
+        self.plan = plan
+        self.group = group
         let building = try destination.takeBuildingFolder()
         self.building = building
         do throws(StorageError) {
@@ -28,10 +35,15 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
             for name in ["", "/raft", "/raft/snapshots"] where mkdir(building.node + name, 0o700) != 0 {
                 throw StorageError.system("mkdir", building.node + name, errno: errno)
             }
-            let own = ClusterServer(id: destination.nodeID, address: destination.node.address.hostAndPort)
-            let voters = destination.node.voters.map { ClusterServer(id: $0.id, address: $0.address) }
-            builder = try RaftStoreBuilder(path: "\(building.node)/vault.db", voters: voters.isEmpty ? [own] : voters)
+            // A node without a vote says so in its own file, which is not quite that of the others then.
+            if destination.isVoter { original = group?.original(for: self) }
+            if original == nil {
+                builder = try RaftStoreBuilder(
+                    path: "\(building.node)/vault.db", servers: destination.servers,
+                    local: destination.isVoter ? .voter : .nonVoter)
+            }
         } catch {
+            group?.leave(self)
             Self.giveUp(building, destination)
             throw error
         }
@@ -46,32 +58,46 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     let needsAscendingKeys = true
 
     func load(_ batch: EntryBatch) throws(StorageError) {
-        try builder.add(batch)
-        pool.recycle(batch)
+        try builder?.add(batch)
+        plan.pool.recycle(batch)
     }
 
-    func finish() throws(StorageError) { try builder.finish() }
+    func finish() throws(StorageError) {
+        if let builder { return try builder.finish() }
+        guard let original else { return }
+        _ = try copyFile(original.dataFile, to: dataFile, isCancelled: plan.isCancelled)
+    }
 
     func sync() throws(StorageError) {
-        try builder.sync()
-        try builder.createLog(in: folder)
+        if let builder {
+            try builder.sync()
+        } else {
+            try syncFile(at: dataFile)
+        }
+        try RaftStoreBuilder.createLog(in: folder)
         if let id = destination.nodeIDFile { try NodeIDFile.write(id, in: folder) }
-        if let owner { try building.give(to: owner) }
+        if let owner = plan.owner { try building.give(to: owner) }
         for path in ["\(folder)/raft/snapshots", "\(folder)/raft", folder, building.path] { try syncFolder(at: path) }
     }
 
     func readFromDisk() {
-        if dropCache(ofFileAt: "\(folder)/vault.db") { readBackOrigin = .disk }
+        if dropCache(ofFileAt: dataFile) { readBackOrigin = .disk }
     }
 
     func written() throws(StorageError) -> any StorageSource {
         try RaftDirectoryBackend(path: folder, isSettled: false)
     }
 
+    func isCopy(of other: any BulkLoader) throws(StorageError) -> Bool {
+        guard let original, original === other else { return false }
+        return try holdSameBytes(original.dataFile, dataFile, isCancelled: plan.isCancelled)
+    }
+
     func publish() throws(StorageError) {
         // An owner that was asked for has been given in `sync`.
-        try building.publish(keptNodeID: destination.keptNodeID, adoptsOwner: owner == nil)
+        try building.publish(keptNodeID: destination.keptNodeID, adoptsOwner: plan.owner == nil)
         isDone = true
+        group?.leave(self)
         // A directory that has its name is done, whatever is left beside it.
         Self.giveUp(building, destination)
     }
@@ -79,7 +105,8 @@ final class RaftDirectoryLoader: BulkLoader, @unchecked Sendable {
     func abandon() {
         guard !isDone else { return }
         isDone = true
-        builder.discard()
+        builder?.discard()
+        group?.leave(self)
         Self.giveUp(building, destination)
     }
 }

@@ -2,7 +2,7 @@ import Bolt
 import RaftFormat
 import Storage
 
-/// Builds what is the same on every node of a new cluster: `vault.db` with all entries, the configuration with all voters,
+/// Builds what is the same on every voter of a new cluster: `vault.db` with all entries, the configuration with all nodes,
 /// and the position behind which the log begins. Exactly the state a node has after it installed a snapshot; why each value
 /// is what it is stands in the page of `RaftFormat`.
 ///
@@ -14,15 +14,18 @@ final class RaftStoreBuilder: @unchecked Sendable {
     /// Of the first configuration.
     private static let configurationIndex: UInt64 = 1
 
-    private let voters: [ClusterServer]
+    private let servers: [ClusterServer]
+    private let local: LocalNodeConfiguration
     private let builder: BoltBuilder
     private var entries: UInt64 = 0
 
     /// - Parameters:
     ///   - path: Where `vault.db` is made; nothing may stand there.
-    ///   - voters: All nodes of the cluster, this one among them.
-    init(path: String, voters: [ClusterServer]) throws(StorageError) {
-        self.voters = voters
+    ///   - servers: All nodes of the cluster, this one among them.
+    ///   - local: What this node is to be.
+    init(path: String, servers: [ClusterServer], local: LocalNodeConfiguration) throws(StorageError) {
+        self.servers = servers
+        self.local = local
         builder = try Self.translating { () throws(BoltError) in
             let builder = try BoltBuilder(path: path)
             try builder.beginBucket(StateMachineNames.data)
@@ -57,9 +60,9 @@ final class RaftStoreBuilder: @unchecked Sendable {
     }
 
     /// Makes the empty log, `raft/raft.db`, in a node's directory.
-    func createLog(in node: String) throws(StorageError) {
-        try Self.translating { () throws(BoltError) in
-            try RaftLogFile.create(path: "\(node)/raft/raft.db", term: Self.term)
+    static func createLog(in node: String) throws(StorageError) {
+        try translating { () throws(BoltError) in
+            try RaftLogFile.create(path: "\(node)/raft/raft.db", term: term)
         }
     }
 
@@ -70,10 +73,10 @@ final class RaftStoreBuilder: @unchecked Sendable {
         let records = [
             (
                 StateMachineNames.latestConfiguration,
-                ClusterConfiguration(index: Self.configurationIndex, servers: voters).encoded
+                ClusterConfiguration(index: Self.configurationIndex, servers: servers).encoded
             ),
             (StateMachineNames.latestIndexes, LogPosition(term: Self.term, index: entries + 2).encoded),
-            (StateMachineNames.localNodeConfiguration, LocalNodeConfiguration.voter.encoded),
+            (StateMachineNames.localNodeConfiguration, local.encoded),
         ]
         try builder.beginBucket(StateMachineNames.config)
         for (name, value) in records {

@@ -19,6 +19,12 @@ int cs_drop_cached(int fd);
 /// Pages of a file that the system holds in memory now; -1 where it does not say.
 long long cs_cached_pages(int fd);
 
+/// Has a file that is empty share the blocks of another one (FICLONE). 0, or -1 with errno where the file system cannot do that.
+int cs_clone_file(int to, int from);
+
+/// copy_file_range at the same offset in both files: bytes copied, 0 at the end, or -1 with errno.
+long cs_copy_file_range(int from, int to, long long offset, size_t length);
+
 /// One getdents64 call: bytes filled into buffer, 0 at the end, or -1 with errno.
 long cs_getdents64(int fd, void *buffer, size_t capacity);
 

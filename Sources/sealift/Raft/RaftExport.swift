@@ -99,7 +99,7 @@ struct RaftExport {
             path: path,
             node: RaftDirectoryDestination.Node(
                 configuredID: source.id, address: try ClusterAddress(parsing: "https://\(own.address)"),
-                isPractice: flags.boolean("practice"), voters: voters))
+                isPractice: flags.boolean("practice"), members: voters))
         defer { destination.close() }
         let counters = ProgressCounters()
         let context = RunContext(
@@ -171,7 +171,7 @@ struct RaftExport {
     }
 
     /// The voters, in the order of their names, so that every node writes the same.
-    private func voters(_ source: NodeCopy) throws -> [RaftDirectoryDestination.Voter] {
+    private func voters(_ source: NodeCopy) throws -> [RaftDirectoryDestination.Member] {
         let given = try flags.list("peer").map { text in
             let parts = text.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, !parts[0].isEmpty else {
@@ -182,10 +182,10 @@ struct RaftExport {
             if let objection = address.objection, !(flags.boolean("practice") && address.isExcusedInPractice) {
                 throw MigrationFailure(.configuration, "-peer \(parts[0]): \(address.hostAndPort) \(objection).")
             }
-            return RaftDirectoryDestination.Voter(id: String(parts[0]), address: address.hostAndPort)
+            return RaftDirectoryDestination.Member(id: String(parts[0]), address: address.hostAndPort)
         }
         let own = source.members.filter(\.isVoter).map {
-            RaftDirectoryDestination.Voter(id: $0.id, address: $0.address)
+            RaftDirectoryDestination.Member(id: $0.id, address: $0.address)
         }
         let voters = given.isEmpty ? own : given
         guard Set(voters.map { Array($0.id.utf8) }).count == voters.count,
