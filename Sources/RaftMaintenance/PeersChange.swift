@@ -19,9 +19,12 @@ package struct PeersChange: Sendable, Equatable {
     ///     byte and `\\` for a backslash.
     ///   - addresses: `ID=HOST:PORT`.
     ///   - removals: Ids.
+    ///   - flag: The flag that gives the peers, for messages.
     /// - Returns: `nil` if nothing is asked.
     /// - Throws: `.configuration`.
-    package init?(peers: [String], addresses: [String], removals: [String]) throws(StorageError) {
+    package init?(
+        peers: [String], addresses: [String], removals: [String], flag: String = "-peer"
+    ) throws(StorageError) {
         if peers.isEmpty, addresses.isEmpty, removals.isEmpty { return nil }
         guard peers.isEmpty || addresses.isEmpty && removals.isEmpty else {
             throw StorageError(
@@ -32,7 +35,7 @@ package struct PeersChange: Sendable, Equatable {
         for text in peers {
             let isNonvoter = text.hasSuffix(Self.nonvoterSuffix)
             let rest = isNonvoter ? text.dropLast(Self.nonvoterSuffix.count) : text[...]
-            var server = try Self.server(rest, flag: "-peer", shown: text)
+            var server = try Self.server(rest, flag: flag, shown: text)
             if isNonvoter { server.suffrage = .nonvoter }
             self.peers.append(server)
         }

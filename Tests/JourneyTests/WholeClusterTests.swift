@@ -37,6 +37,24 @@ import Testing
         guard written == "new" else { throw ServerFailure("what was written last is lost") }
     }
 
+    /// Two phases, without any key share: one node makes the key ring, then its directory is spread.
+    @Test func aNodeThatRanAloneBecomesACluster() async throws {
+        try await Journey.run { folder in
+            let fixture = Fixture("dynamodb-vault")
+            let keys = try UnsealKeys(fileAt: fixture.served("init.json"))
+            let contents = try Contents(fileAt: fixture.served("expected.txt"))
+            let (nodes, _) = try Self.nodes(3, in: folder)
+            try Migration(folder).run(from: .export(fixture.path("items.jsonl.gz")), to: nodes[0])
+            try nodes[0].start()
+            try nodes[0].unseal(keys)
+            try eventually("node1 is active") { try nodes[0].isActive() }
+            nodes[0].stop()
+            let others = nodes[1...].flatMap { ["-node", "\($0.name)=\($0.clusterHostAndPort),path=\($0.data)"] }
+            try BuiltProgram.run(["raft", "spread", "-practice", "-from", nodes[0].data] + others, home: folder)
+            try Self.demand(nodes, keys, contents)
+        }
+    }
+
     @Test func threeNodesFormAClusterFromDataWithAKeyRing() async throws {
         try await Journey.run { folder in
             let fixture = Fixture("raft-vault-native")

@@ -130,7 +130,7 @@ extension BuildingFolder {
 
     /// Gives everything in the directory to be to an owner.
     func give(to owner: FileOwner) throws(StorageError) {
-        for name in ["/vault.db", "/raft/raft.db", "/raft/snapshots", "/raft", "/node-id", ""] {
+        for name in ["/vault.db", "/raft/raft.db", "/raft/peers.json", "/raft/snapshots", "/raft", "/node-id", ""] {
             let path = Self.nodeName + name
             guard fchownat(descriptor, path, owner.user, owner.group, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT
             else { throw StorageError.system("chown", "\(node)\(name)", errno: errno) }

@@ -19,6 +19,7 @@ final class BuildingFolder: Sendable {
     private static let files = ["vault.db", RaftDirectoryPlacement.nodeIDFile]
     private static let raftFolder = "raft"
     private static let logFile = "raft.db"
+    private static let peersFile = "peers.json"
     private static let snapshotFolder = "snapshots"
     /// How often another process may make or remove the folder under our hands before that is an error.
     private static let maximumAttempts = 20
@@ -222,7 +223,7 @@ extension BuildingFolder {
     private static func checkNames(in folder: Int32, _ path: String) throws(StorageError) {
         let known = [
             ("", [BuildingMark.name, nodeName]), (nodeName, files + [raftFolder]),
-            ("\(nodeName)/\(raftFolder)", [logFile, snapshotFolder]),
+            ("\(nodeName)/\(raftFolder)", [logFile, peersFile, snapshotFolder]),
             ("\(nodeName)/\(raftFolder)/\(snapshotFolder)", []),
         ]
         var current = dup(folder)
@@ -263,7 +264,7 @@ extension BuildingFolder {
         let raft = cs_open_own_directory(node, Self.raftFolder)
         if raft >= 0 {
             defer { Glibc.close(raft) }
-            try Self.remove(Self.logFile, in: raft, self.node)
+            for name in [Self.logFile, Self.peersFile] { try Self.remove(name, in: raft, self.node) }
             try Self.remove(Self.snapshotFolder, in: raft, self.node, isFolder: true)
         }
         try Self.remove(Self.raftFolder, in: node, self.node, isFolder: true)

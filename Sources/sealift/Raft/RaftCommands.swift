@@ -7,7 +7,7 @@ let raftCommand = CommandSpec(
         The Raft log store keeps a store on several machines at once: every write is durable on most of them before it is \
         acknowledged, and each node can prove its copy. A migration fills it as storage_destination "raft_cluster".
 
-        fix-peers and compact are for nodes of integrated storage (Raft), Vault's and OpenBao's. Commands that take a \
+        fix-peers, compact and spread are for nodes of integrated storage (Raft), Vault's and OpenBao's. Commands that take a \
         directory work on a stopped node: a server's lock is respected.
         """,
     subcommands: raftCommands.map(\.spec).filter { $0.path.count == 3 } + [raftSnapshotCommand])
@@ -30,4 +30,5 @@ let raftCommands: [RaftCommand] = [
     RaftCommand(spec: raftExportCommand) { RaftExport($0, $1).run() },
     RaftCommand(spec: fixPeersCommand) { FixPeers($0, $1).run() },
     RaftCommand(spec: compactCommand) { Compact($0, $1).run() },
+    RaftCommand(spec: raftSpreadCommand) { RaftSpread($0, $1).run() },
 ]
