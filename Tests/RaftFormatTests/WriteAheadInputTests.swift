@@ -211,6 +211,24 @@ import Testing
         }
         let tail = try outcome(segment.listed(min: 100))
         #expect(tail == Outcome())
+        // An open one has no MaxIndex, whatever stands there.
+        for last in [1, 7, .max - 1, .max] as [UInt64] {
+            let line = segment.listed(last: last, sealTime: "0001-01-01T00:00:00Z")
+            #expect(try outcome(line) == both, "\(last)")
+        }
+        // Any number in any field: entries or an error.
+        for field in ["ID", "BaseIndex", "MinIndex", "MaxIndex", "Codec", "IndexStart", "SizeLimit"] {
+            for number in ["0", "1", "9223372036854775807", "9223372036854775808", "18446744073709551615", "1e3", "-1"]
+            {
+                for last in [nil, 8] as [UInt64?] {
+                    let line = segment.listed(last: last, start: last == nil ? 0 : start)
+                    let end = try #require(line.range(of: "\"\(field)\":")?.upperBound)
+                    let rest = line[end...].drop { $0 != "," && $0 != "}" }
+                    let found = try outcome(line[..<end] + number + rest)
+                    #expect(found.failure != nil || found.entries.allSatisfy { both.entries[$0.key] == $0.value })
+                }
+            }
+        }
     }
 
     @Test func whatIsNoFileIsRefused() throws {
