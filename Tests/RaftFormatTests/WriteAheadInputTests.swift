@@ -231,6 +231,63 @@ import Testing
         }
     }
 
+    /// A process may have a thousand files open, and a list can name more.
+    @Test func fewSegmentsAreOpenAtATime() throws {
+        try Scratch.withFolder { folder in
+            var segments: [TestSegment] = []
+            for number in 1...40 as ClosedRange<UInt64> {
+                var segment = TestSegment(base: number, id: number)
+                segment.entry([UInt8(number)])
+                segment.commit()
+                segments.append(segment)
+            }
+            let lines = segments.enumerated().map { place, segment in
+                segment.listed(last: place == 39 ? nil : segment.base)
+            }
+            try TestLogFolder.write("\(folder)/wal", segments, list: TestLogFolder.list(lines))
+            func openFiles() -> Int {
+                let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+                return numbers.count {
+                    let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+                    return place?.hasSuffix(".wal") == true && place?.contains(folder) == true
+                }
+            }
+            let log = try #require(try WriteAheadLog(folder: "\(folder)/wal"))
+            defer { log.close() }
+            for _ in 0..<2 {
+                var found: [UInt64] = []
+                try log.visit(from: 1) { entry in
+                    found.append(try entry.get().index)
+                    return true
+                }
+                #expect(found == Array(1...40))
+                #expect((1...8).contains(openFiles()), "\(openFiles())")
+                for index in (1...40 as ClosedRange<UInt64>).reversed() {
+                    #expect(try log.withEntry(index) { Array($0.data) } == [UInt8(index)])
+                }
+                #expect((1...8).contains(openFiles()), "\(openFiles())")
+            }
+            // One that is another file by now.
+            try Scratch.write(segments[39 - 1].bytes + [0], to: "\(folder)/wal/\(segments[38].name)")
+            let error = #expect(throws: RaftFormatError.self) { try log.withEntry(39) { _ in } }
+            #expect(error?.description.contains("has changed since") == true, "\(error.debugDescription)")
+        }
+    }
+
+    /// One is not spoken of as several.
+    @Test func aSingleEntryIsSpokenOfAsOne() throws {
+        var first = TestSegment(base: 7, id: 1)
+        first.entry([1])
+        first.commit()
+        var second = TestSegment(base: 9, id: 2)
+        second.entry([1])
+        second.commit()
+        let short = try Self.outcome([first], TestLogFolder.list([first.listed(last: 8)]))
+        #expect(short.failure?.contains("1 entry is in it, 2 are expected") == true, "\(short)")
+        let hole = try Self.outcome([first, second], TestLogFolder.list([first.listed(last: 7), second.listed()]))
+        #expect(hole.failure?.contains("entry 8 is missing in front of it") == true, "\(hole)")
+    }
+
     @Test func whatIsNoFileIsRefused() throws {
         var segment = TestSegment(base: 1, id: 0)
         segment.entry([1])
