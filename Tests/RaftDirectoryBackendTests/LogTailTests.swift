@@ -446,6 +446,98 @@ import Testing
         }
     }
 
+    /// Pieces of large writes that only the log in front of the data has.
+    @Test func piecesInFrontAreAllFoundOrMissed() throws {
+        func data(of log: TestLog, _ folder: String, at index: UInt64) throws -> [StorageKey] {
+            try TestNode.write(folder, [], at: index, log)
+            let store = try RaftDirectoryBackend(path: folder, applyLog: .all)
+            defer { store.close() }
+            return try entries(of: store).map(\.key)
+        }
+        let command = TestLog.put("big", [UInt8](repeating: 7, count: 50))
+        // Damage that has nothing to do with them.
+        var behind = TestLog(from: 5)
+        behind.put("first", [1])
+        behind.addRaw([0xc1])
+        behind.add([1], extensions: [0xff])
+        behind.chunks(command, operation: 8, size: 20) { $0.put("between", [3]) }
+        try Scratch.withFolder { folder in
+            let found = try data(of: behind, folder, at: 9)
+            #expect(found == ["between", "big"])
+        }
+        // Or with one of them.
+        var damaged = TestLog(from: 9)
+        damaged.add(Array(command[..<20]), extensions: TestLog.chunkInfo(8, 0, 3))
+        damaged.addRaw([0xc1])
+        damaged.put("between", [3])
+        damaged.add(Array(command[40...]), extensions: TestLog.chunkInfo(8, 2, 3))
+        try Scratch.withFolder { folder in
+            try TestNode.write(folder, [], at: 11, damaged)
+            let error = try #require(Self.refusal(folder, .all))
+            for part in ["entry 12 cannot be applied", "of 3 pieces, of which 2 were found", "entry 10 is damaged"] {
+                #expect(error.code == .damagedStore && error.message.contains(part), "\(error)")
+            }
+        }
+        // More than a few.
+        var many = TestLog(from: 13)
+        let names = (0..<70).map { "big\(100 + $0)" }
+        let commands = names.map { TestLog.put($0, [1, 2, 3]) }
+        for part in [0, 1] {
+            for (place, command) in commands.enumerated() {
+                many.add(
+                    Array(part == 0 ? command[..<5] : command[5...]),
+                    extensions: TestLog.chunkInfo(UInt64(place) + 1, UInt64(part), 2))
+            }
+        }
+        try Scratch.withFolder { folder in
+            let found = try data(of: many, folder, at: 82)
+            #expect(found == names.map { StorageKey($0) })
+        }
+        // A write that stays in pieces gets none from there.
+        var half = TestLog(from: 11)
+        half.add([1], extensions: TestLog.chunkInfo(8, 1, 3))
+        half.put("between", [3])
+        half.add([1], extensions: TestLog.chunkInfo(8, 2, 3))
+        try Scratch.withFolder { folder in
+            let found = try data(of: half, folder, at: 12)
+            #expect(found == ["raftchunking/8/2"])
+        }
+    }
+
+    /// A copy in which any file was changed, cut, or is gone.
+    @Test func hostileDirectoriesAreRefusedOrRead() throws {
+        var random = SeededRandom(fuzz: 80)
+        var outcomes = (read: 0, refused: 0)
+        try Scratch.withFolder { folder in
+            try Fixture("raft-wal/chunk-pair").unpack(into: folder)
+            let path = "\(folder)/at-6"
+            let segments = Scratch.names(in: "\(path)/raft/wal").map { "\(path)/raft/wal/\($0)" }
+            let whole = try (segments + ["\(path)/vault.db"]).map { ($0, try Scratch.bytes($0)) }
+            for _ in 0..<Effort.rounds(15) {
+                let (file, bytes) = whole[random.below(whole.count)]
+                switch random.below(5) {
+                case 0: try Scratch.write(bytes.prefix(random.below(bytes.count + 1)), to: file)
+                case 1: try FileManager.default.removeItem(atPath: file)
+                default: try Scratch.write(random.mutated(bytes), to: file)
+                }
+                for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                    do {
+                        let store = try RaftDirectoryBackend(path: path, applyLog: way)
+                        defer { store.close() }
+                        _ = try entries(of: store)
+                        outcomes.read += 1
+                    } catch {
+                        let code = (error as? StorageError)?.code
+                        #expect(code == .damagedStore || code == .missingStore, "\(error)")
+                        outcomes.refused += 1
+                    }
+                }
+                try Scratch.write(bytes, to: file)
+            }
+        }
+        #expect(outcomes.read > 5 && outcomes.refused > 5, "\(outcomes)")
+    }
+
     /// Changed bytes give an error or entries, and never end the process.
     @Test func hostileLogsAreRefusedOrRead() throws {
         var random = SeededRandom(fuzz: 77)
