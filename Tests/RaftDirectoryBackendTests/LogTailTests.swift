@@ -504,6 +504,39 @@ import Testing
         }
     }
 
+    /// Positions and memberships that no server writes.
+    @Test func oddPositionsAreRefusedOrRead() throws {
+        var random = SeededRandom(fuzz: 78)
+        let indexes: [UInt64] = [0, 1, 11, 12, 13, 15, 16, 17, 40, .max - 1, .max]
+        try Scratch.withFolder { folder in
+            for _ in 0..<Effort.rounds(300) {
+                var log = TestLog(from: indexes[random.below(indexes.count)] &- UInt64(random.below(3)))
+                for _ in 0..<random.below(5) {
+                    switch random.below(6) {
+                    case 0: log.membership(random.below(4))
+                    case 1: log.noop()
+                    case 2: log.add([1], extensions: TestLog.chunkInfo(.max, UInt64(random.below(3)), 0xffff_ffff))
+                    case 3:
+                        log.add(
+                            TestLog.transaction(
+                                indexes[random.below(indexes.count)], try TestLog.verifyRead("a", [1]),
+                                try TestLog.verifyList("", limit: 2, ["a"]), TestLog.put("b", [4])))
+                    default: log.put("a", [UInt8(random.below(3))])
+                    }
+                }
+                if random.below(8) == 0 { log.addKey([UInt8](repeating: 0xff, count: 7 + 2 * random.below(2))) }
+                try TestNode.write(
+                    folder, [Entry("a", [1])], at: indexes[random.below(indexes.count)], voters: random.below(4),
+                    membershipIndex: indexes[random.below(indexes.count)], log)
+                for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                    guard let store = try? RaftDirectoryBackend(path: folder, applyLog: way) else { continue }
+                    _ = try entries(of: store)
+                    store.close()
+                }
+            }
+        }
+    }
+
     /// A copy in which any file was changed, cut, or is gone.
     @Test func hostileDirectoriesAreRefusedOrRead() throws {
         var random = SeededRandom(fuzz: 80)

@@ -174,13 +174,25 @@ struct LogLook {
             }
             remarks.append("\(damage). Nothing in the directory tells whether it is committed: it was left out.")
         }
+        var last = last
+        var isAhead = false
+        if applyLog == .committed, last < survey.lastIndex {
+            let lead = try logErrors {
+                try LeadWindow(log, behind: survey.position).lead(
+                    beyond: last, reached: survey.reached, data, isCancelled)
+            }
+            if let lead {
+                last = lead
+                isAhead = true
+            }
+        }
         var applier = TailApplier(log, to: data, at: survey.position)
-        let outcome = try logErrors { try applier.run(through: last, isCancelled: isCancelled) }
+        let outcome = try logErrors { [last] in try applier.run(through: last, isCancelled: isCancelled) }
         if last > survey.position.index {
             let applied = AppliedTail(applier.changes.all(), applier.values)
             tail = applied
             manner = "log entries \(survey.position.index + 1) to \(last)"
-            remarks.append(said(of: outcome, log, survey, through: last, keys: applied.changes.count))
+            remarks.append(said(of: outcome, log, survey, through: last, isAhead, keys: applied.changes.count))
         }
         remarks += oddities(outcome, log)
         if last < survey.lastIndex { remarks.append(leftOut(survey, behind: last)) }
@@ -188,7 +200,7 @@ struct LogLook {
 
     private func said(
         of outcome: TailApplier.Outcome, _ log: any StoredLog, _ survey: TailSurvey, through last: UInt64,
-        keys: Int
+        _ isAhead: Bool, keys: Int
     ) -> String {
         let span = EntrySpan(survey.position.index + 1, last)
         let reason =
@@ -196,6 +208,10 @@ struct LogLook {
                 "committed or not, as a server's recovery with peers.json does"
             } else if survey.hasOneVoter, last == survey.lastIndex {
                 "all committed: the cluster has one voter, and what it logs is committed"
+            } else if isAhead {
+                "whose writes it holds already: a node applies only what is committed"
+            } else if survey.reached > survey.position.index {
+                "which later entries, or the membership in vault.db, prove to be committed"
             } else {
                 "which later entries prove to be committed"
             }

@@ -38,12 +38,15 @@ struct TailApplier {
     private(set) var outcome = Outcome()
     private var chunkTerm: UInt64?
     private var front: FrontPieces?
+    /// Index of the last entry that was applied.
+    private var reached: UInt64
 
     /// - Parameters:
     ///   - log: The log; its entries behind `position` have been surveyed.
     ///   - data: The state that they are applied to.
     init(_ log: any StoredLog, to data: BoltBucket, at position: LogPosition) {
         self.position = position
+        reached = position.index
         values = TailValues(log, data)
     }
 
@@ -52,11 +55,22 @@ struct TailApplier {
 
     /// Applies all entries behind the position up to `last`.
     mutating func run(through last: UInt64, isCancelled: () -> Bool) throws -> Outcome {
-        guard position.index < last else { return outcome }
+        guard reached < last else { return outcome }
+        try advance(through: last, isCancelled)
+        try countStrayChunks()
+        return outcome
+    }
+
+    /// Leaves out what has not been applied up to an entry.
+    mutating func skip(through last: UInt64) { reached = max(reached, last) }
+
+    /// Applies what has not been applied up to an entry.
+    mutating func advance(through last: UInt64, _ isCancelled: () -> Bool) throws {
+        guard reached < last else { return }
         var visited = 0
         // The applier changes while the log is read.
         var applier = self
-        try log.visit(from: position.index + 1) { found in
+        try log.visit(from: reached + 1) { found in
             visited += 1
             if visited & 255 == 0, isCancelled() { throw StorageError.cancelled }
             let entry: StoredEntry
@@ -69,8 +83,7 @@ struct TailApplier {
             return entry.index < last
         }
         self = applier
-        try countStrayChunks()
-        return outcome
+        reached = last
     }
 
     private mutating func apply(_ entry: StoredEntry) throws {

@@ -19,6 +19,8 @@ struct TailSurvey {
     private(set) var damage: String?
     /// Whether that entry was logged by the only voter of a cluster, and is committed therefore.
     private(set) var isDamageCommitted = false
+    /// The data goes at least so far: its position, or the membership that it has, if that is of a later entry.
+    let reached: UInt64
     /// Up to here every entry is known to be committed.
     private(set) var provenIndex: UInt64
     /// Whether all that proves it is that there is one voter.
@@ -39,7 +41,10 @@ struct TailSurvey {
         isCancelled: () -> Bool
     ) throws {
         self.position = position
-        provenIndex = position.index
+        // OpenBao writes a membership together with the data, and the position after it. What peers.json has set has
+        // the index 1, whatever the log's entry 1 is.
+        reached = max(position.index, configuration.map { $0.index > 1 ? $0.index : 0 } ?? 0)
+        provenIndex = reached
         // What the data ends with has a term as well: the first entry behind it need not be the first of its own.
         previous = position.index > 0 ? (position.index, position.term) : nil
         hasOneVoter = configuration.map { Self.voters($0) == 1 } ?? false
@@ -50,13 +55,24 @@ struct TailSurvey {
                 + "entries are missing between them. The two were copied at different times, or belong to different "
                 + "nodes"
         }
+        var last: UInt64 = 0
         try log.visit(from: position.index) { found in
             if entries & 1023 == 0, isCancelled() { throw CancelledSurvey() }
             switch found {
-            case .success(let entry): add(entry, log)
-            case .failure(let damage): add(damage, log)
+            case .success(let entry):
+                last = entry.index
+                add(entry, log)
+            case .failure(let damage):
+                last = damage.index ?? last
+                add(damage, log)
             }
             return true
+        }
+        if reached > position.index, last < reached {
+            contradiction =
+                contradiction
+                ?? "the membership in vault.db was set by entry \(reached), and \(log.name) ends before it: log and "
+                + "data do not belong together"
         }
     }
 
@@ -115,6 +131,12 @@ struct TailSurvey {
             }
         } catch {
             note("\(log.name): entry \(entry.index) cannot be read: \(error)")
+        }
+        if entry.index == reached, entry.kind != .configuration {
+            contradiction =
+                contradiction
+                ?? "the membership in vault.db was set by entry \(reached), and in \(log.name) that is none: log and "
+                + "data do not belong together"
         }
         if hasOneVoter, undecodable == 0 { prove(entry.index) }
     }
