@@ -45,6 +45,8 @@ extension RaftLogFile {
         }
         try logs.visit(from: nil, to: nil) { key, _ in
             outline.firstIndex = number(key) ?? 0
+            // Which entry it was meant to be is unknown.
+            if outline.firstIndex == 0 { outline.unreadableIndex = .max }
             return false
         }
         guard index < .max else { return outline }

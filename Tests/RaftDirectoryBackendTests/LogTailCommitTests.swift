@@ -125,8 +125,18 @@ import Testing
         try Self.expect(true, "what is not there") { log in
             log.add(TestLog.transaction(12, try TestLog.verifyRead("none", []), write))
         }
-        try Self.expect(false, "another value") { log in
+        // A server does not look at the digest of what nothing has written since the transaction began: where data that
+        // is ahead of its position has another value, the transaction or a later entry wrote it.
+        try Self.expect(true, "another value, untouched") { log in
             log.add(TestLog.transaction(12, try TestLog.verifyRead("a", [2]), write))
+        }
+        try Self.expect(false, "another value, written since") { log in
+            log.put("a", [3])
+            log.add(TestLog.transaction(12, try TestLog.verifyRead("a", [2]), write))
+        }
+        try Self.expect(true, "another value, written before") { log in
+            log.put("a", [3])
+            log.add(TestLog.transaction(13, try TestLog.verifyRead("a", [2]), write))
         }
         try Self.expect(false, "changed by the log") { log in
             log.put("a", [2])
@@ -146,9 +156,11 @@ import Testing
             log.add(TestLog.transaction(12, try TestLog.verifyRead("a", [1]), write))
         }
         try Self.expect(false, "no digest") { log in
+            log.put("a", [1])
             log.add(TestLog.transaction(12, TestLog.operation(16, Array("a".utf8)), write))
         }
         try Self.expect(false, "another algorithm") { log in
+            log.put("a", [1])
             log.add(TestLog.transaction(12, TestLog.operation(16, Array("a".utf8), [2, 3, 4]), write))
         }
         try Self.expect(false, "no end") { log in
@@ -156,6 +168,63 @@ import Testing
         }
         let (found, _) = try Self.applied { $0.add(TestLog.transaction(12, write)) }
         #expect(found == [Entry("v", [6]), Entry("w", [5])])
+    }
+
+    /// What was written before the data's position and after a transaction began stands in the log, or is not known.
+    @Test func readsLookAtTheLogInFrontOfTheDataToo() throws {
+        let write = TestLog.put("w", [5])
+        func takesEffect(_ value: [UInt8], _ fill: (inout TestLog) throws -> Void) throws -> Bool {
+            let (found, conflicts) = try Self.applied(from: 10) { log in
+                try fill(&log)
+                log.add(TestLog.transaction(9, try TestLog.verifyRead("a", value), write))
+            }
+            #expect(conflicts != found.contains { $0.key == "w" })
+            return !conflicts
+        }
+        #expect(try takesEffect([77]) { log in for _ in 0..<3 { log.put("elsewhere", [1]) } })
+        for (value, isSame) in [([5], true), ([1], false)] as [([UInt8], Bool)] {
+            // The data is ahead: entry 14 has written `a` again.
+            let found = try takesEffect(value) { log in
+                log.put("a", [4])
+                log.put("a", [5])
+                log.noop()
+            }
+            #expect(found == isSame)
+        }
+        #expect(
+            try !takesEffect([1]) { log in
+                log.delete("a")
+                log.noop()
+                log.noop()
+            })
+        // Whether a transaction took effect is not known; that the data has what was read is enough.
+        for value in [[1], [2]] as [[UInt8]] {
+            func fill(_ log: inout TestLog) {
+                log.add(TestLog.transaction(9, TestLog.put("a", [2])))
+                log.noop()
+                log.noop()
+            }
+            if value == [1] {
+                #expect(try takesEffect(value, fill))
+            } else {
+                let error = #expect(throws: StorageError.self) { try takesEffect(value, fill) }
+                #expect(error?.message.contains("what entries 10 to 12 have written") == true)
+            }
+        }
+        let error = #expect(throws: StorageError.self) {
+            try Self.applied { $0.add(TestLog.transaction(11, try TestLog.verifyRead("a", [2]), write)) }
+        }
+        #expect(error?.message.contains("what entry 12 has written") == true, "\(error.debugDescription)")
+    }
+
+    /// A transaction whose own writes are in the data already took effect.
+    @Test func transactionsOfDataThatIsAheadAreJudgedByWhatTheyHadRead() throws {
+        let (found, conflicts) = try Self.applied { log in
+            log.add(
+                TestLog.transaction(12, try TestLog.verifyRead("a", [0]), TestLog.put("a", [1]), TestLog.put("w", [5])))
+            log.add(TestLog.transaction(13, try TestLog.verifyRead("a", [1]), TestLog.put("v", [6])))
+        }
+        #expect(!conflicts && found.map(\.key) == ["a", "v", "w"])
     }
 
     /// A transaction that took no effect is not seen by the next; one that did is.
@@ -202,6 +271,28 @@ import Testing
             log.delete("d/1")
             log.add(TestLog.transaction(12, try list(["1", "2", "x/"]), write))
         }
+        // What comes later is not in the data yet.
+        try Self.expect(false, "a later one") { log in
+            log.put("d/1", [9])
+            log.add(TestLog.transaction(12, try list(["1", "x/"]), write))
+            log.put("d/2", [9])
+        }
+        // Nor if the data has the same by chance: it lacks what the first entry wrote.
+        try Self.expect(false, "a later one, the same as before") { log in
+            log.put("a", [9])
+            log.put("d/1", [])
+            log.add(TestLog.transaction(12, try list(["1", "x/"]), write))
+            log.put("d/2", [])
+        }
+        // It may be, as far as can be seen.
+        let error = #expect(throws: StorageError.self) {
+            try Self.applied { log in
+                log.put("d/1", [])
+                log.add(TestLog.transaction(12, try list(["1", "x/"]), write))
+                log.put("d/2", [])
+            }
+        }
+        #expect(error?.message.contains("names that later entries write") == true, "\(error.debugDescription)")
     }
 
     /// What was written before the data's position and after a transaction began stands in the log, or is not known.

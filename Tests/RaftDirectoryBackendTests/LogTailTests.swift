@@ -198,6 +198,146 @@ import Testing
         }
     }
 
+    /// Keys that are no index: in front they hide the log, behind they may have been anything.
+    @Test func keysThatAreNoIndexAreNotPassedOver() throws {
+        for key in [[0, 0, 0], [UInt8](repeating: 0, count: 8), [0, 0, 0, 0, 0, 0, 0, 0, 1]] as [[UInt8]] {
+            try Scratch.withFolder { folder in
+                var log = TestLog(from: 13)
+                log.put("a", [1])
+                log.addKey(key)
+                try TestNode.write(folder, [], at: 12, log)
+                for way in [ApplyLog.all, .committed] {
+                    let error = try #require(Self.refusal(folder, way))
+                    #expect(error.code == .damagedStore && error.message.contains("the log's first key is"), "\(error)")
+                }
+                #expect(try Self.read(folder, nil).findings.first?.waiver == .missingLog)
+                #expect(try Self.read(folder, .nothing).said.contains("the log's first key is"))
+            }
+        }
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 13)
+            log.put("a", [1])
+            log.addKey(Array("x".utf8))
+            try TestNode.write(folder, [], at: 12, log)
+            for way in [ApplyLog.all, .committed] {
+                #expect(Self.refusal(folder, way)?.message.contains("a key of the log is no index") == true)
+            }
+            let undecided = try Self.read(folder, nil).findings.first?.message
+            #expect(undecided?.contains("which is refused here") == true, "\(undecided ?? "")")
+            #expect(try Self.read(folder, .nothing).said.contains("1 key of the log is no index"))
+            // Of several voters nothing proves it.
+            try TestNode.write(folder, [], at: 12, voters: 3, log)
+            #expect(Self.refusal(folder, .all)?.message.contains("a key of the log is no index") == true)
+            #expect(try Self.read(folder, .committed).said.contains("a key of the log is no index. Nothing in the"))
+        }
+    }
+
+    /// One that stands among entries that the data has is said, too.
+    @Test func aKeyAmidTheLogIsSaid() throws {
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 10)
+            for _ in 0..<5 { log.put("a", [1]) }
+            log.addKey([0, 0, 0, 0, 0, 0, 0, 11, 7])
+            try TestNode.write(folder, [], at: 12, log)
+            for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                #expect(try Self.read(folder, way).said.contains("1 key of the log is no index"))
+            }
+        }
+    }
+
+    /// What the only voter has logged is committed, whether it can be read or not.
+    @Test func damagedEntriesOfOneVoterAreNotLeftOut() throws {
+        for kind in ["damage", "an unknown kind", "a membership"] {
+            var log = TestLog(from: 13)
+            log.put("a", [1])
+            switch kind {
+            case "damage": log.addRaw([0xc1, 2, 3])
+            case "a membership": log.add(type: 5, [0xc1])
+            default: log.add(type: 9, [1])
+            }
+            log.put("b", [1])
+            log.add(TestLog.transaction(13, TestLog.put("c", [1])))
+            for voters in [1, 3] {
+                try Scratch.withFolder { folder in
+                    try TestNode.write(folder, [], at: 12, voters: voters, log)
+                    #expect(Self.refusal(folder, .all)?.message.contains("entry 14") == true, "\(kind)")
+                    if voters == 1 {
+                        let error = try #require(Self.refusal(folder, .committed), "\(kind)")
+                        #expect(error.code == .damagedStore && error.message.contains("entry 14"), "\(error)")
+                    } else {
+                        let store = try RaftDirectoryBackend(path: folder, applyLog: .committed)
+                        #expect(try entries(of: store).map(\.key) == ["a"], "\(kind)")
+                        #expect(
+                            store.logWarnings.contains {
+                                $0.contains("entry 14") && $0.contains("whether it is committed: it was left out")
+                            }, "\(kind): \(store.logWarnings)")
+                        store.close()
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func aMembershipThatCannotBeReadIsSaid() throws {
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 13)
+            log.put("a", [1])
+            for raw in [[0x12, 0x02, 0x08, 0x07], [0xff]] as [[UInt8]] {
+                try TestNode.write(folder, [Entry("old", [1])], at: 12, rawMembership: raw, log)
+                let error = try #require(Self.refusal(folder, .committed))
+                #expect(error.code == .damagedStore && error.message.contains("latest_config"), "\(error)")
+                #expect(error.message.contains("apply_log = \"none\""), "\(error)")
+                for way in [nil, ApplyLog.all, .nothing] {
+                    let (_, said, findings) = try Self.read(folder, way)
+                    #expect(said.contains("The membership cannot be read: vault.db: latest_config"), "\(said)")
+                    #expect(findings.count == (way == nil ? 1 : 0))
+                }
+            }
+        }
+    }
+
+    /// A segment that is cut while it is read is damage, as in any other store.
+    @Test func aLogThatIsCutMeanwhileIsDamaged() throws {
+        try Scratch.withFolder { folder in
+            try Fixture("raft-wal/vault-pair").unpack(into: folder)
+            let path = "\(folder)/data"
+            let store = try RaftDirectoryBackend(path: path, applyLog: .all)
+            defer { store.close() }
+            for name in Scratch.names(in: "\(path)/raft/wal") where name.hasSuffix(".wal") {
+                #expect(truncate("\(path)/raft/wal/\(name)", 32) == 0)
+            }
+            let error = #expect(throws: StorageError.self) { try entries(of: store) }
+            #expect(error?.code == .damagedStore, "\(error.debugDescription)")
+        }
+    }
+
+    /// One entry is not spoken of as several.
+    @Test func aSingleEntryIsSpokenOfAsOne() throws {
+        try Scratch.withFolder { folder in
+            var log = TestLog(from: 13)
+            log.put("a", [1])
+            try TestNode.write(folder, [], at: 12, log)
+            let undecided = try #require(try Self.read(folder, nil).findings.first?.message)
+            for part in [
+                "The log holds 1 entry behind the data, 13; it may be a write. The node stopped before it applied it:",
+                "here this one, since the cluster has one voter",
+            ] { #expect(undecided.contains(part), "\(undecided)") }
+            #expect(try Self.read(folder, .all).said.contains("Entry 13 of raft/raft.db was read with the data"))
+            #expect(try Self.read(folder, .nothing).said.contains("it is not read with the data"))
+            try TestNode.write(folder, [], at: 12, voters: 3, log)
+            let committed = try Self.read(folder, .committed).said
+            #expect(committed.contains("Entry 13 was left out: nothing in the directory tells whether it is committed"))
+            log.skip(1)
+            log.put("b", [1])
+            try TestNode.write(folder, [], at: 12, log)
+            #expect(Self.refusal(folder, .all)?.message.contains("lacks entry 14: it is missing") == true)
+            var noop = TestLog(from: 13)
+            noop.noop()
+            try TestNode.write(folder, [], at: 12, noop)
+            #expect(try Self.read(folder, nil).said.contains("13; it is no write: nothing is missing"))
+        }
+    }
+
     @Test func aLogThatEndsBeforeTheDataHasNothingToGive() throws {
         try Scratch.withFolder { folder in
             var log = TestLog(from: 3)
@@ -304,6 +444,131 @@ import Testing
             try TestNode.write(folder, [], at: 12, wrong)
             #expect(Self.refusal(folder, .all)?.message.contains("do not make a whole") == true)
         }
+    }
+
+    /// Pieces of large writes that only the log in front of the data has.
+    @Test func piecesInFrontAreAllFoundOrMissed() throws {
+        func data(of log: TestLog, _ folder: String, at index: UInt64) throws -> [StorageKey] {
+            try TestNode.write(folder, [], at: index, log)
+            let store = try RaftDirectoryBackend(path: folder, applyLog: .all)
+            defer { store.close() }
+            return try entries(of: store).map(\.key)
+        }
+        let command = TestLog.put("big", [UInt8](repeating: 7, count: 50))
+        // Damage that has nothing to do with them.
+        var behind = TestLog(from: 5)
+        behind.put("first", [1])
+        behind.addRaw([0xc1])
+        behind.add([1], extensions: [0xff])
+        behind.chunks(command, operation: 8, size: 20) { $0.put("between", [3]) }
+        try Scratch.withFolder { folder in
+            let found = try data(of: behind, folder, at: 9)
+            #expect(found == ["between", "big"])
+        }
+        // Or with one of them.
+        var damaged = TestLog(from: 9)
+        damaged.add(Array(command[..<20]), extensions: TestLog.chunkInfo(8, 0, 3))
+        damaged.addRaw([0xc1])
+        damaged.put("between", [3])
+        damaged.add(Array(command[40...]), extensions: TestLog.chunkInfo(8, 2, 3))
+        try Scratch.withFolder { folder in
+            try TestNode.write(folder, [], at: 11, damaged)
+            let error = try #require(Self.refusal(folder, .all))
+            for part in ["entry 12 cannot be applied", "of 3 pieces, of which 2 were found", "entry 10 is damaged"] {
+                #expect(error.code == .damagedStore && error.message.contains(part), "\(error)")
+            }
+        }
+        // More than a few.
+        var many = TestLog(from: 13)
+        let names = (0..<70).map { "big\(100 + $0)" }
+        let commands = names.map { TestLog.put($0, [1, 2, 3]) }
+        for part in [0, 1] {
+            for (place, command) in commands.enumerated() {
+                many.add(
+                    Array(part == 0 ? command[..<5] : command[5...]),
+                    extensions: TestLog.chunkInfo(UInt64(place) + 1, UInt64(part), 2))
+            }
+        }
+        try Scratch.withFolder { folder in
+            let found = try data(of: many, folder, at: 82)
+            #expect(found == names.map { StorageKey($0) })
+        }
+        // A write that stays in pieces gets none from there.
+        var half = TestLog(from: 11)
+        half.add([1], extensions: TestLog.chunkInfo(8, 1, 3))
+        half.put("between", [3])
+        half.add([1], extensions: TestLog.chunkInfo(8, 2, 3))
+        try Scratch.withFolder { folder in
+            let found = try data(of: half, folder, at: 12)
+            #expect(found == ["raftchunking/8/2"])
+        }
+    }
+
+    /// Positions and memberships that no server writes.
+    @Test func oddPositionsAreRefusedOrRead() throws {
+        var random = SeededRandom(fuzz: 78)
+        let indexes: [UInt64] = [0, 1, 11, 12, 13, 15, 16, 17, 40, .max - 1, .max]
+        try Scratch.withFolder { folder in
+            for _ in 0..<Effort.rounds(300) {
+                var log = TestLog(from: indexes[random.below(indexes.count)] &- UInt64(random.below(3)))
+                for _ in 0..<random.below(5) {
+                    switch random.below(6) {
+                    case 0: log.membership(random.below(4))
+                    case 1: log.noop()
+                    case 2: log.add([1], extensions: TestLog.chunkInfo(.max, UInt64(random.below(3)), 0xffff_ffff))
+                    case 3:
+                        log.add(
+                            TestLog.transaction(
+                                indexes[random.below(indexes.count)], try TestLog.verifyRead("a", [1]),
+                                try TestLog.verifyList("", limit: 2, ["a"]), TestLog.put("b", [4])))
+                    default: log.put("a", [UInt8(random.below(3))])
+                    }
+                }
+                if random.below(8) == 0 { log.addKey([UInt8](repeating: 0xff, count: 7 + 2 * random.below(2))) }
+                try TestNode.write(
+                    folder, [Entry("a", [1])], at: indexes[random.below(indexes.count)], voters: random.below(4),
+                    membershipIndex: indexes[random.below(indexes.count)], log)
+                for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                    guard let store = try? RaftDirectoryBackend(path: folder, applyLog: way) else { continue }
+                    _ = try entries(of: store)
+                    store.close()
+                }
+            }
+        }
+    }
+
+    /// A copy in which any file was changed, cut, or is gone.
+    @Test func hostileDirectoriesAreRefusedOrRead() throws {
+        var random = SeededRandom(fuzz: 80)
+        var outcomes = (read: 0, refused: 0)
+        try Scratch.withFolder { folder in
+            try Fixture("raft-wal/chunk-pair").unpack(into: folder)
+            let path = "\(folder)/at-6"
+            let segments = Scratch.names(in: "\(path)/raft/wal").map { "\(path)/raft/wal/\($0)" }
+            let whole = try (segments + ["\(path)/vault.db"]).map { ($0, try Scratch.bytes($0)) }
+            for _ in 0..<Effort.rounds(15) {
+                let (file, bytes) = whole[random.below(whole.count)]
+                switch random.below(5) {
+                case 0: try Scratch.write(bytes.prefix(random.below(bytes.count + 1)), to: file)
+                case 1: try FileManager.default.removeItem(atPath: file)
+                default: try Scratch.write(random.mutated(bytes), to: file)
+                }
+                for way in [nil] + ApplyLog.allCases.map(Optional.some) {
+                    do {
+                        let store = try RaftDirectoryBackend(path: path, applyLog: way)
+                        defer { store.close() }
+                        _ = try entries(of: store)
+                        outcomes.read += 1
+                    } catch {
+                        let code = (error as? StorageError)?.code
+                        #expect(code == .damagedStore || code == .missingStore, "\(error)")
+                        outcomes.refused += 1
+                    }
+                }
+                try Scratch.write(bytes, to: file)
+            }
+        }
+        #expect(outcomes.read > 5 && outcomes.refused > 5, "\(outcomes)")
     }
 
     /// Changed bytes give an error or entries, and never end the process.

@@ -16,6 +16,10 @@ struct TestLog {
         var extensions: [UInt8]?
         /// What stands there in place of an entry.
         var raw: [UInt8]?
+        /// What stands in place of its index.
+        var rawKey: [UInt8]?
+
+        var key: [UInt8] { rawKey ?? withUnsafeBytes(of: index.bigEndian) { Array($0) } }
     }
 
     private(set) var items: [Item] = []
@@ -35,13 +39,16 @@ struct TestLog {
 
     mutating func add(type: UInt8 = 0, _ data: [UInt8]?, extensions: [UInt8]? = nil) {
         items.append(Item(index: next, term: term, type: type, data: data, extensions: extensions))
-        next += 1
+        next &+= 1
     }
 
     mutating func addRaw(_ bytes: [UInt8]) {
         items.append(Item(index: next, raw: bytes))
-        next += 1
+        next &+= 1
     }
+
+    /// A record whose key is no entry's.
+    mutating func addKey(_ key: [UInt8]) { items.append(Item(index: 0, rawKey: key)) }
 
     mutating func noop() { add(type: 1, nil) }
 
@@ -128,8 +135,8 @@ struct TestLog {
         try builder.beginBucket(RaftLogFile.configurationBucket)
         try builder.endBucket()
         try builder.beginBucket(RaftLogFile.logBucket)
-        for item in items {
-            try withUnsafeBytes(of: item.index.bigEndian) { key in
+        for item in items.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            try item.key.withUnsafeBytes { key in
                 try (item.raw ?? Self.packed(item)).withUnsafeBytes { try builder.add(key: key, value: $0) }
             }
         }
@@ -161,9 +168,13 @@ struct TestLog {
 enum TestNode {
     /// Writes `vault.db` with data that stands at a position, and the log.
     ///
-    /// - Parameter voters: Of the cluster; `nil` for no record of them.
+    /// - Parameters:
+    ///   - voters: Of the cluster; `nil` for no record of them.
+    ///   - membershipIndex: The entry that set it.
+    ///   - rawMembership: What stands in place of its record.
     static func write(
-        _ path: String, _ data: [Entry], at index: UInt64, term: UInt64 = 1, voters: Int? = 1, _ log: TestLog?
+        _ path: String, _ data: [Entry], at index: UInt64, term: UInt64 = 1, voters: Int? = 1,
+        membershipIndex: UInt64 = 1, rawMembership: [UInt8]? = nil, _ log: TestLog?
     ) throws {
         try FileManager.default.createDirectory(atPath: "\(path)/raft", withIntermediateDirectories: true)
         try? FileManager.default.removeItem(atPath: "\(path)/vault.db")
@@ -175,7 +186,8 @@ enum TestNode {
         if let voters {
             let servers = (0..<voters).map { ClusterServer(id: "n\($0)", address: "10.0.0.\($0):8201") }
             try add(
-                StateMachineNames.latestConfiguration, ClusterConfiguration(index: 1, servers: servers).encoded)
+                StateMachineNames.latestConfiguration,
+                rawMembership ?? ClusterConfiguration(index: membershipIndex, servers: servers).encoded)
         }
         try add(StateMachineNames.latestIndexes, LogPosition(term: term, index: index).encoded)
         try builder.endBucket()

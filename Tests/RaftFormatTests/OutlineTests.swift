@@ -46,6 +46,22 @@ import Testing
         }
     }
 
+    /// A first key that is no index is no empty log.
+    @Test func aFirstKeyThatIsNoIndexIsUncertain() throws {
+        for key in [[1], [UInt8](repeating: 0, count: 8)] as [[UInt8]] {
+            try Scratch.withFolder { folder in
+                let builder = try BoltBuilder(path: "\(folder)/raft.db")
+                try builder.beginBucket(RaftLogFile.logBucket)
+                try key.withUnsafeBytes { try builder.add(key: $0, value: $0) }
+                try builder.endBucket()
+                try builder.finish()
+                let reader = try BoltReader(path: "\(folder)/raft.db")
+                defer { reader.close() }
+                #expect(try RaftLogFile.outline(of: reader, behind: 5).isUncertain)
+            }
+        }
+    }
+
     /// Entries as servers write them, and changed ones: a membership, or an error.
     @Test func anEntryIsAMembershipOrAnError() throws {
         let whole = try bytes(LogVector.configuration.rawValue)

@@ -211,6 +211,81 @@ import Testing
         }
         let tail = try outcome(segment.listed(min: 100))
         #expect(tail == Outcome())
+        // An open one has no MaxIndex, whatever stands there.
+        for last in [1, 7, .max - 1, .max] as [UInt64] {
+            let line = segment.listed(last: last, sealTime: "0001-01-01T00:00:00Z")
+            #expect(try outcome(line) == both, "\(last)")
+        }
+        // Any number in any field: entries or an error.
+        for field in ["ID", "BaseIndex", "MinIndex", "MaxIndex", "Codec", "IndexStart", "SizeLimit"] {
+            for number in ["0", "1", "9223372036854775807", "9223372036854775808", "18446744073709551615", "1e3", "-1"]
+            {
+                for last in [nil, 8] as [UInt64?] {
+                    let line = segment.listed(last: last, start: last == nil ? 0 : start)
+                    let end = try #require(line.range(of: "\"\(field)\":")?.upperBound)
+                    let rest = line[end...].drop { $0 != "," && $0 != "}" }
+                    let found = try outcome(line[..<end] + number + rest)
+                    #expect(found.failure != nil || found.entries.allSatisfy { both.entries[$0.key] == $0.value })
+                }
+            }
+        }
+    }
+
+    /// A process may have a thousand files open, and a list can name more.
+    @Test func fewSegmentsAreOpenAtATime() throws {
+        try Scratch.withFolder { folder in
+            var segments: [TestSegment] = []
+            for number in 1...40 as ClosedRange<UInt64> {
+                var segment = TestSegment(base: number, id: number)
+                segment.entry([UInt8(number)])
+                segment.commit()
+                segments.append(segment)
+            }
+            let lines = segments.enumerated().map { place, segment in
+                segment.listed(last: place == 39 ? nil : segment.base)
+            }
+            try TestLogFolder.write("\(folder)/wal", segments, list: TestLogFolder.list(lines))
+            func openFiles() -> Int {
+                let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+                return numbers.count {
+                    let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+                    return place?.hasSuffix(".wal") == true && place?.contains(folder) == true
+                }
+            }
+            let log = try #require(try WriteAheadLog(folder: "\(folder)/wal"))
+            defer { log.close() }
+            for _ in 0..<2 {
+                var found: [UInt64] = []
+                try log.visit(from: 1) { entry in
+                    found.append(try entry.get().index)
+                    return true
+                }
+                #expect(found == Array(1...40))
+                #expect((1...8).contains(openFiles()), "\(openFiles())")
+                for index in (1...40 as ClosedRange<UInt64>).reversed() {
+                    #expect(try log.withEntry(index) { Array($0.data) } == [UInt8(index)])
+                }
+                #expect((1...8).contains(openFiles()), "\(openFiles())")
+            }
+            // One that is another file by now.
+            try Scratch.write(segments[39 - 1].bytes + [0], to: "\(folder)/wal/\(segments[38].name)")
+            let error = #expect(throws: RaftFormatError.self) { try log.withEntry(39) { _ in } }
+            #expect(error?.description.contains("has changed since") == true, "\(error.debugDescription)")
+        }
+    }
+
+    /// One is not spoken of as several.
+    @Test func aSingleEntryIsSpokenOfAsOne() throws {
+        var first = TestSegment(base: 7, id: 1)
+        first.entry([1])
+        first.commit()
+        var second = TestSegment(base: 9, id: 2)
+        second.entry([1])
+        second.commit()
+        let short = try Self.outcome([first], TestLogFolder.list([first.listed(last: 8)]))
+        #expect(short.failure?.contains("1 entry is in it, 2 are expected") == true, "\(short)")
+        let hole = try Self.outcome([first, second], TestLogFolder.list([first.listed(last: 7), second.listed()]))
+        #expect(hole.failure?.contains("entry 8 is missing in front of it") == true, "\(hole)")
     }
 
     @Test func whatIsNoFileIsRefused() throws {

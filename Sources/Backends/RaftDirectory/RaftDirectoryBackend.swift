@@ -200,6 +200,8 @@ package func storageErrors<Result>(_ body: () throws -> Result) throws(StorageEr
         return try body()
     } catch let error as BoltError {
         throw StorageError(error)
+    } catch let error as RaftFormatError {
+        throw StorageError(.damagedStore, "\(error). Use an intact copy or a snapshot.")
     } catch let error as StorageError {
         throw error
     } catch {

@@ -1,4 +1,5 @@
 package import Bolt
+import Wording
 
 /// The log in `raft/raft.db` (raft-boltdb): bucket `logs`, index to msgpack entry.
 package final class LogDatabase: StoredLog {
@@ -11,22 +12,41 @@ package final class LogDatabase: StoredLog {
     private let logs: BoltBucket
 
     /// - Returns: `nil` if the file has no bucket of a log; every log of a server has.
-    /// - Throws: `BoltError`, also if the file is locked.
+    /// - Throws: `BoltError`, also if the file is locked; ``RaftFormatError`` if the log begins with what is no entry.
     package init?(path: String) throws {
         self.path = path
         reader = try BoltReader(path: path)
-        notes = reader.notes
         do {
             guard let logs = try reader.bucket(RaftLogFile.logBucket) else {
                 reader.close()
                 return nil
             }
-            var first: UInt64 = 0
+            var first: UInt64?
+            var strays = 0
             try logs.visit(from: nil, to: nil) { key, _ in
-                first = RaftLogFile.number(key) ?? 0
-                return false
+                // Taken for an empty log it would hide every entry behind it.
+                let index = RaftLogFile.number(key)
+                if first != nil, index == nil { strays += 1 }
+                guard first == nil else { return true }
+                guard let index, index > 0 else {
+                    throw RaftFormatError(
+                        "\(path): the log's first key is \(key.count == 8 ? "0" : "\(key.count) bytes long"), and an "
+                            + "entry's is its index, 8 bytes, from 1 on: the log is damaged. Use an intact copy of the "
+                            + "directory")
+                }
+                first = index
+                return true
             }
-            firstIndex = first
+            firstIndex = first ?? 0
+            // Such a key lies wherever its bytes belong, not where the entry would that it was meant for.
+            notes =
+                reader.notes
+                + (strays == 0
+                    ? []
+                    : [
+                        "\(path): \(strays) \(plural(strays, "key")) of the log \(plural(strays, "is", "are")) no index: "
+                            + "which \(plural(strays, "entry was", "entries were")) meant is unknown."
+                    ])
             self.logs = logs
         } catch {
             reader.close()

@@ -10,9 +10,22 @@ final class SegmentFile: Sendable {
     /// Longest entry that the library reads back.
     static let longestEntry = 64 << 20
 
+    /// What a file has in common with itself at another time, as long as nobody changes it.
+    struct Stamp: Sendable, Equatable {
+        fileprivate let numbers: [Int]
+
+        fileprivate init(_ status: stat) {
+            numbers = [
+                Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino),
+                Int(truncatingIfNeeded: status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+            ]
+        }
+    }
+
     let info: SegmentInfo
     let path: String
     let size: Int
+    let stamp: Stamp
     private let descriptor: Int32
 
     /// - Returns: `nil` if there is no such file.
@@ -35,6 +48,7 @@ final class SegmentFile: Sendable {
         }
         self.descriptor = descriptor
         size = Int(status.st_size)
+        stamp = Stamp(status)
     }
 
     deinit { Glibc.close(descriptor) }

@@ -140,12 +140,14 @@ enum SegmentList {
                 !segment.isSealed || (segment.maxIndex >= segment.minIndex && segment.maxIndex <= greatestIndex)
             else { throw refuse("wal-meta.db gives it impossible bounds") }
             if let expected, segment.baseIndex != expected || segment.minIndex != expected {
-                throw refuse(
-                    segment.baseIndex > expected
-                        ? "entries \(expected) to \(segment.baseIndex - 1) are missing in front of it"
-                        : "it begins at \(segment.minIndex), \(expected) is expected")
+                guard segment.baseIndex > expected else {
+                    throw refuse("it begins at \(segment.minIndex), \(expected) is expected")
+                }
+                let lost = EntrySpan(expected, segment.baseIndex - 1)
+                throw refuse("\(lost) \(lost.choose("is", "are")) missing in front of it")
             }
-            expected = segment.maxIndex + 1
+            // The MaxIndex of an open one means nothing and may be any number; it is the last anyway.
+            expected = segment.isSealed ? segment.maxIndex + 1 : nil
         }
     }
 }

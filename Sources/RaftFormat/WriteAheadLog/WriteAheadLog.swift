@@ -1,10 +1,12 @@
 import Bolt
 import Glibc
 import Synchronization
+import Wording
 
 /// The log of newer Vaults, `raft/wal` (hashicorp/raft-wal): a list of segments in `wal-meta.db` and a file for each.
 ///
 /// Read-only, under the shared lock of `wal-meta.db`; segments that are not asked for are not opened, but for the last.
+/// However many there are, only a few files are open at a time.
 package final class WriteAheadLog: StoredLog {
     /// A segment of the list, and how far it counts.
     private struct Part: Sendable {
@@ -21,6 +23,33 @@ package final class WriteAheadLog: StoredLog {
         let scan: SegmentScan
     }
 
+    /// The segments that were looked through, and the files that are kept open, the one that was used last at the end.
+    private struct Shelf: Sendable {
+        /// A list can name thousands of segments, and a process may open a thousand files.
+        static let mostFiles = 8
+
+        private var scans: [UInt64: (scan: SegmentScan, stamp: SegmentFile.Stamp)] = [:]
+        private var files: [SegmentFile] = []
+
+        mutating func put(_ opened: Opened) {
+            let file = opened.file
+            scans[file.info.baseIndex] = (opened.scan, file.stamp)
+            files.removeAll { $0.info.baseIndex == file.info.baseIndex }
+            files.append(file)
+            if files.count > Self.mostFiles { files.removeFirst() }
+        }
+
+        func scan(_ base: UInt64) -> (scan: SegmentScan, stamp: SegmentFile.Stamp)? { scans[base] }
+
+        /// The file, if it is still open.
+        mutating func file(_ base: UInt64) -> SegmentFile? {
+            guard let place = files.lastIndex(where: { $0.info.baseIndex == base }) else { return nil }
+            let file = files.remove(at: place)
+            files.append(file)
+            return file
+        }
+    }
+
     private static let metaBucket = Array("wal-meta".utf8)
     private static let stableBucket = Array("stable".utf8)
     private static let listKey = Array("m".utf8)
@@ -33,7 +62,7 @@ package final class WriteAheadLog: StoredLog {
     private let folder: String
     private let meta: BoltReader
     private let parts: [Part]
-    private let opened: Mutex<[UInt64: Opened]>
+    private let shelf: Mutex<Shelf>
 
     /// Opens the log in a folder `wal`.
     ///
@@ -64,12 +93,12 @@ package final class WriteAheadLog: StoredLog {
                 notes.append("\(folder)/\(shown) is not in wal-meta.db: it is left out, as servers do.")
             }
             var parts: [Part] = []
-            var opened: [UInt64: Opened] = [:]
+            var shelf = Shelf()
             for info in segments {
                 if info.isSealed {
                     parts.append(Part(info: info, first: info.minIndex, last: info.maxIndex))
                 } else {
-                    parts.append(try Self.tail(info, folder, &opened, &notes))
+                    parts.append(try Self.tail(info, folder, &shelf, &notes))
                 }
             }
             let filled = parts.filter { $0.last != nil }
@@ -78,7 +107,7 @@ package final class WriteAheadLog: StoredLog {
             notes += try Self.termNotes(of: meta, folder)
             self.notes = notes
             self.parts = filled
-            self.opened = Mutex(opened)
+            self.shelf = Mutex(shelf)
             self.meta = meta
         } catch {
             meta.close()
@@ -88,7 +117,7 @@ package final class WriteAheadLog: StoredLog {
 
     package func close() {
         meta.close()
-        opened.withLock { $0 = [:] }
+        shelf.withLock { $0 = Shelf() }
     }
 
     /// The highest term the node has seen; 0 if it never had one.
@@ -202,7 +231,7 @@ extension WriteAheadLog {
 
     /// How far the one segment counts that is still written to.
     private static func tail(
-        _ info: SegmentInfo, _ folder: String, _ opened: inout [UInt64: Opened], _ notes: inout [String]
+        _ info: SegmentInfo, _ folder: String, _ shelf: inout Shelf, _ notes: inout [String]
     ) throws(RaftFormatError) -> Part {
         guard let file = try SegmentFile(info, in: folder) else {
             notes.append("\(folder)/\(info.name) is not there: it counts as empty, as after a crash while it was made.")
@@ -228,7 +257,7 @@ extension WriteAheadLog {
             notes.append(
                 "\(file.path) is full and wal-meta.db does not say so yet: no server writes to this log any more.")
         }
-        opened[info.baseIndex] = Opened(file: file, scan: scan)
+        shelf.put(Opened(file: file, scan: scan))
         let last = info.baseIndex + UInt64(scan.entries) - 1
         guard last >= info.minIndex else {
             notes.append("\(file.path) ends before its first index \(info.minIndex): it counts as empty.")
@@ -243,23 +272,39 @@ extension WriteAheadLog {
 
     /// Looks through a segment, once; again if entries in front of those that were wanted before are wanted now.
     private func open(_ part: Part, from index: UInt64) throws(RaftFormatError) -> Opened {
-        let key = part.info.baseIndex
+        let base = part.info.baseIndex
         let position = Self.position(of: index, in: part.info)
-        if let known = opened.withLock({ $0[key] }), known.scan.firstPosition <= position { return known }
+        let known = shelf.withLock { shelf in
+            shelf.scan(base).map { (scan: $0.scan, stamp: $0.stamp, file: shelf.file(base)) }
+        }
+        let isEnough = (known?.scan.firstPosition ?? .max) <= position
+        if isEnough, let known, let file = known.file { return Opened(file: file, scan: known.scan) }
         guard let file = try SegmentFile(part.info, in: folder) else {
             throw RaftFormatError("\(folder)/\(part.info.name) is missing")
+        }
+        if let known {
+            guard file.stamp == known.stamp else {
+                throw file.damaged(
+                    "it has changed since it was looked through. Use a copy of the directory that nobody writes to")
+            }
+            if isEnough {
+                let found = Opened(file: file, scan: known.scan)
+                shelf.withLock { $0.put(found) }
+                return found
+            }
         }
         try file.checkHeader()
         let scan = try SegmentScan(file, from: position)
         let wanted = Self.position(of: part.last ?? part.first, in: part.info) + 1
         guard scan.entries >= wanted else {
             let reason = scan.wrongAt.map { "the batch that ends at byte \($0) has a wrong checksum: it is damaged" }
+            let entries = "\(scan.entries) \(plural(scan.entries, "entry is", "entries are")) in it"
             throw file.damaged(
-                reason ?? "\(scan.entries) entries are in it, \(wanted) are expected: the file is cut or damaged")
+                reason ?? "\(entries), \(wanted) \(plural(wanted, "is", "are")) expected: the file is cut or damaged")
         }
         if part.info.isSealed, part.info.indexStart != 0 { try checkArray(of: file, scan, wanted) }
         let found = Opened(file: file, scan: scan)
-        opened.withLock { $0[key] = found }
+        shelf.withLock { $0.put(found) }
         return found
     }
 

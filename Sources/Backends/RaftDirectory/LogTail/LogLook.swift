@@ -31,10 +31,7 @@ struct LogLook {
         remarks.append(
             position.map { "The data stands at log index \($0.index), term \($0.term)." }
                 ?? "vault.db has no latest_indexes: no server has applied a log entry to it yet.")
-        // A membership that cannot be read proves nothing; those that need it say so.
-        let configuration = try? Self.record(StateMachineNames.latestConfiguration, of: reader) {
-            bytes throws(RaftFormatError) in try ClusterConfiguration(decoding: bytes)
-        }
+        let configuration = try membership(reader)
         switch try NodeLog(in: path) {
         case .closed(let reason): try setAside(reason)
         case .open(let log):
@@ -50,6 +47,24 @@ struct LogLook {
             if tail == nil { log.close() }
         }
         if applyLog != nil { warnings += remarks.dropFirst() }
+    }
+
+    /// The membership in `vault.db`: what is committed cannot be told without it.
+    private mutating func membership(_ reader: BoltReader) throws(StorageError) -> ClusterConfiguration? {
+        do throws(StorageError) {
+            return try Self.record(StateMachineNames.latestConfiguration, of: reader) {
+                bytes throws(RaftFormatError) in try ClusterConfiguration(decoding: bytes)
+            }
+        } catch {
+            guard applyLog != .committed else {
+                throw StorageError(
+                    error.code,
+                    "\(error.message) Without the membership nothing tells which entries of the log are committed. "
+                        + LogTailAdvice.otherwise)
+            }
+            remarks.append("The membership cannot be read: \(error.message)")
+            return nil
+        }
     }
 
     /// A record of `vault.db`; `nil` if there is none.
@@ -113,9 +128,11 @@ struct LogLook {
         case nil: refuse(undecided(survey))
         case .nothing:
             remarks.append(
-                "\(survey.counts). With apply_log = \"none\" none is read with the data: writes that they hold are "
-                    + "not in it."
-            )
+                survey.entries == 1
+                    ? "\(survey.counts). With apply_log = \"none\" it is not read with the data: what it writes is not "
+                        + "in it."
+                    : "\(survey.counts). With apply_log = \"none\" none is read with the data: writes that they hold "
+                        + "are not in it.")
         case .all: try apply(log, to: data, survey, through: survey.lastIndex, isCancelled)
         case .committed: try apply(log, to: data, survey, through: survey.provenIndex, isCancelled)
         }
@@ -123,9 +140,13 @@ struct LogLook {
 
     /// What is said of entries of which nobody has said what is to become of them.
     private func undecided(_ survey: TailSurvey) -> String {
+        let isOne = survey.entries == 1
         let committed =
-            if survey.provenIndex >= survey.lastIndex {
-                "here all of them\(survey.hasOneVoter ? ", since the cluster has one voter" : "")"
+            if survey.isDamageCommitted {
+                "which is refused here, since all are committed and not all can be decoded"
+            } else if survey.provenIndex >= survey.lastIndex {
+                "here \(isOne ? "this one" : "all of them")"
+                    + (survey.hasOneVoter ? ", since the cluster has one voter" : "")
             } else if survey.provenIndex > survey.position.index {
                 "here up to \(survey.provenIndex)"
             } else {
@@ -134,9 +155,10 @@ struct LogLook {
         let pending =
             access("\(path)/raft/peers.json", F_OK) == 0
             ? " (a peers.json is there: the node's next start does so)" : ""
+        let (them, stay) = isOne ? ("it", "it is") : ("them", "they are")
         return [
-            "\(survey.counts). The node stopped before it applied them: they are not in the data. Say in the",
-            "source's block what is to become of them: apply_log = \"all\" reads every one with the data, committed",
+            "\(survey.counts). The node stopped before it applied \(them): \(stay) not in the data. Say in the",
+            "source's block what is to become of \(them): apply_log = \"all\" reads every one with the data, committed",
             "or not, as a server's recovery with peers.json does\(pending); \"committed\" those that the directory",
             "proves to be committed, \(committed); \"none\" reads the data as it stands. Or start the node once and",
             "stop it cleanly, or take the directory of the node that was the leader.",
@@ -146,35 +168,56 @@ struct LogLook {
     private mutating func apply(
         _ log: any StoredLog, to data: BoltBucket, _ survey: TailSurvey, through last: UInt64, _ isCancelled: () -> Bool
     ) throws(StorageError) {
-        if applyLog == .all, let damage = survey.damage {
-            throw StorageError(.damagedStore, "\(damage). \(LogTailAdvice.otherwise)")
+        if let damage = survey.damage {
+            guard applyLog == .committed, !survey.isDamageCommitted else {
+                throw StorageError(.damagedStore, "\(damage). \(LogTailAdvice.otherwise)")
+            }
+            remarks.append("\(damage). Nothing in the directory tells whether it is committed: it was left out.")
+        }
+        var last = last
+        var isAhead = false
+        if applyLog == .committed, last < survey.lastIndex {
+            let lead = try logErrors {
+                try LeadWindow(log, behind: survey.position).lead(
+                    beyond: last, reached: survey.reached, data, isCancelled)
+            }
+            if let lead {
+                last = lead
+                isAhead = true
+            }
         }
         var applier = TailApplier(log, to: data, at: survey.position)
-        let outcome = try logErrors { try applier.run(through: last, isCancelled: isCancelled) }
+        let outcome = try logErrors { [last] in try applier.run(through: last, isCancelled: isCancelled) }
         if last > survey.position.index {
             let applied = AppliedTail(applier.changes.all(), applier.values)
             tail = applied
             manner = "log entries \(survey.position.index + 1) to \(last)"
-            remarks.append(said(of: outcome, log, survey, through: last, keys: applied.changes.count))
+            remarks.append(said(of: outcome, log, survey, through: last, isAhead, keys: applied.changes.count))
         }
         remarks += oddities(outcome, log)
         if last < survey.lastIndex { remarks.append(leftOut(survey, behind: last)) }
     }
 
     private func said(
-        of outcome: TailApplier.Outcome, _ log: any StoredLog, _ survey: TailSurvey, through last: UInt64, keys: Int
+        of outcome: TailApplier.Outcome, _ log: any StoredLog, _ survey: TailSurvey, through last: UInt64,
+        _ isAhead: Bool, keys: Int
     ) -> String {
-        let first = survey.position.index + 1
+        let span = EntrySpan(survey.position.index + 1, last)
         let reason =
             if applyLog == .all {
                 "committed or not, as a server's recovery with peers.json does"
             } else if survey.hasOneVoter, last == survey.lastIndex {
                 "all committed: the cluster has one voter, and what it logs is committed"
+            } else if isAhead {
+                "whose writes it holds already: a node applies only what is committed"
+            } else if survey.reached > survey.position.index {
+                "which later entries, or the membership in vault.db, prove to be committed"
             } else {
                 "which later entries prove to be committed"
             }
         return
-            "Entries \(entrySpan(first, last)) of \(log.name) were read with the data, \(reason): \(outcome.commands) "
+            "\(span.capitalized) of \(log.name) \(span.choose("was", "were")) read with the data, \(reason): "
+            + "\(outcome.commands) "
             + "\(plural(outcome.commands, "command")), \(keys) \(plural(keys, "key"))."
     }
 
@@ -201,11 +244,11 @@ struct LogLook {
     }
 
     private func leftOut(_ survey: TailSurvey, behind last: UInt64) -> String {
-        "Entries \(entrySpan(last + 1, survey.lastIndex)) were left out: nothing in the directory tells whether "
-            + "they are committed. Recovery with peers.json would apply them, as apply_log = \"all\" does; the "
-            + "leader's directory, or a start of the cluster, tells what became of them."
+        let span = EntrySpan(last + 1, survey.lastIndex)
+        let them = span.choose("it", "them")
+        return "\(span.capitalized) \(span.choose("was", "were")) left out: nothing in the directory tells whether "
+            + "\(span.choose("it is", "they are")) committed. Recovery with peers.json would apply \(them), as "
+            + "apply_log = \"all\" does; the leader's directory, or a start of the cluster, tells what became of "
+            + "\(them)."
     }
 }
-
-/// The entries from one index to another, for a sentence.
-func entrySpan(_ first: UInt64, _ last: UInt64) -> String { first >= last ? "\(last)" : "\(first) to \(last)" }

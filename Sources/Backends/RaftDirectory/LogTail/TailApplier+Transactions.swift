@@ -6,9 +6,10 @@ import Storage
 extension TailApplier {
     /// Whether everything that a transaction has read is still so: else nothing of it takes effect.
     ///
-    /// A server looks first whether anything was written since the transaction began, and only then at the digests. For
-    /// entries both give the same. For listings they do not, since a transaction notes more names than a listing has
-    /// where one folder holds several entries: so listings are judged as a server judges them.
+    /// A server looks first whether anything was written since the transaction began, and only then at the digests
+    /// (`transaction.go`, `canFastWriteBypassRead`, `canFastWriteBypassList`). Both would give the same but for two
+    /// reasons: a transaction notes more names than a listing has where one folder holds several entries; and the data
+    /// may hold later writes already (``LeadWindow``), its own among them, that the transaction had not seen.
     ///
     /// - Parameter start: What the leader had applied when it began.
     func verify(_ command: UnsafeRawBufferPointer, at index: UInt64, _ start: UInt64?) throws -> Bool {
@@ -18,7 +19,8 @@ extension TailApplier {
         try ServerCommand.read(command) { operation in
             guard holds else { return }
             switch operation {
-            case .verifyRead(let key, let expected): holds = try verifyRead(key, expected, hasher)
+            case .verifyRead(let key, let expected):
+                holds = try verifyRead(key, expected, at: index, start, hasher)
             case .verifyList(let question, let expected):
                 holds = try verifyList(question, expected, at: index, start, hasher)
             default: break
@@ -43,14 +45,99 @@ extension TailApplier {
 
     /// An entry that is not there is an empty one here.
     private func verifyRead(
-        _ key: UnsafeRawBufferPointer, _ expected: UnsafeRawBufferPointer, _ hasher: SHA384Hasher
+        _ key: UnsafeRawBufferPointer, _ expected: UnsafeRawBufferPointer, at index: UInt64, _ start: UInt64,
+        _ hasher: SHA384Hasher
     ) throws -> Bool {
-        try Self.isDigest(expected, of: key, hasher) {
-            if let change = changes.find(key) {
-                guard change.place != .deleted else { return }
-                try values.withValue(at: change.place) { try hasher.update($0) }
-            } else {
+        func isExpected(_ place: ValuePlace) throws -> Bool {
+            try Self.isDigest(expected, of: key, hasher) {
+                if place != .deleted { try values.withValue(at: place) { try hasher.update($0) } }
+            }
+        }
+        if let change = changes.find(key) { return try change.index <= start || isExpected(change.place) }
+        switch try lastWrite(of: key, behind: start) {
+        case .none: return true
+        case .known(let place): return try isExpected(place)
+        case .unknown:
+            // Whether it was written or not: it is what the transaction had read.
+            let isSame = try Self.isDigest(expected, of: key, hasher) {
                 _ = try data.withValue(forKey: key) { try hasher.update($0) }
+            }
+            guard !isSame else { return true }
+            throw undecided(index, start)
+        }
+    }
+
+    private func undecided(_ index: UInt64, _ start: UInt64) -> RaftFormatError {
+        let span = EntrySpan(start + 1, position.index)
+        return refusal(
+            index,
+            "whether its transaction counts depends on what \(span) \(span.choose("has", "have")) written, and the log "
+                + "does not tell any more")
+    }
+
+    private enum LastWrite {
+        case none
+        /// Where its value lies.
+        case known(ValuePlace)
+        /// It cannot be told.
+        case unknown
+    }
+
+    /// The last write of a key that stands behind an entry and not behind the data's position.
+    private func lastWrite(of key: UnsafeRawBufferPointer, behind start: UInt64) throws -> LastWrite {
+        guard start < position.index else { return .none }
+        var last = LastWrite.none
+        let isWhole = try visitFront(behind: start) { write in
+            guard write.key.elementsEqual(key) else { return }
+            // Whether a transaction took effect is not known any more.
+            last = write.isInTransaction ? .unknown : .known(write.place)
+        }
+        return isWhole ? last : .unknown
+    }
+
+    /// A write in the log in front of the data.
+    private struct FrontWrite {
+        let key: UnsafeRawBufferPointer
+        let place: ValuePlace
+        let isInTransaction: Bool
+    }
+
+    /// Visits the writes that stand behind an entry and not behind the data's position.
+    ///
+    /// - Returns: Whether all of them could be read.
+    private func visitFront(behind start: UInt64, _ body: (FrontWrite) throws -> Void) throws -> Bool {
+        guard start < position.index else { return true }
+        guard log.firstIndex > 0, log.firstIndex <= start + 1 else { return false }
+        var next = start + 1
+        var isWhole = true
+        try log.visit(from: next) { found in
+            guard case .success(let entry) = found, entry.index <= position.index, entry.index == next else {
+                return false
+            }
+            next += 1
+            switch try entry.role() {
+            case .chunk: isWhole = false
+            case .command: try visitWrites(entry.data, entry.index, body)
+            default: break
+            }
+            return next <= position.index
+        }
+        return isWhole && next > position.index
+    }
+
+    private func visitWrites(
+        _ command: UnsafeRawBufferPointer, _ index: UInt64, _ body: (FrontWrite) throws -> Void
+    ) throws {
+        var isInTransaction = false
+        try ServerCommand.read(command) { operation in
+            switch operation {
+            case .begin: isInTransaction = true
+            case .put(let key, let value):
+                let place = ValuePlace.entry(index, offset: value.offset(in: command), count: value.count)
+                try body(FrontWrite(key: key, place: place, isInTransaction: isInTransaction))
+            case .delete(let key):
+                try body(FrontWrite(key: key, place: .deleted, isInTransaction: isInTransaction))
+            default: break
             }
         }
     }
@@ -73,12 +160,19 @@ extension TailApplier {
                 try name.withUnsafeBytes { try hasher.update($0) }
             }
         }
-        guard !isSame, earlier == .perhaps else { return isSame }
-        throw refusal(
-            index,
-            "whether its transaction counts depends on what was written between entries \(start) and "
-                + "\(position.index), and the "
-                + "log does not tell any more")
+        guard !isSame else { return true }
+        guard earlier == .yes else { throw undecided(index, start) }
+        // What the data has of later writes the server had not yet when it looked.
+        let ahead = try LeadWindow(log, behind: position).mayHold(writesUnder: listing.prefix, from: index, data) {
+            changes.find($0) != nil
+        }
+        guard !ahead else {
+            throw refusal(
+                index,
+                "whether its transaction counts depends on names that later entries write and vault.db may hold already"
+            )
+        }
+        return false
     }
 
     private enum Written {
@@ -96,33 +190,13 @@ extension TailApplier {
         // The pieces of large writes are no writes of theirs.
         let isChunk = { (key: [UInt8]) in key.starts(with: StateMachineNames.chunkPrefix) }
         if changes.under(folder).contains(where: { $0.index > start && !isChunk($0.key) }) { return .yes }
-        guard start < position.index else { return .no }
-        guard log.firstIndex <= start + 1 else { return .perhaps }
         var written = Written.no
-        var next = start + 1
-        try log.visit(from: next) { found in
-            guard case .success(let entry) = found, entry.index <= position.index, entry.index == next, written != .yes
-            else { return false }
-            next += 1
-            switch try entry.role() {
-            case .chunk: written = .perhaps
-            case .command:
-                var isTransaction = false
-                try ServerCommand.read(entry.data) { operation in
-                    switch operation {
-                    case .begin: isTransaction = true
-                    case .put(let key, _), .delete(let key):
-                        guard key.starts(with: folder), written != .yes else { return }
-                        // Whether a transaction took effect is not known any more.
-                        written = isTransaction ? .perhaps : .yes
-                    default: break
-                    }
-                }
-            default: break
-            }
-            return true
+        let isWhole = try visitFront(behind: start) { write in
+            guard write.key.starts(with: folder), written != .yes else { return }
+            // Whether a transaction took effect is not known any more.
+            written = write.isInTransaction ? .perhaps : .yes
         }
-        return written == .no && next <= position.index ? .perhaps : written
+        return written == .no && !isWhole ? .perhaps : written
     }
 
     /// The names that a server's listing has; `nil` for a question whose answer depends on how paths are cleaned.

@@ -1,6 +1,7 @@
 import Bolt
 import RaftFormat
 import Storage
+import Wording
 
 /// Applies a log's entries as a server's state machine does, noting for each key where its newest value lies.
 ///
@@ -27,8 +28,8 @@ struct TailApplier {
         static let keyBytes = 512 << 20
         /// A command that is joined from pieces.
         static let commandBytes = StateMachineNames.maximumValueBytes
-        /// Large writes for whose pieces the log in front of the data is searched.
-        static let searches = 64
+        /// Pieces of large writes in the log in front of the data.
+        static let pieces = 1 << 20
     }
 
     let position: LogPosition
@@ -36,13 +37,16 @@ struct TailApplier {
     var values: TailValues
     private(set) var outcome = Outcome()
     private var chunkTerm: UInt64?
-    private var searches = 0
+    private var front: FrontPieces?
+    /// Index of the last entry that was applied.
+    private var reached: UInt64
 
     /// - Parameters:
     ///   - log: The log; its entries behind `position` have been surveyed.
     ///   - data: The state that they are applied to.
     init(_ log: any StoredLog, to data: BoltBucket, at position: LogPosition) {
         self.position = position
+        reached = position.index
         values = TailValues(log, data)
     }
 
@@ -51,11 +55,22 @@ struct TailApplier {
 
     /// Applies all entries behind the position up to `last`.
     mutating func run(through last: UInt64, isCancelled: () -> Bool) throws -> Outcome {
-        guard position.index < last else { return outcome }
+        guard reached < last else { return outcome }
+        try advance(through: last, isCancelled)
+        try countStrayChunks()
+        return outcome
+    }
+
+    /// Leaves out what has not been applied up to an entry.
+    mutating func skip(through last: UInt64) { reached = max(reached, last) }
+
+    /// Applies what has not been applied up to an entry.
+    mutating func advance(through last: UInt64, _ isCancelled: () -> Bool) throws {
+        guard reached < last else { return }
         var visited = 0
         // The applier changes while the log is read.
         var applier = self
-        try log.visit(from: position.index + 1) { found in
+        try log.visit(from: reached + 1) { found in
             visited += 1
             if visited & 255 == 0, isCancelled() { throw StorageError.cancelled }
             let entry: StoredEntry
@@ -68,8 +83,7 @@ struct TailApplier {
             return entry.index < last
         }
         self = applier
-        try countStrayChunks()
-        return outcome
+        reached = last
     }
 
     private mutating func apply(_ entry: StoredEntry) throws {
@@ -115,10 +129,7 @@ struct TailApplier {
             switch operation {
             case .put(let key, let value):
                 try check(key, value, index)
-                let offset = value.baseAddress.flatMap { start in
-                    command.baseAddress.map { UnsafeRawPointer(start) - UnsafeRawPointer($0) }
-                }
-                kept.set(key, place(offset ?? 0, value.count), index)
+                kept.set(key, place(value.offset(in: command), value.count), index)
             case .delete(let key):
                 if !key.isEmpty { kept.set(key, .deleted, index) }
             case .notice: break
@@ -163,7 +174,7 @@ struct TailApplier {
         var keys = try keys(under: prefix)
         var isFound = false
         if info.sequence + 1 == info.count, UInt64(keys.count) < info.count {
-            isFound = try findPieces(of: info.operation, term: entry.term, prefix)
+            isFound = try findPieces(of: info, entry, prefix, keys)
             if isFound { keys = try self.keys(under: prefix) }
         }
         guard UInt64(keys.count) == info.count else { return }
@@ -177,31 +188,35 @@ struct TailApplier {
         if fromData || isFound { outcome.completed += 1 }
     }
 
-    /// Puts pieces that a restarted server had dropped from the data back, if the log in front of the data has them.
+    /// Puts pieces that a restarted server had dropped from the data back, if the log in front of the data has all that
+    /// are missing.
     ///
-    /// - Returns: Whether there were any.
-    private mutating func findPieces(of operation: UInt64, term: UInt64, _ prefix: [UInt8]) throws -> Bool {
-        searches += 1
-        guard searches <= Limit.searches, log.firstIndex > 0 else { return false }
-        var found: [(sequence: UInt64, index: UInt64)] = []
-        try log.visit(from: log.firstIndex) { entry in
-            guard case .success(let entry) = entry, entry.index <= position.index else { return false }
-            if entry.term == term, case .chunk(let info)? = try? entry.role(), info.operation == operation {
-                found.append((info.sequence, entry.index))
-            }
-            return true
+    /// - Returns: Whether the write is whole now.
+    /// - Throws: If one that is missing may be what cannot be read.
+    private mutating func findPieces(
+        of info: ChunkInfo, _ last: StoredEntry, _ prefix: [UInt8], _ keys: [[UInt8]]
+    ) throws -> Bool {
+        guard log.firstIndex > 0, log.firstIndex <= position.index else { return false }
+        let front = try self.front ?? FrontPieces(log, through: position.index, most: Limit.pieces)
+        self.front = front
+        let known = Set(keys)
+        var found: [(key: [UInt8], index: UInt64)] = []
+        for (sequence, index) in front.pieces[.init(number: info.operation, term: last.term)] ?? [:]
+        where sequence < info.count {
+            let key = prefix + Array(String(sequence).utf8)
+            if !known.contains(key) { found.append((key, index)) }
         }
-        var isNew = false
-        for (sequence, index) in found {
-            try (prefix + Array(String(sequence).utf8)).withUnsafeBytes { key in
-                let isThere = try changes.find(key) != nil || data.withValue(forKey: key) { _ in true } == true
-                if !isThere {
-                    changes.set(key, .chunk(index), index)
-                    isNew = true
-                }
-            }
+        // A write that cannot be completed stays as the data has it: no piece is put back for nothing.
+        guard UInt64(keys.count) + UInt64(found.count) == info.count else {
+            guard let damage = front.damage else { return false }
+            let there = keys.count + found.count
+            throw refusal(
+                last.index,
+                "it ends a large write of \(info.count) \(plural(info.count, "piece")), of which \(there) "
+                    + "\(plural(there, "was", "were")) found, and another one may be what cannot be read: \(damage)")
         }
-        return isNew
+        for (key, index) in found { key.withUnsafeBytes { changes.set($0, .chunk(index), index) } }
+        return !found.isEmpty
     }
 
     private mutating func join(
@@ -285,6 +300,49 @@ struct TailApplier {
     }
 }
 
+/// The pieces of large writes that stand in the log in front of the data, found in one pass.
+private struct FrontPieces {
+    struct Operation: Hashable {
+        var number: UInt64
+        var term: UInt64
+    }
+
+    /// Of each large write the entries by the piece's number.
+    private(set) var pieces: [Operation: [UInt64: UInt64]] = [:]
+    /// What is wrong with the first entry that cannot be read.
+    private(set) var damage: String?
+
+    /// - Throws: What keeps the log from being read; ``RaftFormatError`` if there are more than `most`.
+    init(_ log: any StoredLog, through last: UInt64, most: Int) throws {
+        var count = 0
+        try log.visit(from: log.firstIndex) { found in
+            let entry: StoredEntry
+            switch found {
+            case .success(let one): entry = one
+            case .failure(let damaged):
+                // A key that is no index stands where an entry may have stood.
+                guard damaged.index ?? 0 <= last else { return false }
+                damage = damage ?? damaged.reason
+                return true
+            }
+            guard entry.index <= last else { return false }
+            do {
+                guard case .chunk(let info) = try entry.role() else { return true }
+                count += 1
+                pieces[Operation(number: info.operation, term: entry.term), default: [:]][info.sequence] = entry.index
+            } catch {
+                damage = damage ?? "\(log.name): entry \(entry.index) cannot be read: \(error)"
+            }
+            guard count <= most else {
+                throw RaftFormatError(
+                    "\(log.name) holds more than \(most) pieces of large writes in front of the data, more than are "
+                        + "looked through")
+            }
+            return true
+        }
+    }
+}
+
 /// What a command's operations are, taken together.
 private struct TransactionShape {
     private var count = 0
@@ -314,4 +372,12 @@ private struct TransactionShape {
 
     /// Nothing of any other transaction takes effect.
     var isWellFormed: Bool { begins == 1 && commits == 1 && endsWithCommit }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Where a part of other bytes begins in them.
+    func offset(in whole: UnsafeRawBufferPointer) -> Int {
+        guard let start = baseAddress, let base = whole.baseAddress else { return 0 }
+        return start - base
+    }
 }

@@ -17,6 +17,10 @@ struct TailSurvey {
     private(set) var contradiction: String?
     /// What is wrong with the first entry that cannot be read.
     private(set) var damage: String?
+    /// Whether that entry was logged by the only voter of a cluster, and is committed therefore.
+    private(set) var isDamageCommitted = false
+    /// The data goes at least so far: its position, or the membership that it has, if that is of a later entry.
+    let reached: UInt64
     /// Up to here every entry is known to be committed.
     private(set) var provenIndex: UInt64
     /// Whether all that proves it is that there is one voter.
@@ -37,7 +41,10 @@ struct TailSurvey {
         isCancelled: () -> Bool
     ) throws {
         self.position = position
-        provenIndex = position.index
+        // OpenBao writes a membership together with the data, and the position after it. What peers.json has set has
+        // the index 1, whatever the log's entry 1 is.
+        reached = max(position.index, configuration.map { $0.index > 1 ? $0.index : 0 } ?? 0)
+        provenIndex = reached
         // What the data ends with has a term as well: the first entry behind it need not be the first of its own.
         previous = position.index > 0 ? (position.index, position.term) : nil
         hasOneVoter = configuration.map { Self.voters($0) == 1 } ?? false
@@ -48,13 +55,24 @@ struct TailSurvey {
                 + "entries are missing between them. The two were copied at different times, or belong to different "
                 + "nodes"
         }
+        var last: UInt64 = 0
         try log.visit(from: position.index) { found in
             if entries & 1023 == 0, isCancelled() { throw CancelledSurvey() }
             switch found {
-            case .success(let entry): add(entry, log)
-            case .failure(let damage): add(damage, log)
+            case .success(let entry):
+                last = entry.index
+                add(entry, log)
+            case .failure(let damage):
+                last = damage.index ?? last
+                add(damage, log)
             }
             return true
+        }
+        if reached > position.index, last < reached {
+            contradiction =
+                contradiction
+                ?? "the membership in vault.db was set by entry \(reached), and \(log.name) ends before it: log and "
+                + "data do not belong together"
         }
     }
 
@@ -63,18 +81,27 @@ struct TailSurvey {
     }
 
     private mutating func add(_ damaged: DamagedEntry, _ log: any StoredLog) {
-        damage = damage ?? damaged.reason
         guard damaged.index != position.index else {
+            damage = damage ?? damaged.reason
             contradiction = contradiction ?? damaged.reason
             return
         }
         entries += 1
-        undecodable += 1
-        hasOneVoter = false
+        note(damaged.reason)
         if let index = damaged.index {
             follow(index, term: previous?.term ?? 0, log)
             lastIndex = index
         }
+    }
+
+    /// Notes an entry that cannot be read. Behind it the membership is unknown.
+    private mutating func note(_ reason: String) {
+        undecodable += 1
+        if damage == nil {
+            damage = reason
+            isDamageCommitted = hasOneVoter
+        }
+        hasOneVoter = false
     }
 
     private mutating func add(_ entry: StoredEntry, _ log: any StoredLog) {
@@ -103,8 +130,13 @@ struct TailSurvey {
             case .checkpoint, .nothing: break
             }
         } catch {
-            undecodable += 1
-            damage = damage ?? "\(log.name): entry \(entry.index) cannot be read: \(error)"
+            note("\(log.name): entry \(entry.index) cannot be read: \(error)")
+        }
+        if entry.index == reached, entry.kind != .configuration {
+            contradiction =
+                contradiction
+                ?? "the membership in vault.db was set by entry \(reached), and in \(log.name) that is none: log and "
+                + "data do not belong together"
         }
         if hasOneVoter, undecodable == 0 { prove(entry.index) }
     }
@@ -117,8 +149,10 @@ struct TailSurvey {
             return
         }
         if index != previous.index + 1 {
+            let lost = EntrySpan(previous.index + 1, index - 1)
             contradiction =
-                contradiction ?? "\(log.name) lacks entries \(previous.index + 1) to \(index - 1): entries are missing"
+                contradiction
+                ?? "\(log.name) lacks \(lost): \(lost.choose("it is", "entries are")) missing"
         }
         if term != previous.term { termStart = index }
     }
@@ -156,9 +190,13 @@ struct CancelledSurvey: Error {}
 extension TailSurvey {
     /// How many entries, and which.
     var counts: String {
-        "The log holds \(entries) \(plural(entries, "entry", "entries")) behind the data, "
-            + "\(entrySpan(position.index + 1, lastIndex)); "
-            + "\(commands) of them may be \(commands == 1 ? "a write" : "writes")"
+        let behind = "The log holds \(entries) \(plural(entries, "entry", "entries")) behind the data"
+        let span = lastIndex > position.index ? ", " + EntrySpan(position.index + 1, lastIndex).numbers : ""
+        guard entries > 1 else {
+            let what = undecodable > 0 ? "could not be decoded" : commands > 0 ? "may be a write" : "is no write"
+            return "\(behind)\(span); it \(what)"
+        }
+        return "\(behind)\(span); \(commands) of them may be \(commands == 1 ? "a write" : "writes")"
             + (undecodable > 0 ? ", \(undecodable) could not be decoded" : "")
     }
 
