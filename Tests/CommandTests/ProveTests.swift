@@ -242,6 +242,34 @@ import Testing
             interrupted.contains("exit code 130") && interrupted.contains("echo before and after"), "\(interrupted)")
     }
 
+    /// The search for secrets finds them wherever a run may leave them, what it prints among it.
+    @Test func aSecretThatIsPrintedIsFound() throws {
+        let shared = try SharedStore(.fileOpenBao)
+        #expect(try shared.leaks() == [])
+        for stream in ["", " >&2"] {
+            try shared.sandbox.shell("cat '\(shared.sharesFile)'\(stream)")
+        }
+        let found = try shared.leaks()
+        for name in ["output-", "errors-"] {
+            #expect(found.contains { $0.contains("/home/\(name)") && $0.contains("base64") }, "\(found)")
+        }
+    }
+
+    /// A table that is authentic and cannot be read may have any mount.
+    @Test func mountsThatCannotBeReadAreNotSaidToBeServed() throws {
+        let shared = try SharedStore(.fileOpenBao)
+        let whole = try shared.prove(["-mounts", "-for=vault-1.14"])
+        #expect(whole.output.contains("vault-1.14 has a plugin for every mount.\n"), "\(whole.output)")
+        let key: StorageKey = "core/local-mounts"
+        let store = try shared.opened()
+        try store.put(key, try shared.barrier().seal(Array("L compressed".utf8), under: key))
+        store.close()
+        let outcome = try shared.prove(["-mounts", "-for=vault-1.14"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("has a plugin for every mount that could be read; what was not"))
+        #expect(!outcome.output.contains("every mount.") && outcome.output.contains("Not read:\n    core/local-mounts"))
+    }
+
     /// A process with shares leaves no core file, and waits for its shares as long as it takes.
     @Test func noCoreFileIsWritten() throws {
         let shared = try SharedStore(.fileOpenBao)
