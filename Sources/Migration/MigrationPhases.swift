@@ -452,8 +452,13 @@ extension MigrationPhases {
     /// Says how the store is sealed, and with it what its server needs.
     private func describeSeal() {
         if summary.seal == nil {
-            summary.seal = SealReading.read(source)
-            summary.remarks += (summary.seal?.remarks ?? []).filter { !summary.remarks.contains($0) }
+            do throws(StorageError) {
+                summary.seal = try SealReading.read(source)
+                summary.remarks += (summary.seal?.remarks ?? []).filter { !summary.remarks.contains($0) }
+            } catch {
+                // What was proven stays proven.
+                summary.remarks.append("How the source is sealed could not be read: \(error.message)")
+            }
         }
         if let upgrade = summary.sealUpgrade {
             summary.remarks.append(

@@ -101,7 +101,7 @@ struct Preflight {
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
-        findings.add(SealReading.read(source))
+        findings.add(try SealReading.read(source))
         guard let name = options.sourceBackup, let service = source.backupService else { return }
         findings.add(try service.backupFindings(named: name), ofTheSourceWith: options)
         if options.isDryRun {
@@ -150,7 +150,7 @@ struct Preflight {
     func lookAtSource() throws -> Findings {
         var findings = Findings()
         findings.add(try source.sourceFindings(), ofTheSourceWith: options)
-        findings.add(SealReading.read(source))
+        findings.add(try SealReading.read(source))
         if !source.isRemote, destination.serverUse != nil {
             findings.remarks += try StoreLayout.read(source).remarks(for: destination)
         }
