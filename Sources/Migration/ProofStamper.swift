@@ -3,12 +3,15 @@ import Digest
 import Storage
 import Synchronization
 
-/// What a proof found of one entry, as it travels with the entry in a batch: the verdict in one byte, the term in four.
+/// What a proof found of one entry, as it travels with the entry in a batch: the verdict in one byte, whose highest bit says
+/// that the name is not bound, the term in four.
 enum ProofStamp {
     static let byteCount = 5
+    private static let unboundBit: UInt8 = 0x80
 
     static func write(_ proof: EntryProof, to output: UnsafeMutableRawPointer) {
-        output.storeBytes(of: proof.verdict.rawValue, as: UInt8.self)
+        let bit = proof.isNameUnbound ? unboundBit : 0
+        output.storeBytes(of: proof.verdict.rawValue | bit, as: UInt8.self)
         (output + 1).storeBytes(of: proof.term, as: UInt32.self)
     }
 
@@ -31,8 +34,10 @@ enum ProofStamp {
         guard entries.stampBytes == count + byteCount else { return nil }
         let stamp = UnsafeRawBufferPointer(rebasing: entries.stamp(index).dropFirst(count))
         // A verdict that is none counts as the worst.
-        let verdict = ProofVerdict(rawValue: stamp[0]) ?? .failed
-        return EntryProof(verdict, term: stamp.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+        let verdict = ProofVerdict(rawValue: stamp[0] & ~unboundBit) ?? .failed
+        return EntryProof(
+            verdict, term: stamp.loadUnaligned(fromByteOffset: 1, as: UInt32.self),
+            isNameUnbound: stamp[0] & unboundBit != 0)
     }
 }
 

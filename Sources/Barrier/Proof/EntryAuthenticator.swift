@@ -48,10 +48,20 @@ package enum ProofVerdict: UInt8, Sendable, CaseIterable {
 package struct EntryProof: Sendable, Equatable {
     package let verdict: ProofVerdict
     package let term: UInt32
+    /// Whether the entry is authentic under any name: version 1 of the barrier's envelope does not authenticate it.
+    package let isNameUnbound: Bool
 
-    package init(_ verdict: ProofVerdict, term: UInt32 = 0) {
+    package init(_ verdict: ProofVerdict, term: UInt32 = 0, isNameUnbound: Bool = false) {
         self.verdict = verdict
         self.term = term
+        self.isNameUnbound = isNameUnbound
+    }
+
+    /// Of an entry that was tried under its name.
+    init(isAuthentic: Bool, _ envelope: BarrierEnvelope) {
+        self.init(
+            isAuthentic ? .authenticated : .failed, term: envelope.term,
+            isNameUnbound: isAuthentic && envelope.version == 1)
     }
 }
 
@@ -104,8 +114,7 @@ package final class EntryAuthenticator {
         guard let envelope = BarrierEnvelope(value) else { return try sealWrapped(value, under: key) }
         guard let index = index(of: envelope.term) else { return EntryProof(.unknownTerm, term: envelope.term) }
         guard let message = AESGCM.message(envelope, value, under: key) else { return EntryProof(.noEnvelope) }
-        let isAuthentic = try cipher(index).isAuthentic(message, scratch: scratch)
-        return EntryProof(isAuthentic ? .authenticated : .failed, term: envelope.term)
+        return EntryProof(isAuthentic: try cipher(index).isAuthentic(message, scratch: scratch), envelope)
     }
 
     private func index(of term: UInt32) -> Int? {
@@ -130,8 +139,8 @@ package final class EntryAuthenticator {
             return EntryProof(.noEnvelope)
         }
         guard envelope.term == 1 else { return EntryProof(.failed, term: envelope.term) }
-        let isAuthentic = try AESGCM(key: barrier.keyring.rootKey).isAuthentic(message, scratch: scratch)
-        return EntryProof(isAuthentic ? .authenticated : .failed, term: envelope.term)
+        return EntryProof(
+            isAuthentic: try AESGCM(key: barrier.keyring.rootKey).isAuthentic(message, scratch: scratch), envelope)
     }
 
     private func storedKey(_ value: UnsafeRawBufferPointer) throws(DigestError) -> EntryProof {

@@ -53,6 +53,8 @@ package struct ProofTally: Sendable, Equatable {
     package private(set) var folders: [Folder] = []
     /// Authenticated entries by term; at most a thousand terms.
     package private(set) var terms: [UInt32: Int] = [:]
+    /// Authenticated entries whose names are not bound to them (``EntryProof/isNameUnbound``): they would be under any other.
+    package private(set) var unboundNames = 0
     /// The first of those that are bad, in the order they came.
     package private(set) var named: [Named] = []
 
@@ -64,6 +66,7 @@ package struct ProofTally: Sendable, Equatable {
     /// Counts an entry.
     package mutating func count(_ proof: EntryProof, _ key: UnsafeRawBufferPointer) {
         counts.add(proof.verdict)
+        if proof.isNameUnbound { unboundNames += 1 }
         if proof.verdict == .authenticated, proof.term > 0 { addTerm(proof.term, 1) }
         if proof.verdict.isBad, named.count < Self.mostNamed {
             named.append(Named(key: StorageKey(copying: key), verdict: proof.verdict, term: proof.term))
@@ -107,6 +110,7 @@ package struct ProofTally: Sendable, Equatable {
     /// Adds later counts.
     package mutating func add(_ other: ProofTally) {
         counts.add(other.counts)
+        unboundNames += other.unboundNames
         for folder in other.folders { add(folder) }
         for (term, count) in other.terms { addTerm(term, count) }
         named += other.named.prefix(max(Self.mostNamed - named.count, 0))
