@@ -53,36 +53,12 @@ package struct StoreProof {
         let unreadable = UnreadableEntries()
         let request = request(unreadable)
         let (store, counters) = (store, context.counters)
-        let partitions = store.traits.isAscending ? [StoragePartition.whole] : try store.partitions(readers)
-        let next = Atomic(0)
-        let hasFailed = Atomic(false)
-        try withWorkers(
-            min(max(readers, 1), partitions.count), onError: { _ in hasFailed.store(true, ordering: .relaxed) }
-        ) { _ in
-            while true {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < partitions.count else { return }
-                var part = request
-                part.partition = partitions[index]
-                let isCancelled = request.isCancelled
-                part.isCancelled = { hasFailed.load(ordering: .relaxed) || isCancelled() }
-                var failure: (any Error)?
-                try store.scan(part) { batch throws(StorageError) in
-                    if isCancelled() { throw StorageError.cancelled }
-                    counters.add(entries: batch.count, bytes: batch.byteCount)
-                    if batch.count > 0 { counters.setPrefix(Array(batch.key(0))) }
-                    defer { part.pool.recycle(batch) }
-                    do {
-                        try Self.take(batch, into: result, report)
-                        return true
-                    } catch {
-                        if let error = error as? StorageError { throw error }
-                        failure = error
-                        return false
-                    }
-                }
-                if let failure { throw failure }
-            }
+        try scanInParts(store, request, readers: readers) { batch in
+            counters.add(entries: batch.count, bytes: batch.byteCount)
+            if batch.count > 0 { counters.setPrefix(Array(batch.key(0))) }
+            defer { request.pool.recycle(batch) }
+            try Self.take(batch, into: result, report)
+            return true
         }
         var final = result.withLock { $0 }
         final.unreadable = unreadable.messages
