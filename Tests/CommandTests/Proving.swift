@@ -56,7 +56,8 @@ struct SharedStore {
 
     func barrier() throws -> OpenedBarrier { try OpenedBarrier(opened(), keyShares(Array(texts.prefix(3)))) }
 
-    /// Where shares, keys or what was decrypted stand in anything that the runs have left; only for a store of files.
+    /// Where shares, keys or what was decrypted stand in anything that the runs have left, what they have printed among it
+    /// (`home/output-…`, `home/errors-…`); only for a store of files.
     func leaks(_ plain: [[UInt8]] = []) throws -> [String] {
         let shares = texts.compactMap { Data(base64Encoded: $0).map { [UInt8]($0) } }
         let search = SecretSearch(shares + (try barrier().secrets) + plain)
