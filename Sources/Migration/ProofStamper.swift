@@ -15,6 +15,10 @@ enum ProofStamp {
         (output + 1).storeBytes(of: proof.term, as: UInt32.self)
     }
 
+    /// The error of entries that came without what was to be found of each.
+    static let missing = StorageError(
+        .io, "Entries were read and not authenticated, so that nothing is proven. Run again, or without key shares.")
+
     /// Counts what the stamps of a batch say.
     ///
     /// - Parameter count: Bytes of the digest before it.

@@ -27,8 +27,7 @@ package struct StoreProof {
 
         /// Whether every entry that can be proven is, and the archive they are in.
         package var isProven: Bool {
-            outcome.tally.isProven && outcome.contradictions.isEmpty && unreadableCount == 0
-                && sealedSums?.isSound != false
+            outcome.isProven && unreadableCount == 0 && sealedSums?.isSound != false
         }
     }
 
@@ -95,7 +94,7 @@ package struct StoreProof {
             throw StorageError(
                 .io, "OpenSSL refused to authenticate an entry. Look at its configuration (openssl.cnf).")
         }
-        guard let tally = ProofStamp.tally(batch, behind: 0) else { return }
+        guard let tally = ProofStamp.tally(batch, behind: 0) else { throw ProofStamp.missing }
         try result.withLock { result in
             result.outcome.tally.add(tally)
             result.bytes += batch.byteCount

@@ -65,6 +65,23 @@ struct SharedStore {
     }
 }
 
+extension SharedStore {
+    /// A store of before Vault 1.3, whose shares are the root key itself.
+    static func legacy() throws -> SharedStore {
+        let shared = try SharedStore(.fileOpenBao)
+        let store = try shared.opened()
+        try OpenedBarrier.makeLegacy(store, keyShares(Array(shared.texts.prefix(3))))
+        store.close()
+        return shared
+    }
+
+    /// A destination that is not there yet.
+    func destination(_ kind: String) -> Store {
+        let path = "\(sandbox.path)/to-\(kind)"
+        return kind == "raft" ? .raft(path) : kind == "sqlite" ? .sqlite(path) : .file(path)
+    }
+}
+
 extension Fixture {
     /// How many entries of the store are encrypted.
     func provableEntries() throws -> Int {
