@@ -26,11 +26,33 @@ enum ProofStamp {
     static func tally(_ entries: EntryBatch, behind count: Int) -> ProofTally? {
         guard entries.stampBytes == count + byteCount else { return nil }
         var tally = ProofTally()
-        for index in 0..<entries.count {
+        var index = 0
+        while index < entries.count {
             guard let proof = proof(entries, index, behind: count) else { return nil }
-            tally.count(proof, entries.key(index))
+            // Of most batches it is one step: the same verdict and term for all, in one folder.
+            let next = proof.verdict.isBad ? index + 1 : endOfRun(entries, from: index, behind: count)
+            tally.count(proof, entries.key(index), times: next - index)
+            index = next
         }
         return tally
+    }
+
+    /// Where the entries end that have the stamp and the top-level folder of one.
+    private static func endOfRun(_ entries: EntryBatch, from first: Int, behind count: Int) -> Int {
+        let key = entries.key(first)
+        guard let slash = key.firstIndex(of: UInt8(ascii: "/")) else { return first + 1 }
+        let folder = UnsafeRawBufferPointer(rebasing: key[...slash])
+        let stamp = UnsafeRawBufferPointer(rebasing: entries.stamp(first).dropFirst(count))
+        var next = first + 1
+        while next < entries.count {
+            let other = entries.key(next)
+            guard compareBytes(stamp, UnsafeRawBufferPointer(rebasing: entries.stamp(next).dropFirst(count))) == 0,
+                other.count >= folder.count,
+                compareBytes(folder, UnsafeRawBufferPointer(rebasing: other[..<folder.count])) == 0
+            else { break }
+            next += 1
+        }
+        return next
     }
 
     /// What the stamp of one entry says; `nil` where the batch carries nothing of the kind.

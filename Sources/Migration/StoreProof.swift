@@ -95,13 +95,15 @@ package struct StoreProof {
                 .io, "OpenSSL refused to authenticate an entry. Look at its configuration (openssl.cnf).")
         }
         guard let tally = ProofStamp.tally(batch, behind: 0) else { throw ProofStamp.missing }
+        var usage = MountUsage()
+        for index in 0..<batch.count {
+            let key = batch.key(index)
+            usage.count(key, bytes: key.count + batch.valueCount(index))
+        }
         try result.withLock { result in
             result.outcome.tally.add(tally)
             result.bytes += batch.byteCount
-            for index in 0..<batch.count {
-                let key = batch.key(index)
-                result.usage.count(key, bytes: key.count + batch.valueCount(index))
-            }
+            result.usage.add(usage)
             for entry in tally.named { try report(entry) }
         }
     }

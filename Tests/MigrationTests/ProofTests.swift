@@ -47,6 +47,36 @@ import Testing
         #expect(!ProofOutcome(barrier).isProven)
     }
 
+    /// What is counted in runs is what is counted one by one.
+    @Test(arguments: 0..<4)
+    func runsCountLikeTheirEntries(_ seed: Int) throws {
+        var random = SeededRandom(seed)
+        let batch = EntryBatch(stamper: WrittenStamp())
+        var expected = ProofTally()
+        for number in 0..<500 {
+            let kind = random.below(20)
+            let proof: EntryProof =
+                switch kind {
+                case 0: EntryProof(.failed, term: 1)
+                case 1: EntryProof(.unknownTerm, term: 9)
+                case 2: EntryProof(.plain)
+                case 3: EntryProof(.authenticated, term: 1, isNameUnbound: true)
+                case 4: EntryProof(.notCheckable)
+                default: EntryProof(.authenticated, term: 2 - UInt32(number / 100 % 2))
+                }
+            let folder = ["core/", "core", "", "logical/a/", "logica/"][kind < 12 ? 3 : random.below(5)]
+            let key = StorageKey("\(folder)\(number)")
+            var stamp = [UInt8](repeating: 0, count: ProofStamp.byteCount)
+            stamp.withUnsafeMutableBytes { bytes in
+                if let base = bytes.baseAddress { ProofStamp.write(proof, to: base) }
+            }
+            batch.append(key: key, value: stamp)
+            key.bytes.withUnsafeBytes { expected.count(proof, $0) }
+        }
+        #expect(ProofStamp.tally(batch, behind: 0) == expected)
+        #expect(ProofStamp.tally(batch, behind: 1) == nil)
+    }
+
     @Test func contradictionsAreNoProof() throws {
         let (store, barrier) = try opened()
         try store.put(.shamirKey, try barrier.seal([UInt8](repeating: 1, count: 32), under: .shamirKey))
@@ -84,6 +114,16 @@ import Testing
         let failure = #expect(throws: MigrationFailure.self) { _ = try migrate("without") }
         #expect(
             failure?.message.contains("core/hsm/barrier-unseal-keys did not come") == true, "\(failure?.message ?? "")")
+    }
+}
+
+/// Takes the value for the stamp.
+private final class WrittenStamp: ValueStamper {
+    let stampBytes = ProofStamp.byteCount
+
+    func stamp(_ value: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer) -> Bool {
+        UnsafeMutableRawBufferPointer(start: output, count: stampBytes).copyMemory(from: value)
+        return true
     }
 }
 

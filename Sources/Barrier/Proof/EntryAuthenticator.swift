@@ -71,18 +71,17 @@ package final class EntryAuthenticator {
     private let barrier: OpenedBarrier
     private let scratch: SecretBytes
     /// One for each term, made when it is met.
-    private var ciphers: [AESGCM?]
-    /// Where the last term was found: most entries have the same.
-    private var last: Int
+    private var ciphers: [UInt32: AESGCM] = [:]
+    /// The last term and its cipher: most entries have the same. No entry has the term 0.
+    private var lastTerm: UInt32 = 0
+    private var lastCipher: AESGCM?
 
     /// - Throws: ``DigestError`` if the library offers no AES-GCM.
     package init(_ barrier: OpenedBarrier) throws(DigestError) {
         self.barrier = barrier
         scratch = try SecretBytes(room: AESGCM.scratchBytes)
-        ciphers = barrier.keyring.terms.map { _ in nil }
-        last = barrier.keyring.terms.count - 1
         // What fails, fails before the first entry.
-        _ = try cipher(last)
+        _ = try turn(to: barrier.activeTerm)
     }
 
     /// What becomes of an entry.
@@ -112,24 +111,27 @@ package final class EntryAuthenticator {
         _ value: UnsafeRawBufferPointer, under key: UnsafeRawBufferPointer
     ) throws(DigestError) -> EntryProof {
         guard let envelope = BarrierEnvelope(value) else { return try sealWrapped(value, under: key) }
-        guard let index = index(of: envelope.term) else { return EntryProof(.unknownTerm, term: envelope.term) }
+        if envelope.term != lastTerm {
+            guard try turn(to: envelope.term) else { return EntryProof(.unknownTerm, term: envelope.term) }
+        }
+        guard let lastCipher else { return EntryProof(.unknownTerm, term: envelope.term) }
         guard let message = AESGCM.message(envelope, value, under: key) else { return EntryProof(.noEnvelope) }
-        return EntryProof(isAuthentic: try cipher(index).isAuthentic(message, scratch: scratch), envelope)
+        return EntryProof(isAuthentic: lastCipher.isAuthentic(message, scratch: scratch), envelope)
     }
 
-    private func index(of term: UInt32) -> Int? {
-        let terms = barrier.keyring.terms
-        if terms[last].term == term { return last }
-        guard let index = terms.firstIndex(where: { $0.term == term }) else { return nil }
-        last = index
-        return index
-    }
-
-    private func cipher(_ index: Int) throws(DigestError) -> AESGCM {
-        if let cipher = ciphers[index] { return cipher }
-        let cipher = try AESGCM(key: barrier.keyring.terms[index].key)
-        ciphers[index] = cipher
-        return cipher
+    /// Takes up the cipher of another term.
+    ///
+    /// - Returns: Whether the keyring has a key for it.
+    private func turn(to term: UInt32) throws(DigestError) -> Bool {
+        if let cipher = ciphers[term] {
+            lastCipher = cipher
+        } else {
+            guard let found = barrier.keyring.terms.first(where: { $0.term == term }) else { return false }
+            lastCipher = try AESGCM(key: found.key)
+            ciphers[term] = lastCipher
+        }
+        lastTerm = term
+        return true
     }
 
     private func withRootKey(
