@@ -54,7 +54,8 @@ package struct ShareRequest: Sendable {
 
     /// Refuses to make a part of a store fit in which what makes it so is not.
     private func refuseUpgrade(outOf scope: KeyScope) throws(MigrationFailure) {
-        guard upgradesLegacySeal, let key = SealUpgrade.keys.first(where: { !scope.contains($0) }) else { return }
+        let written: [StorageKey] = [.storedRootKey, .sealConfiguration]
+        guard upgradesLegacySeal, let key = written.first(where: { !scope.contains($0) }) else { return }
         throw MigrationFailure(
             .configuration,
             "-upgrade-legacy-seal writes \(key), which -start, -include or -exclude leaves out: the destination would not be "
