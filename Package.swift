@@ -205,8 +205,8 @@ let package = Package(
         tests(
             "Migration",
             [
-                "Migration", "Barrier", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry", "Workers",
-                "TestSupport",
+                "Migration", "Barrier", "BarrierTestKit", "Storage", "Files", "InMemoryBackend", "Digest", "Telemetry",
+                "Workers", "TestSupport",
             ]),
         tests(
             "LineFileBackend",

@@ -19,26 +19,30 @@ package struct SealReading: Sendable {
 
     /// The seal of a store, from few point reads.
     ///
-    /// - Returns: `nil` if there is no `core/seal-config`, or none that can be read. The migration does not depend on it.
-    package static func read(_ store: any StorageSource) -> SealDescription? {
-        do throws(StorageError) {
-            var reading = SealReading()
-            reading.configuration = try store.get(.sealConfiguration)
-            guard let bytes = reading.configuration, let configuration = SealConfiguration(bytes) else { return nil }
-            reading.storedRootKey = try store.get(.storedRootKey)
-            // The others only tell what kind of store it is that has no stored root key.
-            if reading.storedRootKey == nil {
-                reading.hasKeyring = try store.get(.keyring) != nil
-                if reading.hasKeyring {
-                    reading.hasShamirKey = try store.get(.shamirKey) != nil
-                } else {
-                    reading.hasFirstKeyring = try store.get(.firstKeyring) != nil
-                }
+    /// - Returns: `nil` if there is no `core/seal-config`, or none that can be understood.
+    /// - Throws: What the store throws: an entry that cannot be read is not one that is missing.
+    package static func read(_ store: any StorageSource) throws(StorageError) -> SealDescription? {
+        try read { (key) throws(StorageError) in try store.get(key) }
+    }
+
+    /// The same from whatever gives the value of a key.
+    package static func read<Failure: Error>(
+        _ value: (StorageKey) throws(Failure) -> [UInt8]?
+    ) throws(Failure) -> SealDescription? {
+        var reading = SealReading()
+        reading.configuration = try value(.sealConfiguration)
+        guard let bytes = reading.configuration, let configuration = SealConfiguration(bytes) else { return nil }
+        reading.storedRootKey = try value(.storedRootKey)
+        // The others only tell what kind of store it is that has no stored root key.
+        if reading.storedRootKey == nil {
+            reading.hasKeyring = try value(.keyring) != nil
+            if reading.hasKeyring {
+                reading.hasShamirKey = try value(.shamirKey) != nil
+            } else {
+                reading.hasFirstKeyring = try value(.firstKeyring) != nil
             }
-            return reading.description(configuration)
-        } catch {
-            return nil
         }
+        return reading.description(configuration)
     }
 
     /// Adds what was gathered elsewhere in the store.

@@ -45,7 +45,11 @@ static inline int sealift_gcm_open(
             room -= (size_t)piece;
         }
     }
-    if (EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, 16, (void *)tag) != 1) return -1;
+    OSSL_PARAM expected[2] = {
+        OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *)tag, 16),
+        OSSL_PARAM_construct_end(),
+    };
+    if (EVP_CIPHER_CTX_set_params(context, expected) != 1) return -1;
     unsigned char end[16];
     return EVP_DecryptFinal_ex(context, end, &made) == 1;
 }

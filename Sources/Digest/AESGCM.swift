@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 
 /// AES-GCM with nonces of 12 bytes and tags of 16 (NIST SP 800-38D), one key and one context for many messages. Not for two
 /// threads at once.
@@ -75,7 +76,8 @@ package final class AESGCM {
         scratch.withMutableBytes { room in
             guard room.count >= 16 else { return false }
             let isAuthentic = open(message, into: room, keeps: false) == 1
-            OPENSSL_cleanse(room.baseAddress, min(room.count, message.body.count))
+            // As sure as OPENSSL_cleanse, which goes by eight bytes at a time and would cost a tenth of the whole.
+            if let base = room.baseAddress { explicit_bzero(base, min(room.count, message.body.count)) }
             return isAuthentic
         }
     }

@@ -72,6 +72,7 @@ package final class DigestedScan: DigestSource, @unchecked Sendable {
         do {
             let deliver = { (batch: EntryBatch) throws(StorageError) -> Bool in
                 let digested = try DigestedBatch(batch, writesLines: options.writesManifestLines, pool: pool)
+                if options.barrier != nil, batch.count > 0, digested.proof == nil { throw ProofStamp.missing }
                 return queue.push(.success(digested))
             }
             if store.traits.isAscending, options.journal == nil {

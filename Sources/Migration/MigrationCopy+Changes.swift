@@ -77,15 +77,14 @@ extension MigrationCopy {
             }
             if let barrier = options.barrier, let collector {
                 proof = collector.total
-                summary.proof = ProofOutcome(barrier)
-                summary.proof?.tally = proof
+                summary.proof = ProofOutcome(barrier, proof)
             }
             // What was the same before it was compared may have been in memory.
             summary.destinations[target.place].readBack = loader.readBackOrigin
         }
         summary.destinations[target.place].comparison = counts
         guard counts.isAllSame else { throw differences(counts, at: target.store) }
-        if let proof = summary.proof, !proof.tally.isProven { throw MigrationFailure.unproven(proof.tally) }
+        try summary.proof?.demand(of: counts.same)
         try release(&summary)
         try loader.publish()
         isPublished = true
@@ -138,8 +137,10 @@ extension MigrationCopy {
             other.stop()
         }
         var offenders = Offenders(rules: target.store.rules)
+        var upgrade = SealUpgradeWatch(source)
         var totals = summary.totals
         let left = WalkedSource(scan) { batch in
+            upgrade.take(batch.entries)
             offenders.check(batch.entries)
             totals.add(batch)
             try manifest.append(batch.manifestLines)
@@ -177,7 +178,7 @@ extension MigrationCopy {
         try repair?.refuse(destination: target.store)
         if let expected, try other.digest.finish() != expected { throw changedSince(target.store) }
         summary.totals = totals
-        try conclude(options.filter, notes, [offenders], manifest, &summary)
+        try conclude(options.filter, notes, [offenders], upgrade, manifest, &summary)
         try changes.finish()
         var unchanged = ComparisonCounts()
         unchanged.same = counts.same

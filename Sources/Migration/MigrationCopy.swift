@@ -66,7 +66,7 @@ struct MigrationCopy {
         for (target, counts) in zip(targets, comparisons) where !counts.isAllSame {
             throw differences(counts, at: target.store)
         }
-        if let proof = summary.proof, !proof.tally.isProven { throw MigrationFailure.unproven(proof.tally) }
+        try summary.proof?.demand(of: comparisons.reduce(0) { $0 + $1.same })
         try release(&summary)
         for loader in loaders {
             try loader.publish()
@@ -160,8 +160,10 @@ struct MigrationCopy {
         let scan = DigestedScan(source, scanOptions)
         defer { scan.stop() }
         var offenders = targets.map { Offenders(rules: $0.store.rules) }
+        var upgrade = SealUpgradeWatch(source)
         do {
             while let batch = try scan.nextBatch() {
+                upgrade.take(batch.entries)
                 for index in offenders.indices { offenders[index].check(batch.entries) }
                 summary.totals.add(batch)
                 context.watcher?.showNowAndThen(summary)
@@ -186,7 +188,7 @@ struct MigrationCopy {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
-        try conclude(scanOptions.filter, notes, offenders, manifest, &summary)
+        try conclude(scanOptions.filter, notes, offenders, upgrade, manifest, &summary)
         return manifest
     }
 
@@ -208,8 +210,8 @@ struct MigrationCopy {
 
     /// Notes what was found in the source, refuses what cannot be copied, and ends the manifest, when all was read.
     func conclude(
-        _ filter: EntryFilter, _ notes: ScanNotes, _ offenders: [Offenders], _ manifest: ManifestWriter,
-        _ summary: inout MigrationSummary
+        _ filter: EntryFilter, _ notes: ScanNotes, _ offenders: [Offenders], _ upgrade: SealUpgradeWatch,
+        _ manifest: ManifestWriter, _ summary: inout MigrationSummary
     ) throws {
         if let journal, let known = journal.known { try known.check(SourceJournal.path(in: state)) }
         summary.leftOut = filter.leftOut
@@ -227,6 +229,7 @@ struct MigrationCopy {
         if summary.totals.entries == 0, options.start == nil {
             throw MigrationFailure.migrating(Preflight.emptySource(source))
         }
+        try upgrade.demand()
         summary.keyspaceDigest = try manifest.finish(summary.totals).hexadecimal
     }
 

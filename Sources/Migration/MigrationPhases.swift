@@ -101,6 +101,7 @@ final class MigrationPhases {
             rehearsal += more.filter { !rehearsal.contains($0) }
         }
         try Preflight.refuseObstacles(findings.adding(rehearsal), context)
+        try summary.proof?.demand(of: summary.totals.entries)
         describeSeal()
         return summary
     }
@@ -435,11 +436,11 @@ extension MigrationPhases {
             barrier: options.barrier)
         let result = try check.run()
         guard result.counts.isAllSame, result.totals.entries > 0 else { return false }
+        try SealUpgradeWatch(source).demand(of: written)
         if let barrier = options.barrier {
-            var outcome = ProofOutcome(barrier)
-            outcome.tally = result.proof ?? ProofTally()
+            let outcome = ProofOutcome(barrier, result.proof ?? ProofTally())
             summary.proof = outcome
-            guard outcome.tally.isProven else { throw MigrationFailure.unproven(outcome.tally) }
+            try outcome.demand(of: result.counts.same)
         }
         summary.isContinuation = state.hasProvenRun
         summary.totals = result.totals
@@ -457,26 +458,31 @@ extension MigrationPhases {
         return true
     }
 
+    private static let rekeyAdvice =
+        "Once the new cluster runs, give it a root key of its own, with new shares: operator rekey (OpenBao 2.7: "
+        + "sys/rotate/root/init and update). Until then the root key is sealed under itself."
+
     /// Says how the store is sealed, and with it what its server needs.
     private func describeSeal() {
         if summary.seal == nil {
-            summary.seal = SealReading.read(source)
-            summary.remarks += (summary.seal?.remarks ?? []).filter { !summary.remarks.contains($0) }
+            do throws(StorageError) {
+                summary.seal = try SealReading.read(source)
+                summary.remarks += (summary.seal?.remarks ?? []).filter { !summary.remarks.contains($0) }
+            } catch {
+                // What was proven stays proven.
+                summary.remarks.append("How the source is sealed could not be read: \(error.message)")
+            }
         }
         if let upgrade = summary.sealUpgrade {
             summary.remarks.append(
                 "The destination is made fit for today's servers, which the source is not (-upgrade-legacy-seal): "
-                    + "\(upgrade.text). "
-                    + "A comparison of the two names these entries and no others.")
+                    + "\(upgrade.text). A comparison of the two names these entries and no others. \(Self.rekeyAdvice)")
         }
         for index in targets.indices {
             summary.destinations[index].guide = targets[index].store.serverGuide(
                 largestEntry: summary.totals.largestEntry, seal: summary.seal)
             if summary.sealUpgrade != nil {
-                summary.destinations[index].guide?.steps.append(
-                    "Once the new cluster runs, give it a root key of its own, with new shares: operator rekey "
-                        + "(OpenBao 2.7: "
-                        + "sys/rotate/root/init and update). Until then the root key is sealed under itself.")
+                summary.destinations[index].guide?.steps.append(Self.rekeyAdvice)
             }
         }
     }

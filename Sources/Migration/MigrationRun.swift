@@ -57,7 +57,7 @@ package final class MigrationRun {
         defer { source.close() }
         var options = options
         // Before anything is written.
-        let opened = try options.shares?.open(source)
+        let opened = try options.shares?.open(source, options.scope)
         if options.shares?.proves == true { options.barrier = opened?.barrier }
         let targets = try destinationConfiguration.openTargets(
             drivers,

@@ -199,6 +199,7 @@ extension ProofOutcome {
         }
         return .object(
             counts(tally.counts) + [
+                ("names_not_bound", .integer(tally.unboundNames)),
                 (
                     "prefixes",
                     .array(

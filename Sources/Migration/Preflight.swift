@@ -101,7 +101,7 @@ struct Preflight {
         if let problem = try sourceProblem() { findings.obstacles.append(problem) }
         let marked = options.hasReadOnlySource ? nil : source as? any KeyValueStore
         findings.add(try source.sourceFindings() + (marked?.markerFindings() ?? []), ofTheSourceWith: options)
-        findings.add(SealReading.read(source))
+        findings.add(try SealReading.read(source))
         guard let name = options.sourceBackup, let service = source.backupService else { return }
         findings.add(try service.backupFindings(named: name), ofTheSourceWith: options)
         if options.isDryRun {
@@ -150,7 +150,7 @@ struct Preflight {
     func lookAtSource() throws -> Findings {
         var findings = Findings()
         findings.add(try source.sourceFindings(), ofTheSourceWith: options)
-        findings.add(SealReading.read(source))
+        findings.add(try SealReading.read(source))
         if !source.isRemote, destination.serverUse != nil {
             findings.remarks += try StoreLayout.read(source).remarks(for: destination)
         }
@@ -239,11 +239,32 @@ struct Preflight {
     /// Why a destination is none that can be repaired: only a store with the source's own keyring is, or an empty one.
     private func repairProblem(_ filled: any KeyValueStore) throws -> String? {
         let (there, here) = (try keyring(of: filled, isContinuation: true), try source.get(.keyring))
-        if there == here, there != nil || options.allowsAnyData { return nil }
+        if there == here, there != nil || options.allowsAnyData { return try upgradeProblem(filled) }
         guard try !isEmpty(filled, from: nil) else { return nil }
         return
             "the destination (\(destination.location)) holds another store: its core/keyring is not the source's, or "
             + "is missing. Only what this migration has filled is repaired. Empty it and migrate once more."
+    }
+
+    /// Why a repair would take back what has made the destination fit for newer servers than the source's, or what unseals it;
+    /// `nil` if it would not.
+    private func upgradeProblem(_ filled: any KeyValueStore) throws -> String? {
+        let forms = (try SealReading.read(source)?.rootKey, try SealReading.read(filled)?.rootKey)
+        let isLost = forms.0 == .missing
+        guard isLost || forms.0 == .legacy || forms.0 == .perhapsStale, forms.1 == .stored else { return nil }
+        let wanted = SealUpgrade.keys.filter { options.scope.contains($0) }
+        let keys = try wanted.filter { try source.get($0) != filled.get($0) }
+        guard !keys.isEmpty else { return nil }
+        let names = keys.map { "\($0)" }.joined(separator: ", ")
+        return
+            (isLost
+            ? "the destination (\(destination.location)) has what unseals it, and the source has lost it. A repair would remove "
+                + "that (\(names)), and no server would unseal either. Restore it at the source. "
+            : "the destination (\(destination.location)) was made fit for today's servers (-upgrade-legacy-seal), and the "
+                + "source is of before Vault 1.3. A repair would take that back (\(names)), and OpenBao would not unseal it "
+                + "any more. ")
+            + "To put everything else right, add \(keys.map { "-exclude \($0)" }.joined(separator: " ")). To make it as the "
+            + "source is, migrate once more into an empty store."
     }
 
     /// What tells one store from another. Where this very job was cut off by a power cut, the entry may be no whole one.
@@ -327,8 +348,10 @@ struct Preflight {
         defer { scan.stop() }
         var offenders = Offenders(rules: destination.rules)
         var digest = try KeyspaceDigest()
+        var upgrade = SealUpgradeWatch(source)
         do {
             while let batch = try scan.nextBatch() {
+                upgrade.take(batch.entries)
                 if survey != .everything { offenders.check(batch.entries, namesKeys: survey == .none) }
                 summary.totals.add(batch)
                 try digest.add(batch.manifestLines)
@@ -339,10 +362,10 @@ struct Preflight {
         } catch {
             throw MigrationFailure.stage("error reading entry: ", error)
         }
+        try upgrade.demand()
         summary.keyspaceDigest = try digest.finish()
         if let barrier = scanOptions.barrier {
-            var outcome = ProofOutcome(barrier)
-            outcome.tally = proof ?? ProofTally()
+            var outcome = ProofOutcome(barrier, proof ?? ProofTally())
             outcome.isOfSource = true
             summary.proof = outcome
         }

@@ -3,14 +3,21 @@ import Digest
 import Storage
 import Synchronization
 
-/// What a proof found of one entry, as it travels with the entry in a batch: the verdict in one byte, the term in four.
+/// What a proof found of one entry, as it travels with the entry in a batch: the verdict in one byte, whose highest bit says
+/// that the name is not bound, the term in four.
 enum ProofStamp {
     static let byteCount = 5
+    private static let unboundBit: UInt8 = 0x80
 
     static func write(_ proof: EntryProof, to output: UnsafeMutableRawPointer) {
-        output.storeBytes(of: proof.verdict.rawValue, as: UInt8.self)
+        let bit = proof.isNameUnbound ? unboundBit : 0
+        output.storeBytes(of: proof.verdict.rawValue | bit, as: UInt8.self)
         (output + 1).storeBytes(of: proof.term, as: UInt32.self)
     }
+
+    /// The error of entries that came without what was to be found of each.
+    static let missing = StorageError(
+        .io, "Entries were read and not authenticated, so that nothing is proven. Run again, or without key shares.")
 
     /// Counts what the stamps of a batch say.
     ///
@@ -19,11 +26,33 @@ enum ProofStamp {
     static func tally(_ entries: EntryBatch, behind count: Int) -> ProofTally? {
         guard entries.stampBytes == count + byteCount else { return nil }
         var tally = ProofTally()
-        for index in 0..<entries.count {
+        var index = 0
+        while index < entries.count {
             guard let proof = proof(entries, index, behind: count) else { return nil }
-            tally.count(proof, entries.key(index))
+            // Of most batches it is one step: the same verdict and term for all, in one folder.
+            let next = proof.verdict.isBad ? index + 1 : endOfRun(entries, from: index, behind: count)
+            tally.count(proof, entries.key(index), times: next - index)
+            index = next
         }
         return tally
+    }
+
+    /// Where the entries end that have the stamp and the top-level folder of one.
+    private static func endOfRun(_ entries: EntryBatch, from first: Int, behind count: Int) -> Int {
+        let key = entries.key(first)
+        guard let slash = key.firstIndex(of: UInt8(ascii: "/")) else { return first + 1 }
+        let folder = UnsafeRawBufferPointer(rebasing: key[...slash])
+        let stamp = UnsafeRawBufferPointer(rebasing: entries.stamp(first).dropFirst(count))
+        var next = first + 1
+        while next < entries.count {
+            let other = entries.key(next)
+            guard compareBytes(stamp, UnsafeRawBufferPointer(rebasing: entries.stamp(next).dropFirst(count))) == 0,
+                other.count >= folder.count,
+                compareBytes(folder, UnsafeRawBufferPointer(rebasing: other[..<folder.count])) == 0
+            else { break }
+            next += 1
+        }
+        return next
     }
 
     /// What the stamp of one entry says; `nil` where the batch carries nothing of the kind.
@@ -31,8 +60,10 @@ enum ProofStamp {
         guard entries.stampBytes == count + byteCount else { return nil }
         let stamp = UnsafeRawBufferPointer(rebasing: entries.stamp(index).dropFirst(count))
         // A verdict that is none counts as the worst.
-        let verdict = ProofVerdict(rawValue: stamp[0]) ?? .failed
-        return EntryProof(verdict, term: stamp.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+        let verdict = ProofVerdict(rawValue: stamp[0] & ~unboundBit) ?? .failed
+        return EntryProof(
+            verdict, term: stamp.loadUnaligned(fromByteOffset: 1, as: UInt32.self),
+            isNameUnbound: stamp[0] & unboundBit != 0)
     }
 }
 

@@ -7,9 +7,10 @@ package class SealUpgradedSource: StorageSource, @unchecked Sendable {
     // Unchecked: nothing changes after the initialiser.
     /// The source as it is.
     let inner: any StorageSource
-    private let values: [StorageKey: [UInt8]]
+    /// The entries that are added, or stand in place of the source's.
+    let values: [StorageKey: [UInt8]]
     /// Keys of the source that are replaced or left out.
-    private let hidden: Set<StorageKey>
+    let hidden: Set<StorageKey>
     /// Entries that come with the batch that holds another one: the next of the source in key order, where it has one.
     private let anchored: [(anchor: StorageKey, key: StorageKey)]
     private let lacksMarker: Bool
@@ -38,6 +39,9 @@ package class SealUpgradedSource: StorageSource, @unchecked Sendable {
 
     /// The entry that comes behind a place in key order: a partition, and a scan that is taken up behind a cursor, give it once
     /// and all at once. `core/keyring` is behind all places here.
+    ///
+    /// A scan of keys alone also gives those of which nothing but the name is left, and a scan of entries never comes to them:
+    /// the entry must be there.
     private static func successor(of key: StorageKey, in source: any StorageSource) throws(StorageError) -> StorageKey {
         guard source.traits.isAscending else { return .keyring }
         var request = ScanRequest(content: .keys, readers: 1)
@@ -46,11 +50,9 @@ package class SealUpgradedSource: StorageSource, @unchecked Sendable {
         request.pageEntries = 1
         var found: StorageKey?
         try source.scan(request) { batch throws(StorageError) in
-            for index in 0..<batch.count {
-                let other = batch.key(index)
-                if found.map({ $0.bytes.withBytes { compareBytes(other, $0) < 0 } }) ?? true {
-                    found = StorageKey(copying: other)
-                }
+            let keys = (0..<batch.count).map { StorageKey(copying: batch.key($0)) }
+            for other in keys.sorted() where found == nil {
+                if try source.get(other) != nil { found = other }
             }
             return found == nil
         }
@@ -142,6 +144,60 @@ package class SealUpgradedSource: StorageSource, @unchecked Sendable {
         return (anchored.map(\.anchor) + Array(hidden)).contains { key in
             key.bytes.withBytes { compareBytes(first, $0) <= 0 && compareBytes(last, $0) >= 0 }
         }
+    }
+}
+
+/// Holds what passes on its way to a destination against what an upgrade of the seal makes: an entry of it that was not given
+/// would leave a destination that looks whole, and that no server unseals.
+struct SealUpgradeWatch {
+    private let values: [StorageKey: [UInt8]]
+    private let removed: Set<StorageKey>
+    private var missing: Set<StorageKey>
+    /// Those that came otherwise than they were made, or that should not have come.
+    private var wrong: Set<StorageKey> = []
+
+    /// - Parameter source: Nothing is awaited of one without an upgrade.
+    init(_ source: any StorageSource) {
+        let upgraded = source as? SealUpgradedSource
+        values = upgraded?.values ?? [:]
+        removed = (upgraded?.hidden ?? []).subtracting(values.keys)
+        missing = Set(values.keys)
+    }
+
+    /// Looks at a batch in key order, of entries with their values or of names alone.
+    mutating func take(_ batch: EntryBatch) {
+        guard batch.count > 0, !(values.isEmpty && removed.isEmpty) else { return }
+        let (first, last) = (batch.key(0), batch.key(batch.count - 1))
+        let awaited = (Array(values.keys) + removed).filter { key in
+            key.bytes.withBytes { compareBytes(first, $0) <= 0 && compareBytes(last, $0) >= 0 }
+        }
+        guard !awaited.isEmpty else { return }
+        for index in 0..<batch.count {
+            let key = batch.key(index)
+            guard let found = awaited.first(where: { $0.bytes.count == key.count && key.elementsEqual($0.bytes) })
+            else { continue }
+            missing.remove(found)
+            let isRight = values[found].map { !batch.keepsValues || batch.value(index).elementsEqual($0) } ?? false
+            if !isRight { wrong.insert(found) }
+        }
+    }
+
+    /// Ends a run whose destination would not have what the upgrade makes.
+    func demand() throws(MigrationFailure) {
+        let keys = missing.union(wrong).sorted()
+        guard !keys.isEmpty else { return }
+        throw .migrating(
+            "-upgrade-legacy-seal: \(keys.map { "\($0)" }.joined(separator: ", ")) did not come to the destination as "
+                + "\(keys.count == 1 ? "it was" : "they were") made, so that it was not released. Somebody writes to the "
+                + "source: stop every server on it and run the same command again.")
+    }
+
+    /// The same of a destination that is there already.
+    func demand(of store: any StorageSource) throws {
+        var watch = self
+        for (key, value) in values where try store.get(key) == value { watch.missing.remove(key) }
+        for key in removed where try store.get(key) != nil { watch.wrong.insert(key) }
+        try watch.demand()
     }
 }
 

@@ -27,8 +27,7 @@ package struct StoreProof {
 
         /// Whether every entry that can be proven is, and the archive they are in.
         package var isProven: Bool {
-            outcome.tally.isProven && outcome.contradictions.isEmpty && unreadableCount == 0
-                && sealedSums?.isSound != false
+            outcome.isProven && unreadableCount == 0 && sealedSums?.isSound != false
         }
     }
 
@@ -53,36 +52,12 @@ package struct StoreProof {
         let unreadable = UnreadableEntries()
         let request = request(unreadable)
         let (store, counters) = (store, context.counters)
-        let partitions = store.traits.isAscending ? [StoragePartition.whole] : try store.partitions(readers)
-        let next = Atomic(0)
-        let hasFailed = Atomic(false)
-        try withWorkers(
-            min(max(readers, 1), partitions.count), onError: { _ in hasFailed.store(true, ordering: .relaxed) }
-        ) { _ in
-            while true {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < partitions.count else { return }
-                var part = request
-                part.partition = partitions[index]
-                let isCancelled = request.isCancelled
-                part.isCancelled = { hasFailed.load(ordering: .relaxed) || isCancelled() }
-                var failure: (any Error)?
-                try store.scan(part) { batch throws(StorageError) in
-                    if isCancelled() { throw StorageError.cancelled }
-                    counters.add(entries: batch.count, bytes: batch.byteCount)
-                    if batch.count > 0 { counters.setPrefix(Array(batch.key(0))) }
-                    defer { part.pool.recycle(batch) }
-                    do {
-                        try Self.take(batch, into: result, report)
-                        return true
-                    } catch {
-                        if let error = error as? StorageError { throw error }
-                        failure = error
-                        return false
-                    }
-                }
-                if let failure { throw failure }
-            }
+        try scanInParts(store, request, readers: readers) { batch in
+            counters.add(entries: batch.count, bytes: batch.byteCount)
+            if batch.count > 0 { counters.setPrefix(Array(batch.key(0))) }
+            defer { request.pool.recycle(batch) }
+            try Self.take(batch, into: result, report)
+            return true
         }
         var final = result.withLock { $0 }
         final.unreadable = unreadable.messages
@@ -119,14 +94,16 @@ package struct StoreProof {
             throw StorageError(
                 .io, "OpenSSL refused to authenticate an entry. Look at its configuration (openssl.cnf).")
         }
-        guard let tally = ProofStamp.tally(batch, behind: 0) else { return }
+        guard let tally = ProofStamp.tally(batch, behind: 0) else { throw ProofStamp.missing }
+        var usage = MountUsage()
+        for index in 0..<batch.count {
+            let key = batch.key(index)
+            usage.count(key, bytes: key.count + batch.valueCount(index))
+        }
         try result.withLock { result in
             result.outcome.tally.add(tally)
             result.bytes += batch.byteCount
-            for index in 0..<batch.count {
-                let key = batch.key(index)
-                result.usage.count(key, bytes: key.count + batch.valueCount(index))
-            }
+            result.usage.add(usage)
             for entry in tally.named { try report(entry) }
         }
     }

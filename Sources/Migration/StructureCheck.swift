@@ -78,33 +78,12 @@ package struct StructureCheck {
         return request
     }
 
-    /// Puts every batch into the queue. A store in key order reads ahead by itself and is read as one, the parts of any other side
-    /// by side.
+    /// Puts every batch into the queue.
     private func read(_ request: ScanRequest, into queue: BoundedQueue<EntryBatch>) throws {
         let filter = EntryFilter(start: nil)
-        let hasFailed = Atomic(false)
-        let isCancelled = request.isCancelled
-        var request = request
-        request.isCancelled = { hasFailed.load(ordering: .relaxed) || isCancelled() }
-        let (store, shared) = (store, request)
-        let deliver = { @Sendable (batch: EntryBatch) throws(StorageError) -> Bool in
-            if shared.isCancelled() { throw StorageError.cancelled }
+        try scanInParts(store, request, readers: readers) { batch in
             filter.apply(to: batch)
             return queue.push(batch)
-        }
-        guard !store.traits.isAscending else { return try store.scanAll(shared, deliver) }
-        let partitions = try store.partitions(readers)
-        let next = Atomic(0)
-        try withWorkers(
-            min(max(readers, 1), partitions.count), onError: { _ in hasFailed.store(true, ordering: .relaxed) }
-        ) { _ in
-            while true {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < partitions.count else { return }
-                var part = shared
-                part.partition = partitions[index]
-                try store.scan(part, deliver)
-            }
         }
     }
 }

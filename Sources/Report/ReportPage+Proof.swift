@@ -41,6 +41,11 @@ extension ReportPage {
         html.raw("<p>With key shares, ")
         html.text("\(formatCount(authenticated)) of \(formatCount(all))")
         html.raw(" entries were authenticated: each is as a server wrote it, under its own name.")
+        if let unbound = proof["names_not_bound"].integer, unbound > 0 {
+            html.raw(" Of them, ")
+            html.text(formatCount(unbound))
+            html.raw(" are of the barrier’s first version, which proves the bytes and not the name.")
+        }
         if let plain = proof["plain"].integer, plain > 0 {
             html.raw(" Servers do not encrypt ")
             html.text("\(formatCount(plain)) more.")

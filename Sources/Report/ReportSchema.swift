@@ -305,6 +305,10 @@ package enum ReportSchema {
         "What a proof with key shares found of every entry; null if none was made.",
         verdicts + [
             (
+                "names_not_bound",
+                .count("Authenticated entries of the barrier's first version, which binds no entry to its name.")
+            ),
+            (
                 "prefixes",
                 .list(
                     "The same by top-level folder.",

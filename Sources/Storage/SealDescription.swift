@@ -64,7 +64,8 @@ package struct SealDescription: Sendable, Equatable {
         }
     }
 
-    private var rootKeyRemark: String? {
+    /// What to know of the way the root key is kept, before a server is started on the store.
+    package var rootKeyRemark: String? {
         switch rootKey {
         case .stored: nil
         case .legacy:
@@ -77,8 +78,13 @@ package struct SealDescription: Sendable, Equatable {
                 + "key itself. Vault reads it and makes core/keyring of it at its first unseal; OpenBao no longer does. For "
                 + "OpenBao unseal it with Vault once, run `operator rekey` there, then migrate again."
         case .missing:
-            "core/hsm/barrier-unseal-keys is missing, although the store's root key was kept in it: no key share unseals "
-                + "the store without it. Take the entry from a backup of this store."
+            unsealsItself
+                ? "core/hsm/barrier-unseal-keys is missing, although the store's root key was kept in it: no server unseals the "
+                    + "store without it. Take the entry from a backup of this store."
+                : "core/hsm/barrier-unseal-keys is missing, although the store's root key was kept in it: no key share unseals "
+                    + "the store without it. Take the entry from a backup of this store. Only where the key shares are the root "
+                    + "key itself, as in a store of before Vault 1.3 that was made fit for newer servers and not rekeyed since, "
+                    + "`operator migrate -upgrade-legacy-seal` makes the entry anew from them."
         case .perhapsStale:
             "core/seal-config says that the root key is not stored (stored_shares 0), and core/hsm/barrier-unseal-keys is "
                 + "there. Vault takes the key shares for the root key and passes over that entry; OpenBao opens it, and "

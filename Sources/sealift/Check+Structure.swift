@@ -77,9 +77,12 @@ extension Check {
     static func remarks(_ stores: [any StorageSource]) -> [String] {
         var remarks: [String] = []
         for store in stores {
-            for remark in SealReading.read(store)?.remarks ?? [] where !remarks.contains(remark) {
-                remarks.append(remark)
+            var found: [String]
+            do throws(StorageError) { found = try SealReading.read(store)?.remarks ?? [] } catch {
+                // The comparison counts the entry as unreadable; here only that nothing is said of the seal.
+                found = ["How \(store.kind) \(store.location) is sealed could not be read: \(error.message)"]
             }
+            for remark in found where !remarks.contains(remark) { remarks.append(remark) }
         }
         return remarks
     }

@@ -190,6 +190,11 @@ func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String {
     "\(formatCount(count)) \(plural(count, one, many))"
 }
 
+/// What is not proven of entries in the barrier's first version.
+func unboundNamesText(_ tally: ProofTally) -> String {
+    "\(formatCount(tally.unboundNames)) of them in the barrier's version 1, which does not bind the name"
+}
+
 /// What a proof with key shares has shown, in a line.
 func proofText(_ proof: ProofOutcome) -> String {
     let counts = proof.tally.counts
@@ -197,6 +202,7 @@ func proofText(_ proof: ProofOutcome) -> String {
     var text =
         "\(formatCount(counts[.authenticated])) of \(counted(counts.provable, "entry", "entries")) "
         + "authenticated\(place)"
+    if proof.tally.unboundNames > 0 { text += "; \(unboundNamesText(proof.tally))" }
     if counts[.plain] > 0 { text += "; \(formatCount(counts[.plain])) not encrypted by the barrier" }
     if counts[.notCheckable] > 0 { text += "; \(formatCount(counts[.notCheckable])) not checkable with these shares" }
     return ([text] + proof.contradictions).joined(separator: "; ")

@@ -30,6 +30,12 @@ struct MountList {
             + tables.sealed.map {
                 "\($0) has a seal of its own, or lies in such a namespace: its mounts are not known."
             }
+            + (usage.others.entries == 0
+                ? []
+                : [
+                    "The store has more than \(formatCount(MountUsage.mostFolders)) folders of mounts: "
+                        + "\(counted(usage.others.entries, "entry", "entries")) are counted to none."
+                ])
         self.server = server
     }
 
@@ -81,10 +87,11 @@ struct MountList {
             lines += [
                 "",
                 count == 0
-                    ? "  \(server.rawValue) has a plugin for every mount."
+                    ? "  \(server.rawValue) has a plugin for every mount"
+                        + (problems.isEmpty ? "." : " that could be read; what was not (below) may have others.")
                     : "  \(server.rawValue) has no plugin for \(counted(count, "mount")): entries are kept and not "
-                        + "served until one "
-                        + "of that name is registered.",
+                        + "served until one of that name is registered."
+                        + (problems.isEmpty ? "" : " What could not be read (below) may have more."),
             ]
         }
         if !strays.isEmpty {

@@ -125,6 +125,9 @@ struct OperatorRollback {
                 guard let mode = report["mode"]?.text, ["whole", "final", "repair"].contains(mode) else {
                     throw fault("this is the report of a rollback. Name that of the migration itself.")
                 }
+                let upgraded = report["seal_upgrade"]
+                let lists = [upgraded?["added"], upgraded?["changed"], upgraded?["left_out"]].compactMap(\.self)
+                guard !lists.contains(where: { $0.count > 0 }) else { throw fault(Self.isUpgraded) }
                 guard let destinations = report["destinations"].map({ Array($0.elements) }), destinations.count == 1,
                     let destination = destinations.first, let digest = report["keyspace_digest"]?.text,
                     let old = Self.store(source), let new = Self.store(destination)
@@ -141,6 +144,15 @@ struct OperatorRollback {
             throw fault("\(error)")
         }
     }
+
+    /// What the old store's server makes of entries that were written for newer ones, and whether shares were changed since,
+    /// nobody knows here.
+    private static let isUpgraded =
+        "the migration made the new store fit for today's servers (-upgrade-legacy-seal). A rollback would write its seal into "
+        + "the old store, and a server of before Vault 1.3 unseals nothing with it. The old store is as the migration left it: "
+        + "its server starts on it with the old key shares, without what was written since. To take that back as well, migrate "
+        + "from the new store into an empty one (operator migrate) and start a Vault of 1.3 up to 1.14 on it, with the key "
+        + "shares that the new store has now."
 
     private static func store(_ node: JSONNode) -> (kind: String, location: String)? {
         guard let kind = node["kind"]?.text, let location = node["location"]?.text else { return nil }

@@ -54,7 +54,7 @@ struct Plan {
         guard let destination = destinations.first else { return }
         let reading = try source.meter?.readPlan()
         let writing = try writePlan(source, destination, cancellation)
-        let seal = SealReading.read(source)
+        let seal = try SealReading.read(source)
         var remarks = seal?.remarks ?? []
         if !source.isRemote { remarks += try StoreLayout.read(source).remarks(for: destination) }
         if flags.string("format") == "json" {

@@ -168,6 +168,7 @@ struct Prove {
             : good == all
                 ? "Proven: \(formatCount(good)) of \(counted(all, "entry", "entries")) authenticated. Each is as a "
                     + "server wrote it."
+                    + (tally.unboundNames > 0 ? " Of \(formatCount(tally.unboundNames)) the name is not proven." : "")
                 : "\(formatCount(good)) of \(counted(all, "entry", "entries")) authenticated; the others are not "
                     + "checkable."
         var lines = [verdict, ""]
@@ -183,6 +184,7 @@ struct Prove {
         for verdict in ProofVerdict.allCases where tally.counts[verdict] > 0 || verdict.isBad {
             row(Self.rowName(verdict), formatCount(tally.counts[verdict]))
         }
+        if tally.unboundNames > 0 { row("Name not bound", unboundNamesText(tally)) }
         if result.unreadableCount > 0 { row("Unreadable", formatCount(result.unreadableCount)) }
         row(
             "Key terms",

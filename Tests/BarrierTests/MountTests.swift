@@ -73,6 +73,23 @@ import Testing
         #expect(usage.strays(besides: mounts).map(\.folder) == ["logical/u9/"])
     }
 
+    /// Whatever the names beside the system's folders, memory is bounded and the mounts keep their counts.
+    @Test func entriesBesideTheFoldersTakeNoRoom() throws {
+        let (store, barrier) = try store([("core/mounts", Array(Self.table.utf8))])
+        let mounts = try MountTables(store, barrier).mounts
+        var usage = MountUsage(mostFolders: 3)
+        func count(_ key: String) { Array(key.utf8).withUnsafeBytes { usage.count($0, bytes: 10) } }
+        for number in 0..<1000 { count("sys/x\(number)") }
+        for key in ["sys/token/id/1", "logical/u1/a", "logical/u1/b", "logical/u7/a", "logical/u8/a"] { count(key) }
+        #expect(usage.sum(of: mounts[2]) == MountUsage.Sum(entries: 1000, bytes: 10_000))
+        #expect(usage.sum(of: mounts[0]) == MountUsage.Sum(entries: 2, bytes: 20))
+        // What is beyond is said, not lost.
+        #expect(usage.others == MountUsage.Sum(entries: 2, bytes: 20))
+        var sum = MountUsage(mostFolders: 3)
+        sum.add(usage)
+        #expect(sum.others.entries == 2 && sum.sum(of: mounts[2]).entries == 1000)
+    }
+
     private static func gzip(_ bytes: [UInt8]) -> [UInt8] {
         let process = Process()
         let (input, output) = (Pipe(), Pipe())

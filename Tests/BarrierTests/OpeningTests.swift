@@ -36,6 +36,8 @@ import Testing
         #expect(barrier.form == .storedRootKey && barrier.terms == [1, 2] && barrier.activeTerm == 2)
         #expect(barrier.contradictions.isEmpty && !barrier.hasStaleStoredKey)
         #expect(tally.terms == [1: 3, 2: 2])
+        // One was written by the first releases, which did not bind names.
+        #expect(tally.unboundNames == 1 && ProofTally().adding(tally).adding(tally).unboundNames == 2)
         // The root key's entry has no term; the configuration is in clear.
         #expect(tally.counts[.authenticated] == 6 && tally.counts[.plain] == 1 && tally.isProven)
         #expect(tally.folders.map { String(decoding: $0.prefix, as: UTF8.self) } == ["core/", "logical/", "sys/"])
@@ -133,6 +135,34 @@ import Testing
         try store.delete(.keyring)
         let none = try failure(store)
         #expect(none.code == .damaged && none.message.contains("no core/keyring"))
+    }
+
+    /// It is not taken for a store of before there was such an entry.
+    @Test func aStoredRootKeyThatIsLostIsNamed() throws {
+        let store = try WorkedStore.make()
+        try store.delete(.storedRootKey)
+        let lost = try failure(store)
+        #expect(lost.code == .damaged && lost.message.contains("is missing, although"), "\(lost.message)")
+        #expect(lost.message.contains("-upgrade-legacy-seal") && !lost.message.contains("wrong, or too few"))
+        // A store of before that was made fit: the shares open it, and no server tries that.
+        let old = try WorkedStore.make()
+        try OpenedBarrier.makeLegacy(old, WorkedStore.shares(0, 1, 2), storedShares: false)
+        let barrier = try opened(old)
+        #expect(barrier.contradictions.count == 1 && barrier.contradictions[0].contains("is missing, although"))
+        #expect(!ProofTally().isProven && barrier.form == .legacy)
+        for entry in try SealUpgrade(old, barrier).entries { try old.put(entry.key, entry.value) }
+        #expect(try opened(old).contradictions.isEmpty && opened(old).form == .storedRootKey)
+    }
+
+    /// A store whose entries cannot be read is not one that lacks them.
+    @Test(arguments: [StorageKey.sealConfiguration, .storedRootKey, .keyring])
+    func whatCannotBeReadIsNotMissing(_ key: StorageKey) throws {
+        let store = UnreadableEntry(try WorkedStore.make(), key)
+        let failure = #expect(throws: ProofFailure.self) { _ = try OpenedBarrier(store, WorkedStore.shares(0, 1, 2)) }
+        #expect(failure?.code == .store && failure?.message.contains("the disk is gone") == true, "\(failure as Any)")
+        guard key != .keyring else { return }
+        let error = #expect(throws: StorageError.self) { _ = try SealReading.read(store) }
+        #expect(error?.code == .io)
     }
 
     @Test func aStoredRootKeyThatIsNoneIsNamed() throws {
@@ -245,4 +275,34 @@ import Testing
         let deep = [UInt8](repeating: UInt8(ascii: "["), count: 100_000)
         #expect(try BarrierKeyring(secretBytes(Array("{\"a\":".utf8) + deep)) == nil)
     }
+}
+
+/// A store that cannot give one of its entries.
+private final class UnreadableEntry: StorageSource {
+    private let inner: InMemoryBackend
+    private let key: StorageKey
+
+    init(_ inner: InMemoryBackend, _ key: StorageKey) {
+        self.inner = inner
+        self.key = key
+    }
+
+    var kind: String { inner.kind }
+    var location: String { inner.location }
+    var identity: StoreIdentity { inner.identity }
+    var rules: EntryRules { inner.rules }
+    var traits: SourceTraits { inner.traits }
+
+    func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? {
+        guard key != self.key else { throw StorageError(.io, "the disk is gone", key: key) }
+        return try inner.get(key)
+    }
+
+    func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] { try inner.list(prefix) }
+
+    func scan(
+        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
+    ) throws(StorageError) { try inner.scan(request, deliver) }
+
+    func close() {}
 }

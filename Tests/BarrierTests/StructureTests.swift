@@ -223,6 +223,38 @@ import Testing
         #expect(report(store.entries).sealFaults.first?.contains("has 81 bytes; with a shamir seal it has 80") == true)
     }
 
+    /// A keyring has a key for each term: 45 bytes and more would be an envelope, and no keyring.
+    @Test func aKeyringThatIsCutOffIsAFault() {
+        for (term, least) in [(UInt32(1), 33 + 70 + 114), (3, 33 + 70 + 3 * 114 + 2)] {
+            var store = SoundStore(seed: 3, term: term)
+            for count in [BarrierEnvelope.shortest, 45, least - 1] {
+                let keyring = Array(store.envelope(1, 700).prefix(count))
+                store.change("core/keyring") { _ in keyring }
+                let found = report(store.entries)
+                #expect(!found.isSound && found.sealFaults.contains { $0.contains("cut off") }, "\(found.lines)")
+                #expect(found.sealFaults.first?.hasPrefix("core/keyring has \(count) bytes") == true)
+            }
+            let keyring = store.envelope(1, least - BarrierEnvelope.shortest)
+            store.change("core/keyring") { _ in keyring }
+            #expect(report(store.entries).isSound, "\(report(store.entries).lines)")
+        }
+        var store = SoundStore(seed: 3)
+        store.add("namespaces/own/core/keyring", store.envelope(1, 100))
+        #expect(report(store.entries).sealFaults.first?.hasPrefix("namespaces/own/core/keyring has 133 bytes") == true)
+    }
+
+    /// A slash and a mark behind it are one character of a text, and two of a key.
+    @Test func namesAreComparedByteByByte() {
+        var store = SoundStore(seed: 3)
+        store.add("core/lock/\u{301}", Array("0b8c".utf8))
+        store.add("core/upgrade/+2", store.envelope(1, 100))
+        #expect(report(store.entries).isSound, "\(report(store.entries).lines)")
+        store.remove("core/mounts")
+        store.add("core/mounts/\u{301}x", store.envelope(1, 100))
+        let found = report(store.entries)
+        #expect(found.missing.isEmpty && found.remarks.contains { $0.contains("core/mounts/...") }, "\(found.remarks)")
+    }
+
     /// For whoever has a line for each: the faults, without what is only worth knowing.
     @Test func faultsAreSentences() {
         var store = SoundStore(seed: 3)
@@ -232,7 +264,7 @@ import Testing
         }
         store.add("logical/a", [])
         #expect(report(store.entries).faults.count == 2)
-        store.add("core/keyring", store.envelope(1, 100))
+        store.add("core/keyring", store.envelope(1, 700))
         for number in 0..<3 { store.add("logical/b\(number)", [1, 2, 3]) }
         let faults = report(store.entries).faults
         #expect(faults.count == 3 && faults[0].hasPrefix("core/auth, sys/policy/… are missing"), "\(faults)")

@@ -56,11 +56,29 @@ struct SharedStore {
 
     func barrier() throws -> OpenedBarrier { try OpenedBarrier(opened(), keyShares(Array(texts.prefix(3)))) }
 
-    /// Where shares, keys or what was decrypted stand in anything that the runs have left; only for a store of files.
+    /// Where shares, keys or what was decrypted stand in anything that the runs have left, what they have printed among it
+    /// (`home/output-…`, `home/errors-…`); only for a store of files.
     func leaks(_ plain: [[UInt8]] = []) throws -> [String] {
         let shares = texts.compactMap { Data(base64Encoded: $0).map { [UInt8]($0) } }
         let search = SecretSearch(shares + (try barrier().secrets) + plain)
         return try search.find(below: sandbox.path, except: [sharesFile])
+    }
+}
+
+extension SharedStore {
+    /// A store of before Vault 1.3, whose shares are the root key itself.
+    static func legacy() throws -> SharedStore {
+        let shared = try SharedStore(.fileOpenBao)
+        let store = try shared.opened()
+        try OpenedBarrier.makeLegacy(store, keyShares(Array(shared.texts.prefix(3))))
+        store.close()
+        return shared
+    }
+
+    /// A destination that is not there yet.
+    func destination(_ kind: String) -> Store {
+        let path = "\(sandbox.path)/to-\(kind)"
+        return kind == "raft" ? .raft(path) : kind == "sqlite" ? .sqlite(path) : .file(path)
     }
 }
 

@@ -85,6 +85,9 @@ final class RunningProgram {
         return line.components(separatedBy: ") ").last?.hasPrefix("T") == true
     }
 
+    /// The limits that the system holds the process to, as `/proc` shows them.
+    func limits() throws -> String { try text(of: "/proc/\(process)/limits") }
+
     /// Sends a signal; does nothing if the process has been waited for.
     func send(_ signal: Int32) {
         if code == nil { kill(process, signal) }

@@ -178,8 +178,8 @@ package struct SnapshotVerification {
                     + "which server it is."
             )
         }
-        let store = tally.known
-        let missing = [StorageKey.keyring, .sealConfiguration].filter { store.values[$0] == nil }
+        let values = tally.known.values
+        let missing = [StorageKey.keyring, .sealConfiguration].filter { values[$0] == nil }
         guard missing.isEmpty else {
             throw SnapshotDefect(
                 .notInitialised,
@@ -187,9 +187,9 @@ package struct SnapshotVerification {
                     + "not of an "
                     + "initialised Vault or OpenBao.")
         }
-        report.seal = SealReading.read(store)
+        report.seal = SealReading.read { values[$0] }
         if report.seal?.unsealsItself == true {
-            report.sealMechanism = store.values[.storedRootKey].flatMap { SealedBlob($0)?.mechanism }
+            report.sealMechanism = values[.storedRootKey].flatMap { SealedBlob($0)?.mechanism }
         }
         report.hasKeyRing = tally.hasKeyRing
         report.findings += remarks(tally, contents, report.seal)
@@ -267,7 +267,7 @@ private struct Tally {
     /// Entries whose key is not behind the one before.
     var disorder = 0
     var hasKeyRing = false
-    let known = KnownEntries()
+    var known = KnownEntries()
     private var last: [UInt8] = []
 
     mutating func add(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
@@ -283,28 +283,14 @@ private struct Tally {
 }
 
 /// The entries by which a store says how it is sealed.
-// Unchecked: filled by one thread, and only read when that is done.
-private final class KnownEntries: StorageSource, @unchecked Sendable {
+private struct KnownEntries {
     private static let keys: [StorageKey] = [.keyring, .sealConfiguration, .storedRootKey, .shamirKey]
     private static let mostBytes = 1 << 20
 
     private(set) var values: [StorageKey: [UInt8]] = [:]
 
-    func take(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    mutating func take(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         guard let known = Self.keys.first(where: { key.elementsEqual($0.bytes) }) else { return }
         values[known] = Array(value.prefix(Self.mostBytes))
     }
-
-    let kind = SnapshotSource.storeKind
-    let location = ""
-    let identity = StoreIdentity("")
-    let rules = EntryRules.raftSnapshot
-    let traits = SourceTraits(isAscending: true)
-
-    func get(_ key: StorageKey) throws(StorageError) -> [UInt8]? { values[key] }
-    func list(_ prefix: StorageKey) throws(StorageError) -> [StorageKey] { [] }
-    func scan(
-        _ request: ScanRequest, _ deliver: (EntryBatch) throws(StorageError) -> Bool
-    ) throws(StorageError) {}
-    func close() {}
 }

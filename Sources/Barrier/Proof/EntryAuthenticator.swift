@@ -48,10 +48,20 @@ package enum ProofVerdict: UInt8, Sendable, CaseIterable {
 package struct EntryProof: Sendable, Equatable {
     package let verdict: ProofVerdict
     package let term: UInt32
+    /// Whether the entry is authentic under any name: version 1 of the barrier's envelope does not authenticate it.
+    package let isNameUnbound: Bool
 
-    package init(_ verdict: ProofVerdict, term: UInt32 = 0) {
+    package init(_ verdict: ProofVerdict, term: UInt32 = 0, isNameUnbound: Bool = false) {
         self.verdict = verdict
         self.term = term
+        self.isNameUnbound = isNameUnbound
+    }
+
+    /// Of an entry that was tried under its name.
+    init(isAuthentic: Bool, _ envelope: BarrierEnvelope) {
+        self.init(
+            isAuthentic ? .authenticated : .failed, term: envelope.term,
+            isNameUnbound: isAuthentic && envelope.version == 1)
     }
 }
 
@@ -61,18 +71,17 @@ package final class EntryAuthenticator {
     private let barrier: OpenedBarrier
     private let scratch: SecretBytes
     /// One for each term, made when it is met.
-    private var ciphers: [AESGCM?]
-    /// Where the last term was found: most entries have the same.
-    private var last: Int
+    private var ciphers: [UInt32: AESGCM] = [:]
+    /// The last term and its cipher: most entries have the same. No entry has the term 0.
+    private var lastTerm: UInt32 = 0
+    private var lastCipher: AESGCM?
 
     /// - Throws: ``DigestError`` if the library offers no AES-GCM.
     package init(_ barrier: OpenedBarrier) throws(DigestError) {
         self.barrier = barrier
         scratch = try SecretBytes(room: AESGCM.scratchBytes)
-        ciphers = barrier.keyring.terms.map { _ in nil }
-        last = barrier.keyring.terms.count - 1
         // What fails, fails before the first entry.
-        _ = try cipher(last)
+        _ = try turn(to: barrier.activeTerm)
     }
 
     /// What becomes of an entry.
@@ -102,25 +111,27 @@ package final class EntryAuthenticator {
         _ value: UnsafeRawBufferPointer, under key: UnsafeRawBufferPointer
     ) throws(DigestError) -> EntryProof {
         guard let envelope = BarrierEnvelope(value) else { return try sealWrapped(value, under: key) }
-        guard let index = index(of: envelope.term) else { return EntryProof(.unknownTerm, term: envelope.term) }
+        if envelope.term != lastTerm {
+            guard try turn(to: envelope.term) else { return EntryProof(.unknownTerm, term: envelope.term) }
+        }
+        guard let lastCipher else { return EntryProof(.unknownTerm, term: envelope.term) }
         guard let message = AESGCM.message(envelope, value, under: key) else { return EntryProof(.noEnvelope) }
-        let isAuthentic = try cipher(index).isAuthentic(message, scratch: scratch)
-        return EntryProof(isAuthentic ? .authenticated : .failed, term: envelope.term)
+        return EntryProof(isAuthentic: lastCipher.isAuthentic(message, scratch: scratch), envelope)
     }
 
-    private func index(of term: UInt32) -> Int? {
-        let terms = barrier.keyring.terms
-        if terms[last].term == term { return last }
-        guard let index = terms.firstIndex(where: { $0.term == term }) else { return nil }
-        last = index
-        return index
-    }
-
-    private func cipher(_ index: Int) throws(DigestError) -> AESGCM {
-        if let cipher = ciphers[index] { return cipher }
-        let cipher = try AESGCM(key: barrier.keyring.terms[index].key)
-        ciphers[index] = cipher
-        return cipher
+    /// Takes up the cipher of another term.
+    ///
+    /// - Returns: Whether the keyring has a key for it.
+    private func turn(to term: UInt32) throws(DigestError) -> Bool {
+        if let cipher = ciphers[term] {
+            lastCipher = cipher
+        } else {
+            guard let found = barrier.keyring.terms.first(where: { $0.term == term }) else { return false }
+            lastCipher = try AESGCM(key: found.key)
+            ciphers[term] = lastCipher
+        }
+        lastTerm = term
+        return true
     }
 
     private func withRootKey(
@@ -130,8 +141,8 @@ package final class EntryAuthenticator {
             return EntryProof(.noEnvelope)
         }
         guard envelope.term == 1 else { return EntryProof(.failed, term: envelope.term) }
-        let isAuthentic = try AESGCM(key: barrier.keyring.rootKey).isAuthentic(message, scratch: scratch)
-        return EntryProof(isAuthentic ? .authenticated : .failed, term: envelope.term)
+        return EntryProof(
+            isAuthentic: try AESGCM(key: barrier.keyring.rootKey).isAuthentic(message, scratch: scratch), envelope)
     }
 
     private func storedKey(_ value: UnsafeRawBufferPointer) throws(DigestError) -> EntryProof {

@@ -11,11 +11,12 @@ struct KeyringOpening {
     let hasStaleStoredKey: Bool
     let keyring: BarrierKeyring
 
-    init(_ store: any StorageSource, _ unsealKey: SecretBytes) throws {
+    init(_ store: any StorageSource, _ seal: SealDescription, _ unsealKey: SecretBytes) throws {
         let keyringEntry = try Self.keyringEntry(of: store)
         let cipher = try AESGCM(key: unsealKey)
         guard let stored = try store.get(.storedRootKey) else {
             guard let keyring = try Self.keyring(keyringEntry, cipher, unsealKey) else {
+                if let lost = Self.lostStoredKey(seal) { throw ProofFailure(.damaged, "\(lost) Nothing was proven.") }
                 throw ProofFailure(
                     .shares,
                     "The key shares are wrong, or too few, or \(keyringEntry.key) is damaged: a store of before Vault "
@@ -59,6 +60,11 @@ struct KeyringOpening {
             "The key shares do not open the store: one of them is wrong, they are of another store or of before a "
                 + "rekey, or "
                 + "core/hsm/barrier-unseal-keys is damaged. Nothing was proven.")
+    }
+
+    /// What is said of a store that had a root key of its own, and has lost the entry with it; `nil` for any other.
+    private static func lostStoredKey(_ seal: SealDescription) -> String? {
+        seal.rootKey == .missing ? seal.rootKeyRemark : nil
     }
 
     private static func keyringEntry(of store: any StorageSource) throws -> (key: StorageKey, value: [UInt8]) {
@@ -125,7 +131,7 @@ struct KeyringOpening {
 
     /// What a server would find only when it is too late: copies of keys that are not those in use.
     static func contradictions(
-        _ store: any StorageSource, _ opening: KeyringOpening, _ unsealKey: SecretBytes
+        _ store: any StorageSource, _ seal: SealDescription, _ opening: KeyringOpening, _ unsealKey: SecretBytes
     ) throws -> [String] {
         let keyring = opening.keyring
         func plain(_ key: StorageKey, _ value: [UInt8]) throws -> SecretBytes? {
@@ -133,7 +139,8 @@ struct KeyringOpening {
             guard let found = keyring.terms.first(where: { $0.term == term }) else { return nil }
             return try AESGCM(key: found.key).openEnvelope(value, under: key)
         }
-        var found: [String] = []
+        // The shares open the keyring, and no server tries that: its configuration says that there is a stored key.
+        var found = [lostStoredKey(seal)].compactMap(\.self)
         var isFirst = true
         for key in rootKeyCopies {
             guard let value = try store.get(key) else { continue }

@@ -42,6 +42,8 @@ package struct MountTables: Sendable {
     package private(set) var mounts: [Mount] = []
     /// Tables that could not be read, and why.
     package private(set) var problems: [String] = []
+    /// Whether there are more mounts than are kept.
+    private var isCut = false
     /// Folders of namespaces with a seal of their own, whose mounts are not known.
     package private(set) var sealed: [StorageKey] = []
 
@@ -55,7 +57,12 @@ package struct MountTables: Sendable {
     package init(_ store: any StorageSource, _ barrier: OpenedBarrier) throws(ProofFailure) {
         do {
             try read(store, barrier, namespace: [])
-            for name in try store.list(StorageKey(NamespaceSeals.folder)).prefix(Self.mostNamespaces)
+            let names = try store.list(StorageKey(NamespaceSeals.folder))
+            if names.count > Self.mostNamespaces {
+                problems.append(
+                    "namespaces/ has more than \(Self.mostNamespaces) folders: only the first were looked at.")
+            }
+            for name in names.prefix(Self.mostNamespaces)
             where name.bytes.last == UInt8(ascii: "/") {
                 let id = Array(name.bytes.dropLast())
                 guard id.withBytes({ barrier.namespaces.isRooted($0) }) else {
@@ -80,8 +87,13 @@ package struct MountTables: Sendable {
             keys += try store.list(folder).filter { $0.bytes.last != UInt8(ascii: "/") }.map {
                 StorageKey(folder.bytes + $0.bytes)
             }
-            for key in keys where mounts.count < Self.mostMounts {
+            for key in keys {
                 guard let value = try store.get(key) else { continue }
+                guard mounts.count < Self.mostMounts else {
+                    if !isCut { problems.append("\(key) and others were not read: there are too many mounts.") }
+                    isCut = true
+                    return
+                }
                 try read(value, key, barrier, (table.kind, namespace, base))
             }
         }

@@ -3,7 +3,7 @@ package import Storage
 /// Entries and bytes below each mount's folder, counted by name alone.
 package struct MountUsage: Sendable {
     /// Folders that are kept apart.
-    private static let mostFolders = 500_000
+    package static let mostFolders = 500_000
 
     package struct Sum: Sendable, Equatable {
         package var entries = 0
@@ -11,12 +11,17 @@ package struct MountUsage: Sendable {
         package var bytes = 0
     }
 
-    /// By folder: `logical/<id>/`, `auth/<id>/`, `audit/<id>/`, `sys/<name>/`, and the same below `namespaces/<id>/`.
+    /// By folder: `logical/<id>/`, `auth/<id>/`, `audit/<id>/`, `sys/<name>/`, `sys/` for what lies there beside the folders, and
+    /// the same below `namespaces/<id>/`.
     private var folders: [StorageKey: Sum] = [:]
+    private let mostFolders: Int
+    /// Entries of folders beyond the most that are kept apart.
+    package private(set) var others = Sum()
     private var last: StorageKey?
     private var pending = Sum()
 
-    package init() {}
+    /// - Parameter mostFolders: Folders that are kept apart.
+    package init(mostFolders: Int = MountUsage.mostFolders) { self.mostFolders = mostFolders }
 
     /// Counts an entry.
     package mutating func count(_ key: UnsafeRawBufferPointer, bytes: Int) {
@@ -27,20 +32,24 @@ package struct MountUsage: Sendable {
         }
         flush()
         guard let folder = Self.folder(key) else { return }
-        guard folder.bytes.last == UInt8(ascii: "/") else {
-            // Beside the system's folders.
-            folders[folder] = Sum(entries: 1, bytes: bytes)
-            return
-        }
-        last = folder
+        // Not all that begins with the name of the system's folder lies beside those in it.
+        guard !folder.isShared else { return add(Sum(entries: 1, bytes: bytes), to: folder.name) }
+        last = folder.name
         pending = Sum(entries: 1, bytes: bytes)
     }
 
-    private mutating func flush() {
-        if let last, folders[last] != nil || folders.count < Self.mostFolders {
-            folders[last, default: Sum()].entries += pending.entries
-            folders[last, default: Sum()].bytes += pending.bytes
+    private mutating func add(_ sum: Sum, to folder: StorageKey) {
+        guard folders[folder] != nil || folders.count < mostFolders else {
+            others.entries += sum.entries
+            others.bytes += sum.bytes
+            return
         }
+        folders[folder, default: Sum()].entries += sum.entries
+        folders[folder, default: Sum()].bytes += sum.bytes
+    }
+
+    private mutating func flush() {
+        if let last { add(pending, to: last) }
         last = nil
         pending = Sum()
     }
@@ -50,10 +59,9 @@ package struct MountUsage: Sendable {
         flush()
         var other = other
         other.flush()
-        for (folder, sum) in other.folders where folders[folder] != nil || folders.count < Self.mostFolders {
-            folders[folder, default: Sum()].entries += sum.entries
-            folders[folder, default: Sum()].bytes += sum.bytes
-        }
+        for (folder, sum) in other.folders { add(sum, to: folder) }
+        others.entries += other.others.entries
+        others.bytes += other.others.bytes
     }
 
     /// What lies below a mount's folder.
@@ -92,13 +100,16 @@ package struct MountUsage: Sendable {
 
     private static let tops = ["logical/", "auth/", "audit/", "sys/"]
 
-    private static func folder(_ key: UnsafeRawBufferPointer) -> StorageKey? {
+    /// The folder that an entry is counted in, and whether others are counted in folders below it.
+    private static func folder(_ key: UnsafeRawBufferPointer) -> (name: StorageKey, isShared: Bool)? {
         let rest = NamespaceSeals.parts(key)?.rest ?? key
         guard let top = tops.first(where: { rest.starts(with: $0.utf8) }) else { return nil }
         guard let slash = rest[top.utf8.count...].firstIndex(of: UInt8(ascii: "/")) else {
-            return top == "sys/" ? StorageKey(copying: key) : nil
+            guard top == "sys/" else { return nil }
+            let end = key.count - rest.count + top.utf8.count
+            return (StorageKey(copying: UnsafeRawBufferPointer(rebasing: key[..<end])), true)
         }
         let end = key.count - rest.count + slash + 1
-        return StorageKey(copying: UnsafeRawBufferPointer(rebasing: key[..<end]))
+        return (StorageKey(copying: UnsafeRawBufferPointer(rebasing: key[..<end])), false)
     }
 }

@@ -27,13 +27,18 @@ package final class OpenedBarrier: Sendable {
     /// Looks whether shares can open a store at all, before anybody is asked for any.
     ///
     /// - Returns: How many there are, and are needed.
-    /// - Throws: ``ProofFailure`` with code `.notShamir` for one that unseals itself, `.damaged` for one that is none.
+    /// - Throws: ``ProofFailure`` with code `.notShamir` for one that unseals itself, `.damaged` for one that is none, `.store` if
+    ///   it cannot be read.
     package static func seal(of store: any StorageSource) throws(ProofFailure) -> SealDescription {
-        guard let seal = SealReading.read(store) else {
-            let isThere: Bool
-            do throws(StorageError) { isThere = try store.get(.sealConfiguration) != nil } catch {
-                throw ProofFailure(error)
-            }
+        let seal: SealDescription?
+        var isThere = true
+        do throws(StorageError) {
+            seal = try SealReading.read(store)
+            if seal == nil { isThere = try store.get(.sealConfiguration) != nil }
+        } catch {
+            throw ProofFailure(error)
+        }
+        guard let seal else {
             throw ProofFailure(
                 .damaged,
                 isThere
@@ -70,11 +75,11 @@ package final class OpenedBarrier: Sendable {
         seal = try Self.seal(of: store)
         unsealKey = try shares.key(threshold: seal.threshold ?? 1)
         do {
-            let opening = try KeyringOpening(store, unsealKey)
+            let opening = try KeyringOpening(store, seal, unsealKey)
             form = opening.form
             hasStaleStoredKey = opening.hasStaleStoredKey
             keyring = opening.keyring
-            contradictions = try KeyringOpening.contradictions(store, opening, unsealKey)
+            contradictions = try KeyringOpening.contradictions(store, seal, opening, unsealKey)
             namespaces = try NamespaceSeals(store)
         } catch let error as ProofFailure {
             throw error

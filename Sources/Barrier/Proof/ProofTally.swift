@@ -53,6 +53,8 @@ package struct ProofTally: Sendable, Equatable {
     package private(set) var folders: [Folder] = []
     /// Authenticated entries by term; at most a thousand terms.
     package private(set) var terms: [UInt32: Int] = [:]
+    /// Authenticated entries whose names are not bound to them (``EntryProof/isNameUnbound``): they would be under any other.
+    package private(set) var unboundNames = 0
     /// The first of those that are bad, in the order they came.
     package private(set) var named: [Named] = []
 
@@ -61,21 +63,22 @@ package struct ProofTally: Sendable, Equatable {
     /// Whether every entry that can be proven is.
     package var isProven: Bool { counts.bad == 0 && counts.total > 0 }
 
-    /// Counts an entry.
-    package mutating func count(_ proof: EntryProof, _ key: UnsafeRawBufferPointer) {
-        counts.add(proof.verdict)
-        if proof.verdict == .authenticated, proof.term > 0 { addTerm(proof.term, 1) }
+    /// Counts an entry, or several of one folder of which the same was found, which is not bad: that is named one by one.
+    package mutating func count(_ proof: EntryProof, _ key: UnsafeRawBufferPointer, times: Int = 1) {
+        counts.add(proof.verdict, times)
+        if proof.isNameUnbound { unboundNames += times }
+        if proof.verdict == .authenticated, proof.term > 0 { addTerm(proof.term, times) }
         if proof.verdict.isBad, named.count < Self.mostNamed {
             named.append(Named(key: StorageKey(copying: key), verdict: proof.verdict, term: proof.term))
         }
         // Consecutive entries are mostly of one folder.
         if let last = folders.last, last.prefix.last == UInt8(ascii: "/"), key.starts(with: last.prefix) {
-            folders[folders.count - 1].counts.add(proof.verdict)
+            folders[folders.count - 1].counts.add(proof.verdict, times)
             return
         }
         let prefix = key.firstIndex(of: UInt8(ascii: "/")).map { Array(key[...$0]) } ?? []
         var one = Counts()
-        one.add(proof.verdict)
+        one.add(proof.verdict, times)
         add(Folder(prefix: prefix, counts: one))
     }
 
@@ -107,6 +110,7 @@ package struct ProofTally: Sendable, Equatable {
     /// Adds later counts.
     package mutating func add(_ other: ProofTally) {
         counts.add(other.counts)
+        unboundNames += other.unboundNames
         for folder in other.folders { add(folder) }
         for (term, count) in other.terms { addTerm(term, count) }
         named += other.named.prefix(max(Self.mostNamed - named.count, 0))

@@ -8,6 +8,9 @@ package import Storage
 /// The values are the same each time they are made of one store, so that a run that was cut off goes on with them. Nothing but
 /// the one message is ever sealed under that key and nonce.
 package struct SealUpgrade: Sendable {
+    /// What any upgrade is about, in key order.
+    package static let keys: [StorageKey] = [.storedRootKey, .sealConfiguration, .shamirKey]
+
     /// Entries that are added, or stand in place of what the store has; in key order.
     package let entries: [(key: StorageKey, value: [UInt8])]
     package let added: [StorageKey]

@@ -130,6 +130,18 @@ extension UnsafeRawBufferPointer {
         return prefix.bytes.withBytes { compareBytes(start, $0) } == 0
     }
 
+    /// Whether the first bytes are those of a text.
+    func hasPrefix(_ text: StaticString) -> Bool {
+        guard count >= text.utf8CodeUnitCount else { return false }
+        let start = UnsafeRawBufferPointer(rebasing: self[..<text.utf8CodeUnitCount])
+        return text.withUTF8Buffer { compareBytes(start, UnsafeRawBufferPointer($0)) } == 0
+    }
+
+    /// Whether the bytes are those of a text, so that a `switch` can tell names apart.
+    static func ~= (text: StaticString, bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.count == text.utf8CodeUnitCount && bytes.hasPrefix(text)
+    }
+
     /// Whether the bytes are those of a key.
     func equals(_ key: StorageKey) -> Bool { count == key.bytes.count && begins(with: key) }
 }

@@ -32,7 +32,7 @@ package struct StoreLayout: Sendable, Equatable {
     /// What of a store's layout matters to the server on a copy of it, from a few questions about names.
     package static func read(_ store: any StorageSource) throws(StorageError) -> StoreLayout {
         var layout = StoreLayout()
-        for name in try store.list("core/") { layout.add(core: name.bytes[...]) }
+        for name in try store.list("core/") { name.bytes.withBytes { layout.add(core: $0) } }
         // A snapshot is of integrated storage, where OpenBao keeps an entry for each mount since it has namespaces.
         guard layout.hasTable, !store.traits.readsFromTheStart else { return layout }
         for namespace in try store.list("namespaces/") where namespace.bytes.last == UInt8(ascii: "/") {
@@ -45,18 +45,17 @@ package struct StoreLayout: Sendable, Equatable {
     }
 
     /// Takes a name below `core/` of the store itself, or of a folder there with its slash.
-    mutating func add(core name: ArraySlice<UInt8>) {
-        let text = String(decoding: name.prefix(Self.longestRelease + 16), as: UTF8.self)
-        switch text {
+    mutating func add(core name: UnsafeRawBufferPointer) {
+        switch name {
         case "master": hasMasterKey = true
         case "root-key": hasRootKey = true
         case "mounts": hasTable = true
         case "seal-gen-info": hasSealGeneration = true
         case "raft/tls", "raft/": hasRaftKeys = true
-        case _ where text.hasPrefix("mounts/"): hasSplitTable = true
-        case _ where text.hasPrefix("versions/") && text.utf8.count > 9:
+        case _ where name.hasPrefix("mounts/"): hasSplitTable = true
+        case _ where name.hasPrefix("versions/") && name.count > 9:
             guard releases.count < Self.mostReleases, name.count <= Self.longestRelease else { return }
-            releases.insert(StorageKey(Array(name.dropFirst(9))))
+            releases.insert(StorageKey(copying: UnsafeRawBufferPointer(rebasing: name[9...])))
         default: break
         }
     }

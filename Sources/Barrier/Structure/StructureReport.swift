@@ -121,6 +121,11 @@ package struct StructureReport: Sendable {
         if !tally.seal.hasKeyring, !tally.seal.hasFirstKeyring {
             faults.append("core/keyring is missing: nothing in the store can be decrypted without it.")
         }
+        // The store's own, and its namespaces' in their order, whatever order they came in.
+        let keyrings = tally.keyrings.sorted { one, other in
+            other.namespace.map { second in one.namespace.map { $0 < second } ?? true } ?? false
+        }
+        faults += keyrings.compactMap(shortKeyring)
         guard let seal else { return faults }
         if let fault = seal.fault { faults.append("core/seal-config is not as servers write it: \(fault).") }
         if seal.rootKey == .missing {
@@ -133,6 +138,20 @@ package struct StructureReport: Sendable {
                 "core/hsm/barrier-unseal-keys has \(key.count) bytes; with a shamir seal it has \(shamirBytes).")
         }
         return faults
+    }
+
+    /// What is said of a keyring that cannot hold the keys that there must be: one for each term that an entry has, up to the
+    /// active one. A server keeps all keys, and no entry stands in a term behind the active one.
+    private static func shortKeyring(_ counts: KeyringCounts) -> String? {
+        guard counts.hasKeyring, counts.namespace != KeyringCounts.others else { return nil }
+        let last = counts.activeTerm ?? 1
+        let terms = Set(counts.terms.terms.map(\.term).filter { $0 < last }).count + 1
+        let least = BarrierEnvelope.shortest + KeyringForm.fewestBytes(terms)
+        guard counts.keyringBytes < least else { return nil }
+        let folder = counts.namespace.map { "namespaces/\($0)/" } ?? ""
+        return "\(folder)core/keyring has \(counts.keyringBytes) bytes, and with the \(terms == 1 ? "key" : "keys") of "
+            + "\(terms) \(plural(terms, "term")) at least \(least): it is cut off, and nothing can be decrypted without it. "
+            + "Restore it from a backup."
     }
 
     /// The root key of 32 bytes, as base64 in JSON, sealed: `0a 4c`, 76 bytes, `2a 00`. Vault 1.15 and later may add to it.

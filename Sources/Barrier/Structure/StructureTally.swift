@@ -128,13 +128,14 @@ package struct StructureTally: Sendable {
     private mutating func countCore(
         _ name: UnsafeRawBufferPointer, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ number: Int
     ) -> Bool {
-        let rest = Array(name.dropFirst(5).prefix(256))
+        let rest = UnsafeRawBufferPointer(rebasing: name.dropFirst(5))
         let isRoot = number == 0
-        if isRoot { layout.add(core: rest[...]) }
+        if isRoot { layout.add(core: rest) }
         let envelope = BarrierEnvelope(value)
-        switch String(decoding: rest, as: UTF8.self) {
+        switch rest {
         case "keyring":
             keyrings[number].hasKeyring = true
+            keyrings[number].keyringBytes = value.count
             if isRoot { seal.hasKeyring = true }
             // It is encrypted by the root key, and servers write 1 as its term whatever the keys' terms are.
             if let envelope, envelope.term != 1 {
@@ -159,24 +160,35 @@ package struct StructureTally: Sendable {
         case "auth": if isRoot { hasLoginMounts = true }
         case "cluster/local/info": if isRoot { hasClusterInformation = true }
         case "wrapping/jwtkey": if isRoot { hasWrappingKey = true }
-        case let text where text.hasPrefix("mounts/"): if isRoot { hasMounts = true }
-        case let text where text.hasPrefix("auth/"): if isRoot { hasLoginMounts = true }
-        case let text where text.hasPrefix("upgrade/"):
-            if let envelope, let term = UInt32(text.dropFirst(8)), envelope.term != term {
+        case _ where rest.hasPrefix("mounts/"): if isRoot { hasMounts = true }
+        case _ where rest.hasPrefix("auth/"): if isRoot { hasLoginMounts = true }
+        case _ where rest.hasPrefix("upgrade/"):
+            if let envelope, let term = Self.number(rest[8...]), envelope.term != term {
                 add(.wrongTerm, key)
                 return true
             }
-        case let text:
-            return countInClear(text, key, value, isRoot: isRoot)
+        default:
+            return countInClear(rest, key, value, isRoot: isRoot)
         }
         return false
+    }
+
+    /// A term in decimal digits.
+    private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> UInt32? {
+        guard (1...10).contains(digits.count) else { return nil }
+        var number: UInt64 = 0
+        for digit in digits {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            number = number * 10 + UInt64(digit - UInt8(ascii: "0"))
+        }
+        return UInt32(exactly: number)
     }
 
     /// Counts an entry that servers write in clear (Vault 1.14 `vault/seal.go`, `vault/core.go`, `vault/rekey.go`).
     ///
     /// - Returns: Whether it is one.
     private mutating func countInClear(
-        _ name: String, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, isRoot: Bool
+        _ name: UnsafeRawBufferPointer, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, isRoot: Bool
     ) -> Bool {
         let isSound: Bool
         let short = Array(value.prefix(Self.longestPlaintext + 1))
@@ -272,6 +284,8 @@ struct KeyringCounts: Sendable {
     /// `nil` for the store itself.
     let namespace: StorageKey?
     var hasKeyring = false
+    /// Bytes of the keyring's value; 0 without one.
+    var keyringBytes = 0
     /// The term in which `core/master` or `core/root-key` is encrypted, which servers write anew with every rotation.
     var activeTerm: UInt32?
     var terms = TermCounts()
@@ -283,6 +297,7 @@ struct KeyringCounts: Sendable {
 
     mutating func merge(_ other: KeyringCounts) {
         hasKeyring = hasKeyring || other.hasKeyring
+        keyringBytes = max(keyringBytes, other.keyringBytes)
         if let term = other.activeTerm { activeTerm = max(activeTerm ?? 0, term) }
         terms.merge(other.terms)
     }
