@@ -64,3 +64,61 @@ static inline int sealift_gcm_seal(
     if (EVP_EncryptFinal_ex(context, end, &made) != 1) return -1;
     return EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, tag) == 1 ? 1 : -1;
 }
+
+// A new key on P-521.
+static inline EVP_PKEY *sealift_p521_key(void) { return EVP_EC_gen("P-521"); }
+
+static inline int sealift_add_extension(X509 *certificate, X509V3_CTX *context, int kind, const char *value) {
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, context, kind, value);
+    if (extension == NULL) return 0;
+    int isAdded = X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    return isAdded;
+}
+
+// A certificate for a name that its own key has signed with SHA-512: an authority, and of servers and clients at once, valid
+// from 30 seconds ago for so many days. NULL, or DER that is freed with sealift_free; its length is in *count.
+static inline unsigned char *sealift_own_certificate(EVP_PKEY *key, const char *name, const char *san, int days, int *count) {
+    unsigned char *der = NULL;
+    X509 *certificate = X509_new();
+    BIGNUM *serial = BN_new();
+    *count = 0;
+    if (certificate != NULL && serial != NULL) {
+        X509_NAME *subject = X509_get_subject_name(certificate);
+        X509V3_CTX context;
+        X509V3_set_ctx_nodb(&context);
+        X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
+        if (X509_set_version(certificate, 2) == 1 && BN_rand(serial, 63, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1
+            && BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(certificate)) != NULL
+            && X509_gmtime_adj(X509_getm_notBefore(certificate), -30) != NULL
+            && X509_time_adj_ex(X509_getm_notAfter(certificate), days, 0, NULL) != NULL
+            && X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0) == 1
+            && X509_set_issuer_name(certificate, subject) == 1 && X509_set_pubkey(certificate, key) == 1
+            && sealift_add_extension(
+                certificate, &context, NID_key_usage, "critical,digitalSignature,keyAgreement,keyCertSign") == 1
+            && sealift_add_extension(certificate, &context, NID_ext_key_usage, "serverAuth,clientAuth") == 1
+            && sealift_add_extension(certificate, &context, NID_basic_constraints, "critical,CA:TRUE") == 1
+            && sealift_add_extension(certificate, &context, NID_subject_key_identifier, "hash") == 1
+            && sealift_add_extension(certificate, &context, NID_subject_alt_name, san) == 1
+            && X509_sign(certificate, key, EVP_sha512()) > 0) {
+            *count = i2d_X509(certificate, &der);
+        }
+    }
+    X509_free(certificate);
+    BN_free(serial);
+    return *count > 0 ? der : NULL;
+}
+
+// A part of a key ("qx", "qy", "priv") in decimal; NULL, or a text that is freed with sealift_clear_free.
+static inline char *sealift_key_decimal(const EVP_PKEY *key, const char *part) {
+    BIGNUM *number = NULL;
+    if (EVP_PKEY_get_bn_param(key, part, &number) != 1) return NULL;
+    char *text = BN_bn2dec(number);
+    BN_clear_free(number);
+    return text;
+}
+
+static inline void sealift_free(void *memory) { OPENSSL_free(memory); }
+static inline void sealift_clear_free(char *text) {
+    if (text != NULL) OPENSSL_clear_free(text, strlen(text));
+}

@@ -169,6 +169,8 @@ package struct MigrationSummary: Sendable {
     package var proof: ProofOutcome?
     /// What the upgrade of the seal makes otherwise than the source has it; `nil` if there is none.
     package var sealUpgrade: SealUpgradeOutcome?
+    /// Whether `core/raft/tls` was made for the destination, which the source lacks.
+    package var hasMadeKeyRing = false
 
     package init() {}
 }

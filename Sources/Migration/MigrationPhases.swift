@@ -37,6 +37,8 @@ final class MigrationPhases {
     private var areContinued: [Bool]
     /// Whether a destination carried this job's marker when the run began.
     private var wasMarked = false
+    /// What was made for `core/raft/tls`, which the source lacks; `nil` if nothing was.
+    var keyRing: [UInt8]?
     /// Targets that are not filled, proven and in place yet.
     private var pending: [Int]
     var summary: MigrationSummary { didSet { context.watcher?.show(summary) } }
@@ -142,6 +144,8 @@ final class MigrationPhases {
             findings = try preflights[pending.first ?? 0].lookAtSource()
             try Preflight.refuseObstacles(findings, context)
         }
+        // Before anything is read with it.
+        if let keyRing { try state.write(StateFolder.keyRingName, keyRing) }
         let journal = try openJournal(state, isSourceInUse: findings.isSourceInUse)
         defer { journal?.journal.close() }
         let outage = ContinuousClock.now
@@ -357,7 +361,7 @@ extension MigrationPhases {
     }
 
     /// The state folder's path, which must not touch a store of the run.
-    private static func statePath(
+    static func statePath(
         _ source: any StorageSource, _ destinations: [any StorageDestination], _ job: String,
         _ options: MigrationOptions, _ context: RunContext
     ) throws -> String {
@@ -477,6 +481,12 @@ extension MigrationPhases {
             summary.remarks.append(
                 "The destination is made fit for today's servers, which the source is not (-upgrade-legacy-seal): "
                     + "\(upgrade.text). A comparison of the two names these entries and no others. \(Self.rekeyAdvice)")
+        }
+        if keyRing != nil {
+            summary.remarks.append(
+                "core/raft/tls, which the source lacks, was made with the key shares (-generate-raft-tls): the nodes know each "
+                    + "other by it. A comparison of the two sides names it as only at the destination, and nothing else."
+            )
         }
         for index in targets.indices {
             summary.destinations[index].guide = targets[index].store.serverGuide(

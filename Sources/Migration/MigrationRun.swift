@@ -1,3 +1,6 @@
+import Barrier
+import Files
+import Glibc
 package import Storage
 import Synchronization
 import Telemetry
@@ -80,9 +83,12 @@ package final class MigrationRun {
         }
         for remark in remarks { context.logger.info("remark", ["about": .string(remark)]) }
         do {
+            let ring = try opened.flatMap { try keyRing(source, $0.barrier, $0.upgrade, targets.map(\.store)) }
             let phases = try MigrationPhases(
-                source: opened?.source ?? source, targets: targets, options: options, context: context, stop: stop,
-                remarks: remarks)
+                source: ring?.source ?? opened?.source ?? source, targets: targets, options: options, context: context,
+                stop: stop, remarks: remarks)
+            phases.keyRing = ring?.value
+            phases.summary.hasMadeKeyRing = ring != nil
             phases.summary.configurationPath = configuration.path
             phases.summary.sealUpgrade = opened?.upgrade.map { SealUpgradeOutcome($0) }
             try options.isDryRun ? tell(phases.rehearse()) : phases.run(tell: tell)
@@ -115,6 +121,23 @@ package final class MigrationRun {
         } catch {
             throw MigrationFailure.stage("", error)
         }
+    }
+
+    /// A key ring for a source without one, if it is asked for: the one that an earlier run of this job has made, or a new one.
+    private func keyRing(
+        _ source: any StorageSource, _ barrier: OpenedBarrier, _ upgrade: SealUpgrade?,
+        _ stores: [any StorageDestination]
+    ) throws -> (source: any StorageSource, value: [UInt8])? {
+        guard let shares = options.shares, shares.makesKeyRing else { return nil }
+        let job = try StateFolder.fingerprint(source: source.identity, destinations: stores.map(\.identity))
+        let path = try MigrationPhases.statePath(source, stores, job, options, context)
+        var kept: [UInt8]?
+        if !options.discardsState, access("\(path)/\(StateFolder.keyRingName)", F_OK) == 0 {
+            try StateFolderContents.check(path, job, probesLock: false)
+            kept = try readPrivateFile(
+                "\(path)/\(StateFolder.keyRingName)", atMost: 1 << 20, content: "a key ring that was made before")
+        }
+        return try shares.makeKeyRing(source, barrier, upgrade, kept, options.scope)
     }
 
     /// Refuses to put a part of a store where only a whole one can stand.

@@ -81,6 +81,7 @@ extension MigrationSummary {
             ("keyed_manifest_signature", .optional(keyedManifestSignaturePath)), ("report", .optional(reportPath)),
             ("report_signature", .optional(reportSignaturePath)), ("report_page", .optional(pagePath)),
             ("share_proof", proof?.members ?? .null), ("seal_upgrade", sealUpgrade.map(Self.members) ?? .null),
+            ("raft_tls_generated", .boolean(hasMadeKeyRing)),
         ]
     }
 

@@ -1,8 +1,36 @@
 import Barrier
 package import Storage
 
-/// A source of before Vault 1.3, as a destination for today's servers is to have it (``SealUpgrade``): the entries that the
-/// upgrade adds or changes stand in their places, and everything else is the source's. The source itself stays as it is.
+/// What is made with key shares for a destination, and stands in it beside or in place of what the source has.
+struct StoreAmendment {
+    var entries: [(key: StorageKey, value: [UInt8])] = []
+    var added: [StorageKey] = []
+    var changed: [StorageKey] = []
+    var removed: [StorageKey] = []
+    /// What tells a journal of a run with it from that of another; a line.
+    var manner = ""
+
+    init() {}
+
+    init(_ upgrade: SealUpgrade) {
+        entries = upgrade.entries
+        (added, changed, removed) = (upgrade.added, upgrade.changed, upgrade.removed)
+        manner = "seal upgraded\n"
+    }
+
+    /// With a key ring for the nodes of integrated storage, which the source lacks.
+    func adding(keyRing value: [UInt8]) -> StoreAmendment {
+        var all = self
+        all.entries.append((.raftKeyRing, value))
+        all.added.append(.raftKeyRing)
+        all.manner += "key ring added\n"
+        return all
+    }
+}
+
+/// A source as a destination is to have it, with what is made for it with key shares: a store of before Vault 1.3 fit for today's
+/// servers (``SealUpgrade``), a key ring for the nodes of integrated storage. The entries that are added or changed stand in their
+/// places, and everything else is the source's. The source itself stays as it is.
 package class SealUpgradedSource: StorageSource, @unchecked Sendable {
     // Unchecked: nothing changes after the initialiser.
     /// The source as it is.
@@ -13,40 +41,49 @@ package class SealUpgradedSource: StorageSource, @unchecked Sendable {
     let hidden: Set<StorageKey>
     /// Entries that come with the batch that holds another one: the next of the source in key order, where it has one.
     private let anchored: [(anchor: StorageKey, key: StorageKey)]
-    private let lacksMarker: Bool
+    /// Folders whose markers come with an entry that is added, where the source has none.
+    private let lackedFolders: [(key: StorageKey, folder: StorageKey)]
+    /// What tells a journal of such a run from that of another.
+    let manner: String
 
-    private static let folder: StorageKey = "core/hsm/"
+    private static let folders: [(key: StorageKey, folder: StorageKey)] = [
+        (.storedRootKey, "core/hsm/"), (.raftKeyRing, "core/raft/"),
+    ]
 
-    /// The source with its upgrade; one that can be written to is so still, for the migration marker.
+    /// The source with what is made for its destination; one that can be written to is so still, for the migration marker.
     static func make(
-        _ source: any StorageSource, _ upgrade: SealUpgrade
+        _ source: any StorageSource, _ amendment: StoreAmendment
     ) throws(StorageError) -> any StorageSource {
-        guard let store = source as? any KeyValueStore else { return try SealUpgradedSource(source, upgrade) }
-        return try SealUpgradedStore(store, upgrade)
+        guard let store = source as? any KeyValueStore else { return try SealUpgradedSource(source, amendment) }
+        return try SealUpgradedStore(store, amendment)
     }
 
-    fileprivate init(_ source: any StorageSource, _ upgrade: SealUpgrade) throws(StorageError) {
+    fileprivate init(_ source: any StorageSource, _ amendment: StoreAmendment) throws(StorageError) {
         inner = source
-        values = Dictionary(upgrade.entries.map { ($0.key, $0.value) }) { first, _ in first }
-        hidden = Set(upgrade.changed + upgrade.removed)
+        manner = amendment.manner
+        values = Dictionary(amendment.entries.map { ($0.key, $0.value) }) { first, _ in first }
+        hidden = Set(amendment.changed + amendment.removed)
         var anchored: [(anchor: StorageKey, key: StorageKey)] = []
-        for key in upgrade.added { anchored.append((try Self.successor(of: key, in: source), key)) }
-        for key in upgrade.changed { anchored.append((key, key)) }
+        for key in amendment.added { anchored.append((try Self.successor(of: key, in: source), key)) }
+        for key in amendment.changed { anchored.append((key, key)) }
         self.anchored = anchored
         let names = source.traits.keepsDirectoryMarkers ? try source.list("core/") : []
-        lacksMarker = source.traits.keepsDirectoryMarkers && !names.contains("hsm/")
+        lackedFolders =
+            source.traits.keepsDirectoryMarkers
+            ? Self.folders.filter { folder in !names.contains { "core/\($0)" == "\(folder.folder)" } } : []
     }
 
     /// The entry that comes behind a place in key order: a partition, and a scan that is taken up behind a cursor, give it once
-    /// and all at once. `core/keyring` is behind all places here.
+    /// and all at once. `core/keyring` or `core/seal-config` is behind all places here.
     ///
     /// A scan of keys alone also gives those of which nothing but the name is left, and a scan of entries never comes to them:
     /// the entry must be there.
     private static func successor(of key: StorageKey, in source: any StorageSource) throws(StorageError) -> StorageKey {
         guard source.traits.isAscending else { return .keyring }
+        let last = key < .keyring ? StorageKey.keyring : .sealConfiguration
         var request = ScanRequest(content: .keys, readers: 1)
         request.partition = StoragePartition(
-            from: StorageKey(key.bytes + [0]), to: StorageKey(StorageKey.keyring.bytes + [0]))
+            from: StorageKey(key.bytes + [0]), to: StorageKey(last.bytes + [0]))
         request.pageEntries = 1
         var found: StorageKey?
         try source.scan(request) { batch throws(StorageError) in
@@ -56,7 +93,7 @@ package class SealUpgradedSource: StorageSource, @unchecked Sendable {
             }
             return found == nil
         }
-        return found ?? .keyring
+        return found ?? last
     }
 
     package var kind: String { inner.kind }
@@ -131,8 +168,8 @@ package class SealUpgradedSource: StorageSource, @unchecked Sendable {
         for key in found {
             batch.append(key: key, value: request.content == .keys ? [] : values[key] ?? [])
         }
-        if request.includesDirectoryMarkers, lacksMarker, found.contains(.storedRootKey) {
-            batch.append(key: Self.folder, value: [])
+        if request.includesDirectoryMarkers {
+            for lacked in lackedFolders where found.contains(lacked.key) { batch.append(key: lacked.folder, value: []) }
         }
         batch.sortByKey()
     }
@@ -187,8 +224,8 @@ struct SealUpgradeWatch {
         let keys = missing.union(wrong).sorted()
         guard !keys.isEmpty else { return }
         throw .migrating(
-            "-upgrade-legacy-seal: \(keys.map { "\($0)" }.joined(separator: ", ")) did not come to the destination as "
-                + "\(keys.count == 1 ? "it was" : "they were") made, so that it was not released. Somebody writes to the "
+            "\(keys.map { "\($0)" }.joined(separator: ", ")) did not come to the destination as "
+                + "\(keys.count == 1 ? "it was" : "they were") made with the key shares, so that it was not released. Somebody writes to the "
                 + "source: stop every server on it and run the same command again.")
     }
 
@@ -205,9 +242,9 @@ struct SealUpgradeWatch {
 private final class SealUpgradedStore: SealUpgradedSource, KeyValueStore, @unchecked Sendable {
     private let store: any KeyValueStore
 
-    fileprivate init(_ store: any KeyValueStore, _ upgrade: SealUpgrade) throws(StorageError) {
+    fileprivate init(_ store: any KeyValueStore, _ amendment: StoreAmendment) throws(StorageError) {
         self.store = store
-        try super.init(store as any StorageSource, upgrade)
+        try super.init(store as any StorageSource, amendment)
     }
 
     func put(_ key: StorageKey, _ value: [UInt8]) throws(StorageError) { try store.put(key, value) }

@@ -1,5 +1,6 @@
 package import Barrier
 package import Storage
+import Telemetry
 
 /// What is to be done with key shares, and how they are come by.
 package struct ShareRequest: Sendable {
@@ -7,6 +8,8 @@ package struct ShareRequest: Sendable {
     package var proves: Bool
     /// Whether a store of before Vault 1.3 is made fit for today's servers on its way.
     package var upgradesLegacySeal: Bool
+    /// Whether the destination gets a key ring for the nodes of integrated storage, `core/raft/tls`, if the source has none.
+    package var makesKeyRing = false
     /// Asks for the shares, once it is known how many are needed; called before anything is written.
     package let ask: @Sendable (SealDescription) throws -> KeyShares
 
@@ -47,9 +50,43 @@ package struct ShareRequest: Sendable {
         let barrier = try OpenedBarrier(source, shares)
         guard upgradesLegacySeal else { return (source, barrier, nil) }
         let upgrade = try SealUpgrade(source, barrier)
-        let upgraded = try SealUpgradedSource.make(source, upgrade)
+        let upgraded = try SealUpgradedSource.make(source, StoreAmendment(upgrade))
         // With the shares and what was made for them, as a server would.
         return (upgraded, try OpenedBarrier(upgraded, shares), upgrade)
+    }
+
+    /// A key ring for a store that has none, and the store with it.
+    ///
+    /// - Parameters:
+    ///   - source: As it is, without an upgrade of its seal.
+    ///   - kept: What a run of the same job has made before; it is taken again if it is one.
+    /// - Returns: `nil` if the store has one.
+    /// - Throws: `MigrationFailure` if it would be left out.
+    func makeKeyRing(
+        _ source: any StorageSource, _ barrier: OpenedBarrier, _ upgrade: SealUpgrade?, _ kept: [UInt8]?,
+        _ scope: KeyScope
+    ) throws(MigrationFailure) -> (source: any StorageSource, value: [UInt8])? {
+        do {
+            guard try source.get(.raftKeyRing) == nil else { return nil }
+            guard scope.contains(.raftKeyRing) else {
+                throw MigrationFailure(
+                    .configuration,
+                    "-generate-raft-tls writes core/raft/tls, which -start, -include or -exclude leaves out. Copy all of core/, or "
+                        + "leave out -generate-raft-tls.")
+            }
+            let value: [UInt8]
+            if let kept, RaftKeyRing.isOne(kept, of: barrier) {
+                value = kept
+            } else {
+                value = try RaftKeyRing.make(barrier, time: WallTime.now().microseconds)
+            }
+            let amendment = (upgrade.map { StoreAmendment($0) } ?? StoreAmendment()).adding(keyRing: value)
+            return (try SealUpgradedSource.make(source, amendment), value)
+        } catch let failure as MigrationFailure {
+            throw failure
+        } catch {
+            throw MigrationFailure.proving(error)
+        }
     }
 
     /// Refuses to make a part of a store fit in which what makes it so is not.

@@ -45,7 +45,7 @@ final class SourceJournal {
         // What was read eventually consistently is no beginning for a run that is to be consistent.
         var manner = source.traits.readsEventually ? "eventually consistent\n" : ""
         // Nor is what was read with entries of our own among the others, for a run that wants none, or the other way.
-        if source is SealUpgradedSource { manner += "seal upgraded\n" }
+        if let amended = source as? SealUpgradedSource { manner += amended.manner }
         let header = Array("\(Self.version)\n\(job)\n\(try source.incarnation())\n\(manner)".utf8)
         let opened = try Self.open(path, logger)
         let marker = opened.header == nil ? nil : try source.get(.migrationMarker)

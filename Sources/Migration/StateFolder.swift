@@ -35,6 +35,8 @@ package final class StateFolder: @unchecked Sendable {
     static let doneName = "done"
     /// The backup of the source that a run of the job has made.
     static let backupName = "backup"
+    /// The key ring that was made for the destination, encrypted as it stands there; a run that goes on takes the same.
+    static let keyRingName = "raft-tls"
     static let manifestName = "manifest.txt"
     static let warmManifestName = "manifest-warm.txt"
     static let keyedManifestName = "manifest-keyed.txt"

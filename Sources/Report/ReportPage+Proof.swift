@@ -30,6 +30,11 @@ extension ReportPage {
         }
         addShareProof(to: &html)
         addSealUpgrade(to: &html)
+        if root["raft_tls_generated"].boolean == true {
+            html.raw(
+                "<p><code>core/raft/tls</code>, which the source lacks, was made with key shares (-generate-raft-tls).</p>\n"
+            )
+        }
         return .section("proof", "Proof", html)
     }
 

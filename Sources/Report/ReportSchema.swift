@@ -279,6 +279,10 @@ package enum ReportSchema {
                 ], isOptional: true)
         ),
         (
+            "raft_tls_generated",
+            .boolean("Whether core/raft/tls was made with key shares for the destination, which the source lacks.")
+        ),
+        (
             "progress",
             .object(
                 "How the run went over time.",

@@ -52,6 +52,9 @@ func summaryText(_ summary: MigrationSummary) -> String {
     }
     if let proof = summary.proof { row("With shares", proofText(proof)) }
     if let upgrade = summary.sealUpgrade { row("Seal made fit", upgrade.text) }
+    if summary.hasMadeKeyRing {
+        row("Key ring", "core/raft/tls, which the source lacks, was made and encrypted like every entry")
+    }
     row("Keyspace", "sha256:\(summary.keyspaceDigest)")
     for copy in summary.destinations.flatMap(\.copies) {
         row(

@@ -26,7 +26,9 @@ let operatorMigrateCommand = CommandSpec(
 
         With -prove every entry that is read back is authenticated as well, in the same pass, with key shares: it is as a \
         server wrote it, under its own name, and will decrypt. With -upgrade-legacy-seal a store of before Vault 1.3, which \
-        OpenBao does not unseal, becomes one that it does, with the same shares; the source stays as it is. The shares are \
+        OpenBao does not unseal, becomes one that it does, with the same shares; the source stays as it is. With \
+        -generate-raft-tls a store that was never integrated storage gets the key ring by which its nodes know each other, so \
+        that with node blocks in storage_destination "raft" all directories of a cluster are written at once. The shares are \
         asked for and tried before anything is written; see `sealift prove -help`.
 
         Exit codes: 0 done and proven, 1 flags or configuration, 2 migration failed or its result could not be written, \
@@ -113,6 +115,11 @@ let operatorMigrateCommand = CommandSpec(
                 "Make a store of before Vault 1.3 one that OpenBao unseals with the same key shares; what is added or "
                 + "changed is "
                 + "named."),
+        .boolean(
+            "generate-raft-tls",
+            help:
+                "Make core/raft/tls with key shares if the source has none, so that all nodes of a cluster can be written at once "
+                + "(node blocks), or an archive that can be restored."),
         ShareInput.flag,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
         // Benchmarks tell with it what the journal costs.
@@ -198,9 +205,11 @@ extension OperatorMigrate {
         _ command: MigrationCommand, _ options: MigrationOptions
     ) throws(MigrationFailure) -> ShareRequest? {
         let (proves, upgrades) = (flags.boolean("prove"), flags.boolean("upgrade-legacy-seal"))
-        guard proves || upgrades else {
+        let makesKeyRing = flags.boolean("generate-raft-tls")
+        guard proves || upgrades || makesKeyRing else {
             guard !flags.isSet("shares-fd") else {
-                throw MigrationFailure(.configuration, "-shares-fd goes with -prove or -upgrade-legacy-seal.")
+                throw MigrationFailure(
+                    .configuration, "-shares-fd goes with -prove, -upgrade-legacy-seal or -generate-raft-tls.")
             }
             return nil
         }
@@ -211,7 +220,9 @@ extension OperatorMigrate {
                 "-prove goes with the final pass: what a warm pass copies is not final. Leave it out here.")
         }
         let input = try ShareInput(flags, command.cancellation)
-        return ShareRequest(proves: proves, upgradesLegacySeal: upgrades) { try input.ask($0) }
+        var request = ShareRequest(proves: proves, upgradesLegacySeal: upgrades) { try input.ask($0) }
+        request.makesKeyRing = makesKeyRing
+        return request
     }
 }
 

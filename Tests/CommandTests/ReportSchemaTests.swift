@@ -44,6 +44,7 @@ import Testing
         }
         reports.append(try partial(sandbox))
         reports.append(try failed(sandbox))
+        reports.append(try ofNodes(sandbox))
         reports.append(try ofATable(sandbox))
         reports.append(try withShares(sandbox))
         reports += try passesAndRepair(sandbox)
@@ -75,6 +76,20 @@ import Testing
         let outcome = try sandbox.migrate(file, ["-start=sys/", "-state-dir", "\(sandbox.path)/state-part"])
         #expect(outcome.code == 0, "\(outcome.errors)")
         return "\(sandbox.path)/state-part/report.json"
+    }
+
+    /// Two nodes of a cluster, one of which is a copy of the other.
+    private func ofNodes(_ sandbox: Sandbox) throws -> String {
+        let source = try sandbox.makeFileStore("src-nodes", SampleEntry.initialised + [SampleEntry("core/raft/tls")])
+        let blocks = (1...2).map { number in
+            "node {\nid = \"n\(number)\"\ncluster_addr = \"https://10.0.0.\(number):8201\"\npath = "
+                + "\"\(sandbox.path)/n\(number)\"\n}\n"
+        }
+        let file = try sandbox.write(
+            "nodes.hcl", source.block("storage_source") + "storage_destination \"raft\" {\n\(blocks.joined())}\n")
+        let outcome = try sandbox.migrate(file, ["-state-dir", "\(sandbox.path)/state-nodes"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        return "\(sandbox.path)/state-nodes/report.json"
     }
 
     private func failed(_ sandbox: Sandbox) throws -> String {

@@ -1,3 +1,4 @@
+import Foundation
 import OpenBaoTestKit
 import TestSupport
 import Testing
@@ -35,6 +36,31 @@ import Testing
         try contents.check(next.api)
         let written = try next.api.text("data.password", "GET", "after/last")
         guard written == "new" else { throw ServerFailure("what was written last is lost") }
+    }
+
+    /// From a table, with the key shares: the key ring is made for the new cluster, and everything is authenticated on the way.
+    @Test func threeNodesFormAClusterFromATableWithTheShares() async throws {
+        try await Journey.run { folder in
+            let fixture = Fixture("dynamodb-vault")
+            let keys = try UnsealKeys(fileAt: fixture.served("init.json"))
+            let contents = try Contents(fileAt: fixture.served("expected.txt"))
+            let (nodes, blocks) = try Self.nodes(3, in: folder)
+            let file = "\(folder)/migrate.hcl"
+            try
+                ("storage_source \"dynamodb_export\" {\n  path = \"\(fixture.path("items.jsonl.gz"))\"\n}\n"
+                + "storage_destination \"raft\" {\n\(blocks)}\n").write(
+                    toFile: file, atomically: false, encoding: .utf8)
+            let shares = "\(folder)/shares"
+            try keys.shares.joined(separator: "\n").write(toFile: shares, atomically: false, encoding: .utf8)
+            try runProgram(
+                "/bin/sh",
+                [
+                    "-c", "exec \"$0\" \"$@\" 5< '\(shares)'", BuiltProgram.path, "operator", "migrate", "-config",
+                    file,
+                    "-practice", "-prove", "-generate-raft-tls", "-shares-fd", "5",
+                ], ["HOME": folder, "XDG_STATE_HOME": "\(folder)/state"])
+            try Self.demand(nodes, keys, contents)
+        }
     }
 
     /// Two phases, without any key share: one node makes the key ring, then its directory is spread.

@@ -94,7 +94,7 @@ import Testing
         try OpenedBarrier.makeLegacy(store, WorkedStore.shares(0, 1, 2))
         try store.put("core/hsm/beside", [1, 2, 3])
         let barrier = try OpenedBarrier(store, WorkedStore.shares(0, 1, 2))
-        let source = try SealUpgradedSource.make(store, SealUpgrade(store, barrier))
+        let source = try SealUpgradedSource.make(store, StoreAmendment(SealUpgrade(store, barrier)))
         func migrate(_ name: String) throws -> InMemoryBackend {
             let destination = InMemoryBackend()
             try Scratch.withFolder { folder in

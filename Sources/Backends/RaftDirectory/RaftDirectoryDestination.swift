@@ -143,10 +143,10 @@ package final class RaftDirectoryDestination: StorageDestination {
                 .raftKeyRing,
                 because: """
                     the source has no core/raft/tls, the key ring by which the nodes of a cluster know each other: each of \
-                    \(node.members.count) nodes would make its own, and wait for the others for ever. Two ways lead on. Write one \
-                    node alone (path, and cluster_addr at the top level), start and unseal it once, which makes the key ring, \
-                    stop it, and have `sealift raft spread` make the others' directories from its. Or let empty nodes join the \
-                    one that runs, with retry_join.
+                    \(node.members.count) nodes would make its own, and wait for the others for ever. With key shares at hand, \
+                    -generate-raft-tls makes one. Without: write one node alone (path, and cluster_addr at the top level), start \
+                    and unseal it once, which makes the key ring, stop it, and have `sealift raft spread` make the others' \
+                    directories from its; or let empty nodes join the one that runs, with retry_join.
                     """)
         ]
     }

@@ -37,7 +37,8 @@ package final class SnapshotDestination: StorageDestination {
     static let missingKeyRing = """
         the source has no core/raft/tls, the keys with which the nodes of integrated storage know each other: a \
         cluster that \
-        restores an archive without them never elects a leader again. Make a directory instead (storage_destination \
+        restores an archive without them never elects a leader again. With key shares at hand, -generate-raft-tls makes \
+        them. Without, make a directory instead (storage_destination \
         "raft"): \
         its first unseal makes the keys, and nodes join it. An archive can then be taken from that cluster.
         """
