@@ -65,6 +65,7 @@ let package = Package(
         room("DynamoDBFormat", ["Storage", "JSON", "Wording"]),
         room("Barrier", ["Storage", "Digest", "Telemetry", "Wording", "Zlib"]),
         room("Report", ["Digest", "JSON", "Telemetry", "Wording"]),
+        room("VaultAPI", ["HTTPClient", "JSON", "Digest"]),
 
         // Floor 3: storage backends.
         room("InMemoryBackend", path: "Sources/Backends/InMemory", ["Storage"]),
@@ -106,6 +107,14 @@ let package = Package(
             ]),
 
         room(
+            "Drill",
+            [
+                "Storage", "Files", "Migration", "RaftDirectoryBackend", "Barrier", "Report", "VaultAPI", "Digest",
+                "JSON",
+                "Telemetry", "Workers", "CSystem", "Wording",
+            ]),
+
+        room(
             "RaftCluster",
             [
                 "RaftCore", "RaftFormat", "Storage", "Files", "Workers", "LMDB", "Sockets", "Digest", "Zlib", "JSON",
@@ -120,7 +129,7 @@ let package = Package(
                 "Storage", "Files", "HCL", "Flags", "Telemetry", "Workers", "Digest", "InMemoryBackend", "FileBackend",
                 "SQLiteBackend", "RaftDirectoryBackend", "RaftSnapshotBackend", "DynamoDBBackend", "RaftClusterBackend",
                 "RaftCluster", "RaftCore", "RaftFormat", "Bolt", "Sockets", "HTTPClient", "JSON", "Migration",
-                "RaftMaintenance", "HTTPServer", "Practice", "Report", "CSystem", "Wording", "Barrier",
+                "RaftMaintenance", "HTTPServer", "Practice", "Report", "CSystem", "Wording", "Barrier", "Drill",
             ], path: "Sources/sealift", swiftSettings: house),
 
         // Tests. The Go programs beside them (boltcheck, raftcheck, raftpeer) are built by the tests that run them.
@@ -222,10 +231,13 @@ let package = Package(
                 "Workers",
                 "TestSupport",
             ], beside: ["backups.py", "conformance.py", "requests.txt", "signatures.py"]),
-        tests("Documentation", ["sealift"]),
+        tests("Documentation", ["sealift", "OpenBaoTestKit"]),
         tests(
             "Command",
-            ["sealift", "Barrier", "BarrierTestKit", "FileBackend", "Storage", "StorageTestKit", "TestSupport"]),
+            [
+                "sealift", "Barrier", "BarrierTestKit", "FileBackend", "OpenBaoTestKit", "Storage", "StorageTestKit",
+                "TestSupport",
+            ]),
         tests(
             "Journey",
             [

@@ -46,8 +46,10 @@ extension CommandSpec {
     /// The first line of the help without `Usage:`.
     package var usage: String {
         if path.count == 1, !subcommands.isEmpty { return "\(commandLine) <command> [args]" }
-        if !subcommands.isEmpty { return "\(commandLine) <subcommand> [options] [args]" }
-        let words = [commandLine] + (visibleFlags.isEmpty ? [] : ["[options]"]) + positional.map(\.name)
+        if !isRunnable { return "\(commandLine) <subcommand> [options] [args]" }
+        let words =
+            [commandLine] + (subcommands.isEmpty ? [] : ["[subcommand]"]) + (visibleFlags.isEmpty ? [] : ["[options]"])
+            + positional.map(\.name)
         return words.joined(separator: " ")
     }
 

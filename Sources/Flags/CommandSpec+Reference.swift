@@ -3,7 +3,7 @@ extension CommandSpec {
     ///
     /// - Parameter headingLevel: The level of each command's heading, from 1 to 6.
     package func referenceMarkdown(headingLevel: Int = 3) -> String {
-        all.filter(\.subcommands.isEmpty).map { $0.section(headingLevel: headingLevel) }.joined(separator: "\n")
+        all.filter(\.isRunnable).map { $0.section(headingLevel: headingLevel) }.joined(separator: "\n")
     }
 
     private func section(headingLevel: Int) -> String {

@@ -22,6 +22,7 @@ extension CommandSpec {
         var rest = arguments[...]
         while !command.subcommands.isEmpty {
             guard let word = rest.first else {
+                if command.isRunnable { return .command(command, arguments: []) }
                 // Vault's manner: no command at all is as wrong as an unknown one, a group alone is not.
                 return .incomplete(command, exitCode: command.path.count == 1 ? 127 : 1)
             }
@@ -35,6 +36,8 @@ extension CommandSpec {
                 return .version
             } else if command.asksForHelp(rest) {
                 return .help(command)
+            } else if command.isRunnable, word.first == UInt8(ascii: "-") {
+                return .command(command, arguments: Array(rest))
             } else {
                 throw command.unexpected(word)
             }

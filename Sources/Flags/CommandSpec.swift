@@ -37,7 +37,7 @@ package struct CommandSpec: Sendable {
     package let examples: [Example]
     package let flags: [FlagSpec]
     package let positional: [Positional]
-    /// Not empty for a group, which does nothing by itself.
+    /// Not empty for a group, which does nothing by itself unless it has flags.
     package let subcommands: [CommandSpec]
 
     /// Declares a command.
@@ -60,6 +60,9 @@ package struct CommandSpec: Sendable {
         self.positional = positional
         self.subcommands = subcommands
     }
+
+    /// Whether there is something to run, and not only a group of commands.
+    var isRunnable: Bool { subcommands.isEmpty || !flags.isEmpty }
 
     /// The last word of the path.
     package var name: String { path[path.count - 1] }

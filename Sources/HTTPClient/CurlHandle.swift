@@ -27,7 +27,7 @@ final class CurlHandle: @unchecked Sendable {
     init?(_ configuration: HTTPConfiguration) {
         guard Self.isStarted, let handle = curl_easy_init() else { return nil }
         self.handle = handle
-        usesProxies = configuration.usesProxies
+        usesProxies = configuration.usesProxies && configuration.unixSocket == nil
         trustAdvice = configuration.trustAdvice
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -55,6 +55,7 @@ final class CurlHandle: @unchecked Sendable {
         sealift_curl_set_long(handle, CURLOPT_BUFFERSIZE, 512 << 10)
         sealift_curl_set_long(
             handle, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(configuration.connectTimeout))
+        if let path = configuration.unixSocket { sealift_curl_set_text(handle, CURLOPT_UNIX_SOCKET_PATH, path) }
         set(configuration.certificates, file: CURLOPT_CAINFO, text: CURLOPT_CAINFO_BLOB)
         set(configuration.clientCertificate, file: CURLOPT_SSLCERT, text: CURLOPT_SSLCERT_BLOB)
         set(configuration.clientKey, file: CURLOPT_SSLKEY, text: CURLOPT_SSLKEY_BLOB)

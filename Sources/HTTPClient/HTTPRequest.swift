@@ -92,6 +92,8 @@ package struct HTTPConfiguration: Sendable {
     /// time-out.
     package var leastBytesPerSecond = 1000
     package var slowSeconds = 20
+    /// A socket of the file system to which all requests go, whatever host their URLs name, without a proxy; at most 107 bytes.
+    package var unixSocket: String?
     /// Asked often during a request; `true` ends it, within about a second if nothing moves.
     package var isCancelled: @Sendable () -> Bool
 

@@ -48,6 +48,22 @@ package struct ConfigurationFile: Sendable {
         }
     }
 
+    /// Refuses whatever stands at the top level and is none of these, with its place and the nearest name.
+    ///
+    /// - Parameter help: The command whose help tells of the file.
+    package func refuseOthers(than known: [String], help: String) throws(MigrationFailure) {
+        for document in documents {
+            for item in document.root.items {
+                guard let key = item.keys.first, !known.contains(key.text.lowercased()) else { continue }
+                let near = nearestName(to: key.text, among: known).map { " Did you mean \"\($0)\"?" } ?? ""
+                throw Self.failure(
+                    Diagnostic(
+                        summary: "\"\(shownName(key.text))\" means nothing in this file.\(near)",
+                        detail: "Correct or remove it; see `\(help)`.", range: key.range), document.source)
+            }
+        }
+    }
+
     /// Whether there is a stanza of this name.
     package func has(_ block: String) -> Bool { documents.contains { $0.placeOfBlock(named: block) != nil } }
 

@@ -13,11 +13,14 @@ package struct ConfiguredStore: Sendable {
 }
 
 /// How strictly options are looked at.
-package enum OptionRules: Sendable {
+package enum OptionRules: Sendable, Equatable {
     /// An unknown option is an error: the file was written for the migration.
     case migration
     /// An unknown option is a remark: a server ignores it too.
     case server
+    /// The block is no storage: an unknown option is an error, whatever servers take; `help` is the command whose help lists
+    /// the options.
+    case section(help: String)
 }
 
 /// Options that belong to another backend or to nothing, and that files of servers carry nevertheless; every server
@@ -54,9 +57,14 @@ extension ConfiguredStore {
             }
             let near = nearestName(to: setting.name, among: driver.options.map(\.name))
             let summary =
-                "\(block) \"\(type)\" has no option \"\(shownName(setting.name))\"."
+                "\(title) has no option \"\(shownName(setting.name))\"."
                 + (near.map { " Did you mean \"\($0)\"?" } ?? "")
             switch rules {
+            case .section(let help):
+                problems.append(
+                    Diagnostic(
+                        summary: summary, detail: "Correct or remove it; `\(help)` lists the options.",
+                        range: setting.nameRange))
             case .server: remarks.append("\(source.name):\(setting.nameRange.start): \(summary) A server ignores it.")
             case .migration:
                 problems.append(
@@ -64,6 +72,13 @@ extension ConfiguredStore {
                         summary: summary,
                         detail: "Correct or remove it; `sealift help backends \(type)` lists the options.",
                         range: setting.nameRange))
+            }
+        }
+        if case .section = rules {
+            problems += storageBlock.ignoredSettings.map {
+                Diagnostic(
+                    summary: "\(title) has no option \"\(shownName($0.name))\".", detail: "Remove it.",
+                    range: $0.nameRange)
             }
         }
         try refuse(problems)
@@ -75,6 +90,9 @@ extension ConfiguredStore {
         }
         return remarks
     }
+
+    /// How the block is called in messages: `storage_source "file"`, or `drill` for one without a type.
+    private var title: String { type == block ? block : "\(block) \"\(type)\"" }
 
     private func refuse(_ problems: [Diagnostic]) throws(MigrationFailure) {
         guard let first = problems.first else { return }
@@ -88,7 +106,7 @@ extension ConfiguredStore {
 
     private func duplicate(_ setting: LocatedSetting, _ first: SourceRange) -> Diagnostic {
         Diagnostic(
-            summary: "\(block) \"\(type)\" sets \(shownName(setting.name)) twice.",
+            summary: "\(title) sets \(shownName(setting.name)) twice.",
             detail: "The first is at \(first.start). Vault releases differ in which one counts, so neither is taken. "
                 + "Remove one.", range: setting.nameRange)
     }
@@ -98,7 +116,7 @@ extension ConfiguredStore {
         let value = setting.value
         if option.kind == .path, value.hasPrefix("~") {
             return Diagnostic(
-                summary: "\(block) \"\(type)\": ~ is not filled in.",
+                summary: "\(title): ~ is not filled in.",
                 detail: "Neither servers nor Sealift know it as the home folder. Write the whole path, from / on.",
                 range: setting.valueRange)
         }
@@ -106,7 +124,7 @@ extension ConfiguredStore {
         guard option.kind == .path || option.kind == .text, !option.isSecret else { return nil }
         guard let mark = ["${", "$(", "{{"].first(where: { value.contains($0) }) else { return nil }
         return Diagnostic(
-            summary: "\(block) \"\(type)\": \(setting.name) has a placeholder, \(mark)…, which nothing fills in.",
+            summary: "\(title): \(setting.name) has a placeholder, \(mark)…, which nothing fills in.",
             detail: "Neither servers nor Sealift fill in variables here. Write what it stands for.",
             range: setting.valueRange)
     }
@@ -171,6 +189,32 @@ extension ConfiguredStore {
                 try mount(drivers, { false }) { _, _ throws(StorageError) in try destination.reopening() }
             }
         }
+    }
+
+    /// Looks at the block as one of another kind than storage, which has no type.
+    ///
+    /// - Parameter help: The command whose help lists the options.
+    /// - Throws: Every unknown option at once, and a type.
+    package func checkSection(_ options: [BackendOption], help: String) throws(MigrationFailure) {
+        guard type == block else {
+            try refuse([
+                Diagnostic(
+                    summary: "\(block) takes no name: \"\(storageBlock.shownType)\".",
+                    detail: "Write \(block) { … }.", range: storageBlock.typeRange)
+            ])
+            return
+        }
+        let driver = BackendDriver(
+            kind: block, summary: "", options: options,
+            openSource: { _, _ throws(StorageError) in throw StorageError(.unsupported, "") }, openDestination: nil)
+        _ = try checkOptions(driver, .section(help: help))
+    }
+
+    /// An option that is at fault, with its place in the file.
+    package func failure(_ error: StorageError) -> MigrationFailure {
+        MigrationFailure(
+            .configuration, "Error loading configuration from \(source.name): \(describe(error))", cause: error,
+            place: error.place.map { .init(file: source.name, line: $0.line, column: $0.column) })
     }
 
     private func mount<Store>(

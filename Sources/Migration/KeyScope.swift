@@ -11,11 +11,14 @@ package struct KeyScope: Sendable, Equatable {
     package let excluded: [StorageKey]
     /// A share of what is wanted otherwise; all of it if there is none.
     package let sample: KeySample?
+    /// Whether leases are not wanted, those of namespaces among them.
+    package let dropsLeases: Bool
 
     package init(
         start: StorageKey? = nil, prefix: StorageKey? = nil, included: [StorageKey] = [], excluded: [StorageKey] = [],
-        sample: KeySample? = nil
+        sample: KeySample? = nil, dropsLeases: Bool = false
     ) {
+        self.dropsLeases = dropsLeases
         self.start = start
         self.prefix = prefix
         self.included = included
@@ -26,7 +29,7 @@ package struct KeyScope: Sendable, Equatable {
     package var isWhole: Bool { start == nil && !isSelection && prefix == nil && sample == nil }
 
     /// Whether entries are left out by their names.
-    package var isSelection: Bool { !included.isEmpty || !excluded.isEmpty }
+    package var isSelection: Bool { !included.isEmpty || !excluded.isEmpty || dropsLeases }
 
     /// What is wanted, without what is left out by name.
     package var withoutSelection: KeyScope { KeyScope(start: start, prefix: prefix, sample: sample) }
@@ -57,7 +60,18 @@ package struct KeyScope: Sendable, Equatable {
     /// Whether what is left out by name has the key not.
     func isSelected(_ key: UnsafeRawBufferPointer) -> Bool {
         if !included.isEmpty, !included.contains(where: { Self.begins(key, $0) }) { return false }
+        if dropsLeases, Self.isLease(key) { return false }
         return !excluded.contains { Self.begins(key, $0) }
+    }
+
+    /// Whether an entry is a lease's: below `sys/expire/`, or there in a namespace (OpenBao keeps a whole tree of each in
+    /// `namespaces/<uuid>/`).
+    private static func isLease(_ key: UnsafeRawBufferPointer) -> Bool {
+        if begins(key, leases) { return true }
+        guard begins(key, namespaces) else { return false }
+        let rest = key[namespaces.bytes.count...]
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return false }
+        return begins(UnsafeRawBufferPointer(rebasing: rest[(slash + 1)...]), leases)
     }
 
     private static func begins(_ key: UnsafeRawBufferPointer, _ prefix: StorageKey) -> Bool {
@@ -75,6 +89,7 @@ extension KeyScope {
     package static let essential = StorageKey("core/")
     /// Where a server keeps its leases.
     package static let leases = StorageKey("sys/expire/")
+    private static let namespaces = StorageKey("namespaces/")
 
     /// What is left out of what a server cannot start without: the prefixes that say so.
     package var missingEssentials: [StorageKey] {
@@ -89,7 +104,7 @@ extension KeyScope {
     /// Whether a server on the copy would not know its leases.
     package var leavesOutLeases: Bool {
         let leases = Self.leases.bytes
-        return excluded.contains { leases.starts(with: $0.bytes) }
+        return dropsLeases || excluded.contains { leases.starts(with: $0.bytes) }
             || !included.isEmpty
                 && !included.contains { leases.starts(with: $0.bytes) || $0.bytes.starts(with: leases) }
     }

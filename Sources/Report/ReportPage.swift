@@ -79,6 +79,26 @@ package struct ReportPage: Sendable {
     }
 
     private func page(head: String, end: String) -> String {
+        var main = ""
+        for part in parts { main += "<div class=\"part\" id=\"\(part.id.rawValue)\">\(part.html)</div>\n" }
+        return HTML.page(
+            title: title, subtitle: "migration report", version: root["sealift"].string,
+            foot: "Names of entries stand in this page; values, credentials and key shares do not.", head: head,
+            main: main, end: end)
+    }
+}
+
+extension HTML {
+    /// A whole page around what was made of a document.
+    ///
+    /// - Parameters:
+    ///   - main: Markup that ``HTML`` was asked for.
+    ///   - head: Markup for its head.
+    ///   - end: Markup behind everything.
+    static func page(
+        title: String, subtitle: StaticString, version: String?, foot: StaticString, head: String, main: String,
+        end: String
+    ) -> String {
         var html = HTML()
         html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>")
         html.text(title)
@@ -87,21 +107,19 @@ package struct ReportPage: Sendable {
             "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n")
         html.raw("<link rel=\"icon\" href=\"data:,\">\n")
         var text = html.source + head + "<style>\(ReportStyle.source)</style>\n</head>\n<body>\n"
-        text += "<header><p>Sealift <span>migration report</span></p></header>\n<main>\n"
-        for part in parts { text += "<div class=\"part\" id=\"\(part.id.rawValue)\">\(part.html)</div>\n" }
-        var foot = HTML()
-        foot.raw("</main>\n<footer><p>")
-        if let version = root["sealift"].string {
-            foot.raw("Made by Sealift ")
-            foot.text(version)
-            foot.raw(". ")
+        text += "<header><p>Sealift <span>\(subtitle)</span></p></header>\n<main>\n\(main)"
+        var last = HTML()
+        last.raw("</main>\n<footer><p>")
+        if let version {
+            last.raw("Made by Sealift ")
+            last.text(version)
+            last.raw(". ")
         }
-        foot.raw("Names of entries stand in this page; values, credentials and key shares do not.</p></footer>\n")
-        return text + foot.source + end + "</body>\n</html>\n"
+        last.raw(foot)
+        last.raw("</p></footer>\n")
+        return text + last.source + end + "</body>\n</html>\n"
     }
-}
 
-extension HTML {
     /// A section with its heading, or nothing if it has no content.
     static func section(_ id: StaticString, _ heading: StaticString, _ content: HTML) -> HTML {
         guard !content.source.isEmpty else { return content }

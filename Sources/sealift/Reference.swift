@@ -23,8 +23,7 @@ func printReference(_ flags: ParsedFlags, _ console: Console) -> Int32 {
     let words = flags.arguments.map { String(decoding: $0, as: UTF8.self) }
     switch words.first {
     case "commands" where words.count == 1:
-        console.printResult(
-            rootCommand.all.filter { $0.subcommands.isEmpty }.map { $0.referenceMarkdown() }.joined(separator: "\n"))
+        console.printResult(rootCommand.referenceMarkdown())
     case "backends" where words.count == 1:
         console.printResult(backendDrivers.map(\.referenceMarkdown).joined(separator: "\n"))
     case "man":

@@ -17,7 +17,8 @@ let rootCommand = CommandSpec(
             path: ["sealift", "operator"], summary: "Operate on a server's storage",
             description: "Commands with the names they have in Vault.",
             subcommands: [operatorMigrateCommand, operatorRollbackCommand]),
-        checkCommand, proveCommand, repairCommand, checksumCommand, planCommand, inspectCommand, reportCommand,
+        checkCommand, proveCommand, drillCommand, repairCommand, checksumCommand, planCommand, inspectCommand,
+        reportCommand,
         raftCommand,
         snapshotCommand,
         practiceTableCommand,
@@ -35,6 +36,8 @@ func run(_ command: CommandSpec, _ flags: ParsedFlags, _ console: Console) -> In
     case "operator rollback": return OperatorRollback(flags, console).run()
     case "check": return Check(flags, console).run()
     case "prove": return Prove(flags, console).run()
+    case "drill": return DrillCommand(flags, console).run()
+    case "drill history": return DrillHistoryCommand(flags, console).run()
     case "repair": return Repair(flags, console).run()
     case "checksum": return Checksum(flags, console).run()
     case "plan": return Plan(flags, console).run()

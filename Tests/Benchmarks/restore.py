@@ -69,10 +69,11 @@ def write_archive(path, frames, level):
 
 
 def junk(count, mount):
-    """Entries as a server has them, which nothing can decrypt; the same ones each time."""
+    """Entries as a server has them, key term and version in clear, which nothing can decrypt; the same ones each time."""
     chance = random.Random(count)
     for number in range(count):
-        yield f"logical/{mount}/{number // 100:06d}/{number % 100:02d}".encode(), chance.randbytes(value_bytes)
+        value = b"\0\0\0\1\2" + chance.randbytes(value_bytes - 5)
+        yield f"logical/{mount}/{number // 100:06d}/{number % 100:02d}".encode(), value
 
 
 def pieces(pairs):
@@ -227,9 +228,8 @@ def store_entries(archive):
     return found
 
 
-def beside_server():
-    """From the archive to a served secret, beside the server's own restore into a running node."""
-    folder = f"{work}/node"
+def served_archive(folder):
+    """A server's own snapshot, and many entries more in it. The archive, the one key share and the root token."""
     remove(folder)
     server = Server(folder)
     share, token = server.initialise()
@@ -241,9 +241,16 @@ def beside_server():
         file.write(server.ask("GET", "sys/storage/raft/snapshot")[1])
     server.stop()
     archive = f"{work}/served.snap"
-    everything = lambda: sorted(store_entries(saved) + list(junk(served, "00000000-0000-0000-0000-000000000000")))
-    pairs = everything()
+    pairs = sorted(store_entries(saved) + list(junk(served, "00000000-0000-0000-0000-000000000000")))
     write_archive(archive, lambda: pieces(pairs), 0)
+    remove(folder, saved)
+    return archive, share, token
+
+
+def beside_server():
+    """From the archive to a served secret, beside the server's own restore into a running node."""
+    folder = f"{work}/node"
+    archive, share, token = served_archive(folder)
     print(f"archive -> a served secret, {served:,} entries of 1 KiB, one node, {os.path.getsize(archive) >> 20} MiB", flush=True)
     ours, theirs = [], []
     for run in range(runs + 1):
@@ -274,13 +281,56 @@ def beside_server():
         if run:
             theirs.append(time.monotonic() - begin)
         server.stop()
-    remove(folder, state, saved, archive)
+    remove(folder, state, archive)
     one, two = statistics.median(ours), statistics.median(theirs)
     print(f"    sealift, proof, start of the server and unsealing included  {one:6.2f} s ({min(ours):.2f}-{max(ours):.2f})")
     print(f"    operator raft snapshot restore -force, unsealing included   {two:6.2f} s ({min(theirs):.2f}-{max(theirs):.2f})")
     print(f"    {two / one:.1f} times as fast (budget 10)", flush=True)
 
 
+def drills():
+    """From the archive to a served secret in a drill, phase by phase, beside the restore alone."""
+    folder, history = f"{work}/node", f"{work}/drills"
+    archive, share, _ = served_archive(folder)
+    config, shares = f"{work}/drill.hcl", f"{work}/shares.txt"
+    with open(config, "w") as file:
+        file.write(block("source", "raft_snapshot", path=archive))
+        file.write(f'drill {{\n  folder = "{history}"\n}}\nserver {{\n  binary = "{bao}"\n  read = "kv/one"\n}}\n')
+    with open(shares, "w") as file:
+        file.write(share + "\n")
+    os.chmod(shares, 0o600)
+    print(f"a drill of {served:,} entries of 1 KiB, from an archive to a served secret", flush=True)
+    phases, whole, alone = {}, [], []
+    for run in range(runs + 1):
+        remove(folder, state)
+        subprocess.run(["sync"], check=True)
+        begin = time.monotonic()
+        subprocess.run(migrate(archive, folder), check=True, stdout=subprocess.DEVNULL)
+        seconds = time.monotonic() - begin
+        remove(folder, state)
+        subprocess.run(["sync"], check=True)
+        with open(shares) as given:
+            said = subprocess.run([sealift, "drill", "-config", config, "-shares-fd", "0", "-format=json", "-log-level=error"],
+                                  stdin=given, stdout=subprocess.PIPE, env=environment)
+        result = json.loads(said.stdout.splitlines()[-1])
+        if said.returncode:
+            sys.exit(f"the drill failed: {result}")
+        if run:
+            alone.append(seconds), whole.append(result["seconds"])
+            for phase in result["phases"]:
+                phases.setdefault(phase["phase"], []).append(phase["seconds"])
+    remove(folder, state, archive, shares, history)
+    servers = {"start", "unseal", "serve", "stop"}
+    for phase, seconds in phases.items():
+        whose = " (the server's)" if phase in servers else ""
+        print(f"    {phase:<10}{statistics.median(seconds):8.2f} s{whose}")
+    ours = statistics.median(whole) - sum(statistics.median(seconds) for phase, seconds in phases.items() if phase in servers)
+    one = statistics.median(alone)
+    print(f"    all {statistics.median(whole):.2f} s; without the server's phases {ours:.2f} s; the restore alone {one:.2f} s")
+    print(f"    ratio {ours / one:.2f} (budget 1.3)", flush=True)
+
+
 os.makedirs(work, exist_ok=True)
 beside_tools()
 beside_server()
+drills()

@@ -79,7 +79,8 @@ import Testing
         let forPrograms = try sandbox.sealift(["help", "backends", "-format=json", "raft"])
         let object = try JSONSerialization.jsonObject(with: Data(forPrograms.output.utf8)) as? [String: Any]
         let names = (object?["options"] as? [[String: Any]])?.compactMap { $0["name"] as? String }
-        #expect(object?["type"] as? String == "raft" && names == ["path", "node_id", "node", "node_id_file", "apply_log"])
+        #expect(
+            object?["type"] as? String == "raft" && names == ["path", "node_id", "node", "node_id_file", "apply_log"])
         #expect((object?["ignored"] as? [String])?.contains("retry_join") == true)
     }
 

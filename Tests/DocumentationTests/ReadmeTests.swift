@@ -23,8 +23,8 @@ import Testing
     }
 
     /// Key shares of the store, one a line.
-    private static func shares() throws -> String {
-        let file = packageRoot.appending(path: "Tests/Fixtures/served/dynamodb-vault/init.json")
+    private static func shares(_ fixture: String = "dynamodb-vault") throws -> String {
+        let file = packageRoot.appending(path: "Tests/Fixtures/served/\(fixture)/init.json")
         let printed = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any]
         return (printed?["keys_base64"] as? [String] ?? []).prefix(3).joined(separator: "\n") + "\n"
     }
@@ -43,6 +43,10 @@ import Testing
                 "umask 077; openssl genpkey -algorithm ed25519 -out key.pem; openssl rand -hex 32 > secret")
             try sandbox.run(Self.backups)
             try sandbox.write("shares.txt", Self.shares())
+            for name in ["drill.hcl", "nightly-drill.hcl"] {
+                try sandbox.write(
+                    name, String(contentsOf: packageRoot.appending(path: "hcl-samples/\(name)"), encoding: .utf8))
+            }
             return sandbox
         }
         // What looks at the result of a migration shares one, what changes something has a folder of its own.
@@ -52,7 +56,9 @@ import Testing
             let isChange = ["operator migrate", "plan", "practice-table"].contains { line.contains($0) }
             let isOnNode = line.hasPrefix("sealift raft ")
             let isRepair = line.contains("sealift repair")
-            let sandbox = isChange || isOnNode || isRepair ? try prepared() : migrated
+            let isDrill = line.contains("sealift drill")
+            let sandbox = isChange || isOnNode || isRepair || isDrill ? try prepared() : migrated
+            if isDrill { try sandbox.write("shares.txt", Self.shares("raft-openbao-native")) }
             if isRepair {
                 // What is repaired is no directory of integrated storage.
                 let start = try #require(migrate.text.range(of: "storage_destination"))
@@ -163,6 +169,18 @@ import Testing
         try sandbox.run(Self.backups)
         for file in page.files { try sandbox.write(file.name, file.text) }
         #expect(page.files.map(\.name) == ["restore.hcl"] && page.commands.count == 7)
+        for command in page.commands {
+            let outcome = try sandbox.run(command)
+            #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
+        }
+    }
+
+    @Test func everyCommandOfThePageOnDrillsWorksInOrder() throws {
+        let page = try Readme(Readme.drillsPage)
+        let sandbox = try Sandbox()
+        try sandbox.write("shares.txt", Self.shares("raft-openbao-native"))
+        for file in page.files { try sandbox.write(file.name, file.text) }
+        #expect(page.files.map(\.name) == ["drill.hcl"] && page.commands.count == 3)
         for command in page.commands {
             let outcome = try sandbox.run(command)
             #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")

@@ -1,4 +1,5 @@
 import Foundation
+import OpenBaoTestKit
 import Testing
 
 /// The package's own folder.
@@ -8,7 +9,7 @@ let packageRoot = URL(fileURLWithPath: #filePath).deletingLastPathComponent().de
 /// A folder in which commands of the documentation run: `/opt/vault` in them stands for a folder in it, which holds a
 /// real server's store.
 ///
-/// `127.0.0.1:8000` stands for a free port, and a table `vault-data` of a real server is served as DynamoDB would.
+/// So do `/var/lib/sealift`, and `/usr/bin/bao` for a real server's program. `127.0.0.1:8000` stands for a free port, and a table `vault-data` of a real server is served as DynamoDB would.
 final class Sandbox {
     let root: URL
     private let port: Int
@@ -83,11 +84,14 @@ final class Sandbox {
     /// The text with `/opt/vault` replaced by this sandbox's folder.
     func localised(_ text: String) -> String {
         text.replacing("/opt/vault", with: root.appending(path: "vault").path)
+            .replacing("/var/lib/sealift", with: root.appending(path: "vault/sealift").path)
             .replacing("127.0.0.1:8000", with: "127.0.0.1:\(port)")
     }
 
     func write(_ name: String, _ text: String) throws {
-        try localised(text).write(to: root.appending(path: "work/\(name)"), atomically: true, encoding: .utf8)
+        let server = text.contains("/usr/bin/bao") ? try ServerVersion.newest.program() : ""
+        try localised(text).replacing("/usr/bin/bao", with: server).write(
+            to: root.appending(path: "work/\(name)"), atomically: true, encoding: .utf8)
     }
 
     /// What a command said.

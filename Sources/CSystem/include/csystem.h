@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "mapguard.h"
+#include "spawn.h"
 
 /// Starts writing back a range of a file (SYNC_FILE_RANGE_WRITE). 0, or -1 with errno.
 int cs_sync_file_range(int fd, long long offset, long long length);
