@@ -8,18 +8,18 @@ storage_destination "raft" {
   node {
     id           = "node1"
     cluster_addr = "https://10.0.0.11:8201"
-    path         = "/opt/vault/new/node1"
+    path         = "/opt/vault/new-node1"
   }
 
   node {
     id           = "node2"
     cluster_addr = "https://10.0.0.12:8201"
-    path         = "/opt/vault/new/node2"
+    path         = "/opt/vault/new-node2"
   }
 
   node {
     id           = "node3"
     cluster_addr = "https://10.0.0.13:8201"
-    path         = "/opt/vault/new/node3"
+    path         = "/opt/vault/new-node3"
   }
 }

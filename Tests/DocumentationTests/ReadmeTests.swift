@@ -69,7 +69,15 @@ import Testing
                     migrate.text.replacingCharacters(in: start.lowerBound..<end.upperBound, with: database))
                 try sandbox.run("sealift operator migrate -config migrate.hcl")
             }
-            if isOnNode { try sandbox.run("sealift operator migrate -config migrate.hcl") }
+            if line.hasPrefix("sealift raft spread") {
+                // Only a store that was integrated storage before has what its nodes know each other by.
+                let sample = try String(
+                    contentsOf: packageRoot.appending(path: "hcl-samples/snapshot-to-raft.hcl"), encoding: .utf8)
+                try sandbox.write("alone.hcl", sample.replacing("/opt/vault/restored", with: "/opt/vault/raft"))
+                try sandbox.run("sealift operator migrate -config alone.hcl")
+            } else if isOnNode {
+                try sandbox.run("sealift operator migrate -config migrate.hcl")
+            }
             let isServer = line.hasPrefix("sealift practice-table")
             let outcome = try isServer ? sandbox.serve(line) : sandbox.run(line)
             let code: Int32 = line.contains("-mode=warm") ? 4 : 0
@@ -107,7 +115,8 @@ import Testing
     }
 
     private static func isOfACluster(_ line: String) -> Bool {
-        line.hasPrefix("sealift raft ") && !line.contains("raft fix-peers") && !line.contains("raft compact")
+        line.hasPrefix("sealift raft ")
+            && !["fix-peers", "compact", "spread"].contains { line.hasPrefix("sealift raft \($0)") }
     }
 
     private func examplesOfClusters(_ sandbox: Sandbox) throws {
