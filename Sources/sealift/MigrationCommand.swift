@@ -47,9 +47,10 @@ struct MigrationCommand {
     /// - Parameters:
     ///   - isReset: Whether only the marker is removed.
     ///   - isServed: Whether the command has the flags of the live view.
+    ///   - archive: Packs the directories that were made.
     func run(
         _ configuration: ConfigurationFile, _ options: MigrationOptions, _ logger: Logger, isReset: Bool = false,
-        isServed: Bool = false
+        isServed: Bool = false, archive: ArchiveFlag? = nil
     ) throws(MigrationFailure) {
         let isJSON = flags.string("format") == "json"
         do throws(ThreadFailure) {
@@ -74,7 +75,7 @@ struct MigrationCommand {
         let display = ProgressDisplay(counters, style: console.progressStyle(flags, logger))
         defer { display.finish(showingLast: false) }
         do throws(MigrationFailure) {
-            try perform(run, display, isJSON)
+            try perform(run, display, isJSON, archive)
             live?.finish(nil)
         } catch {
             display.finish(showingLast: false)
@@ -91,13 +92,19 @@ struct MigrationCommand {
         }
     }
 
-    private func perform(_ run: MigrationRun, _ display: ProgressDisplay, _ isJSON: Bool) throws(MigrationFailure) {
+    private func perform(
+        _ run: MigrationRun, _ display: ProgressDisplay, _ isJSON: Bool, _ archive: ArchiveFlag?
+    ) throws(MigrationFailure) {
         try run.run { summary in
+            let places = summary.isDryRun || !summary.isFinal ? [] : summary.destinations.map(\.location)
+            let archives = try archive?.pack(places) { [cancellation] in cancellation.isCancelled }
             display.finish(showingLast: false)
             if isJSON {
-                EventWriter().emit("result", summary.members)
+                let more = archives.map { [("archives", ArchiveFlag.json($0))] } ?? []
+                EventWriter().emit("result", summary.members + more)
             } else {
-                console.printResult(summaryText(summary))
+                console.printResult(
+                    ([summaryText(summary)] + ArchiveFlag.text(archives ?? [])).joined(separator: "\n"))
             }
             do throws(OutputFailure) {
                 try console.checkResult()

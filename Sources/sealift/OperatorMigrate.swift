@@ -122,6 +122,7 @@ let operatorMigrateCommand = CommandSpec(
                 + "(node blocks), or an archive that can be restored."),
         ShareInput.flag,
         .string("chown", placeholder: "user[:group]", help: "Owner of what is created, by name or number; needs root."),
+        ArchiveFlag.spec,
         // Benchmarks tell with it what the journal costs.
         FlagSpec.boolean("no-journal", help: "Keep no journal: a run that is cut off reads everything anew.").hidden,
     ] + LiveView.flags + [CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format])
@@ -147,9 +148,19 @@ struct OperatorMigrate {
             let path = try CommonFlags.configPath(flags)
             let options = try options(command)
             let configuration = try ConfigurationFile(path: path, environment: console.environment)
-            try command.run(configuration, options, logger, isReset: isReset, isServed: !isReset)
+            let archive = try archive(configuration)
+            try command.run(configuration, options, logger, isReset: isReset, isServed: !isReset, archive: archive)
             return options.mode == .warm && !options.isDryRun && !isReset ? Self.notFinal : 0
         }
+    }
+
+    private func archive(_ configuration: ConfigurationFile) throws(MigrationFailure) -> ArchiveFlag? {
+        guard let archive = try ArchiveFlag(flags) else { return nil }
+        guard try configuration.store("storage_destination").type == "raft" else {
+            throw MigrationFailure(
+                .configuration, "-archive packs directories of integrated storage: storage_destination \"raft\".")
+        }
+        return archive
     }
 
     private func mode() throws(MigrationFailure) -> MigrationMode {

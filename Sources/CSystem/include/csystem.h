@@ -41,6 +41,13 @@ int cs_open_own_directory(int directory, const char *name);
 /// openat with the flags given, and never through a link or waiting for a FIFO (O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC).
 int cs_open_own_file(int directory, const char *name, int flags, unsigned mode);
 
+/// A file of mode 0600 in a folder that has no name yet (O_TMPFILE), for reading and writing. -1 with errno, EOPNOTSUPP where the
+/// file system has none.
+int cs_open_unnamed(const char *folder);
+
+/// Gives such a file a name where nothing is. 0, or -1 with errno (EEXIST).
+int cs_give_name(int file, const char *path);
+
 /// renameat2 with RENAME_NOREPLACE. 0, or -1 with errno (EEXIST if the target is there, EINVAL where the file system
 /// cannot do it).
 int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);

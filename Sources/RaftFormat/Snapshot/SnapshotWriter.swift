@@ -205,36 +205,15 @@ package final class SnapshotWriter {
         var length = content.utf8.count + 2
         if "\(length)".utf8.count != 2 { length += 1 }
         let text = Array("\(length)\(content)".utf8)
-        return header("PaxHeaders.0/state.bin", size: text.count, time, type: UInt8(ascii: "x")) + text
+        return header("PaxHeaders.0/state.bin", size: text.count, time, kind: .extended) + text
             + [UInt8](repeating: 0, count: padding(text.count))
     }
 
-    /// A header of POSIX ustar, as servers write it: mode 0600, owner 0.
-    private static func header(
-        _ name: String, size: Int, _ time: Int, type: UInt8 = UInt8(ascii: "0")
-    ) -> [UInt8] {
-        var header = [UInt8](repeating: 0, count: TarStream.blockBytes)
-        func put(_ text: String, _ place: Int) {
-            header.replaceSubrange(place..<(place + text.utf8.count), with: text.utf8)
-        }
-        func octal(_ number: Int, _ digits: Int) -> String {
-            let text = String(number, radix: 8)
-            return String(repeating: "0", count: max(digits - text.count, 0)) + text
-        }
-        put(name, 0)
-        put(octal(0o600, 7), 100)
-        put(octal(0, 7), 108)
-        put(octal(0, 7), 116)
-        put(octal(size, 11), 124)
-        put(octal(max(0, min(time, mostOctal - 1)), 11), 136)
-        put("        ", 148)
-        header[156] = type
-        put("ustar\0" + "00", 257)
-        put(octal(0, 7), 329)
-        put(octal(0, 7), 337)
-        let sum = header.reduce(0) { $0 + Int($1) }
-        put(octal(sum, 6) + "\0 ", 148)
-        return header
+    /// A header as servers write it: mode 0600, owner 0.
+    private static func header(_ name: String, size: Int, _ time: Int, kind: TarHeader.Kind = .file) -> [UInt8] {
+        var header = TarHeader(name)
+        (header.size, header.time, header.kind) = (size, time, kind)
+        return header.bytes
     }
 }
 

@@ -47,7 +47,7 @@ let raftSpreadCommand = CommandSpec(
         .string(
             "chown", placeholder: "user[:group]",
             help: "Owner of the copies, by name or number; needs root. The owner of what is copied if not given."),
-        NodeDirectory.nodeIDFlag, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
+        ArchiveFlag.spec, NodeDirectory.nodeIDFlag, CommonFlags.logLevel, CommonFlags.logFormat, CommonFlags.format,
     ])
 
 /// Runs `raft spread`.
@@ -76,6 +76,7 @@ struct RaftSpread {
         guard !path.isEmpty else {
             throw MigrationFailure(.configuration, "-from must name the directory of a node that ran alone.")
         }
+        let archive = try ArchiveFlag(flags)
         let members = try PeersSpread.members(flags.list("node"))
         let owner = flags.string("chown").isEmpty ? nil : try fileOwner(flags.string("chown"))
         let cancellation = CancellationToken()
@@ -98,9 +99,14 @@ struct RaftSpread {
             : try spread.run(
                 holder: "sealift raft spread", time: WallTime.now().compact, isCancelled: isCancelled,
                 report: { console.printError($0) })
-        flags.string("format") == "json"
-            ? EventWriter().emit("result", json(outcomes, spread, node.path, digest, isDry))
-            : console.printResult(text(outcomes, spread, node.path, digest, isDry))
+        let archives = isDry ? nil : try archive?.pack([node.path] + outcomes.map(\.path), isCancelled: isCancelled)
+        if flags.string("format") == "json" {
+            let more = archives.map { [("archives", ArchiveFlag.json($0))] } ?? []
+            EventWriter().emit("result", json(outcomes, spread, node.path, digest, isDry) + more)
+        } else {
+            let lines = [text(outcomes, spread, node.path, digest, isDry)] + ArchiveFlag.text(archives ?? [])
+            console.printResult(lines.joined(separator: "\n"))
+        }
     }
 
     /// The keyspace digest of what is spread.
