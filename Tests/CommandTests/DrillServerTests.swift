@@ -211,6 +211,29 @@ import Testing
         #expect(lines.last?.hasSuffix("/server") == true)
     }
 
+    /// Asked for once, without an echo, for the proof and for the server.
+    @Test func sharesAreAskedForAtATerminal() throws {
+        let shared = try SharedStore(.fileOpenBao)
+        let drilling = Drilling(sandbox: shared.sandbox)
+        let server = "  binary = \"\(try ServerVersion.newest.program())\"\n  read = \"\(Self.secret)\""
+        let file = try drilling.file(shared.store.block("storage_source"), server: server)
+        func type(_ what: String) throws -> String {
+            try shared.sandbox.shell(
+                "python3 '\(pythonProgram("type_shares.py"))' '\(what)' '\(Sandbox.program)' drill -config '\(file)' -prove"
+            )
+        }
+        let said = try type(shared.sharesFile)
+        #expect(said.components(separatedBy: "Key share 1 of 3 (nothing is shown): ").count == 2, "\(said)")
+        #expect(said.contains("The drill passed.") && said.contains("exit code 0"), "\(said)")
+        for text in shared.texts { #expect(!said.contains(text)) }
+        let interrupted = try type("interrupt")
+        #expect(
+            interrupted.contains("exit code 130") && interrupted.contains("echo before and after"), "\(interrupted)")
+        let report = try drilling.report()
+        #expect(report["result"] as? String == "interrupted" && report["failed_phase"] as? String == "shares")
+        #expect(drilling.copies.isEmpty)
+    }
+
     /// Where there are no namespaces, the drill goes on unless the network must be cut off, and says so.
     @Test(arguments: ["cut_if_allowed", "cut"])
     func whereNamespacesAreNotAllowedThatIsSaid(_ network: String) throws {
