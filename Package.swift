@@ -164,6 +164,7 @@ let package = Package(
         tests("Zlib", ["Zlib"]),
         tests("JSON", ["JSON", "TestSupport"]),
         tests("HTTPClient", ["HTTPClient", "TestSupport"]),
+        tests("VaultAPI", ["VaultAPI", "HTTPServer", "Digest"]),
         tests("AWS", ["AWS", "HTTPClient", "Digest", "JSON", "TestSupport"]),
         tests("RaftFormat", ["RaftFormat", "Bolt", "Digest", "Storage", "TestSupport"]),
         tests("RaftCore", ["RaftCore", "RaftSimulation", "TestSupport"]),

@@ -23,7 +23,12 @@ struct CopyNetwork: Sendable {
                 (isCut, port, clusterPort, self.reason) = (true, 8200, 8201, nil)
                 return
             }
-            reason = "the system does not let the server have a network of its own (\(systemMessage(number)))"
+            // What unshare(2) says where a limit on namespaces is 0, or reached.
+            let why =
+                number == ENOSPC
+                ? "the limit on namespaces is reached, user.max_net_namespaces or user.max_user_namespaces"
+                : systemMessage(number)
+            reason = "the system does not let the server have a network of its own (\(why))"
             guard server.network == .cutIfAllowed else {
                 throw MigrationFailure(
                     .failed,

@@ -150,11 +150,12 @@ final class DrillServer: @unchecked Sendable {
 
     private func hasEnded() -> Bool {
         guard status == nil else { return true }
-        var found: Int32 = 0
-        let result = waitpid(process, &found, WNOHANG)
-        if result == process { status = found }
-        if result < 0, errno == ECHILD { status = 0 }
-        return status != nil
+        // As long as nobody has waited for it, its id and its group's belong to nobody else.
+        var info = siginfo_t()
+        let result = waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT)
+        guard result < 0 && errno == ECHILD || result == 0 && info.si_signo != 0 else { return false }
+        end()
+        return true
     }
 
     private var ending: String {
@@ -183,8 +184,8 @@ final class DrillServer: @unchecked Sendable {
     /// Ends it, and all that it has started, at once.
     func end() {
         guard status == nil else { return }
-        kill(-process, SIGKILL)
         kill(process, SIGKILL)
+        kill(-process, SIGKILL)
         var found: Int32 = 0
         while waitpid(process, &found, 0) < 0, errno == EINTR {}
         status = found

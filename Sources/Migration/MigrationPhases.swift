@@ -75,7 +75,10 @@ final class MigrationPhases {
         summary.sourceLocation = source.location
         summary.destinations = stores.map { DestinationOutcome($0) }
         summary.scope = options.scope
-        summary.remarks = remarks + (options.scope.leavesOutLeases ? [Self.drillsOnly] : [])
+        summary.remarks = remarks
+        if options.scope.leavesOutLeases {
+            summary.remarks.append(Self.drillsOnly + (options.scope.dropsLeases ? "" : Self.leasesOfNamespaces))
+        }
     }
 
     /// Reads the whole source and writes nothing.
@@ -112,6 +115,9 @@ final class MigrationPhases {
         "Leases (sys/expire/) are left out: this copy is for drills only. A server on it revokes nothing that the "
         + "source's "
         + "leases stand for, and does not know what it would have to."
+    private static let leasesOfNamespaces =
+        " Leases of OpenBao's namespaces lie in namespaces/ID/sys/expire/, and are in the copy unless that is left out as "
+        + "well; `sealift drill` leaves all of them out."
 
     /// Runs all phases.
     func run(tell: (MigrationSummary) throws -> Void) throws {

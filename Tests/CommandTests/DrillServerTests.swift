@@ -211,6 +211,67 @@ import Testing
         #expect(lines.last?.hasSuffix("/server") == true)
     }
 
+    /// Asked for once, without an echo, for the proof and for the server.
+    @Test func sharesAreAskedForAtATerminal() throws {
+        let shared = try SharedStore(.fileOpenBao)
+        let drilling = Drilling(sandbox: shared.sandbox)
+        let server = "  binary = \"\(try ServerVersion.newest.program())\"\n  read = \"\(Self.secret)\""
+        let file = try drilling.file(shared.store.block("storage_source"), server: server)
+        func type(_ what: String) throws -> String {
+            try shared.sandbox.shell(
+                "python3 '\(pythonProgram("type_shares.py"))' '\(what)' '\(Sandbox.program)' drill -config '\(file)' -prove"
+            )
+        }
+        let said = try type(shared.sharesFile)
+        #expect(said.components(separatedBy: "Key share 1 of 3 (nothing is shown): ").count == 2, "\(said)")
+        #expect(said.contains("The drill passed.") && said.contains("exit code 0"), "\(said)")
+        for text in shared.texts { #expect(!said.contains(text)) }
+        let interrupted = try type("interrupt")
+        #expect(
+            interrupted.contains("exit code 130") && interrupted.contains("echo before and after"), "\(interrupted)")
+        let report = try drilling.report()
+        #expect(report["result"] as? String == "interrupted" && report["failed_phase"] as? String == "shares")
+        #expect(drilling.copies.isEmpty)
+    }
+
+    /// Where there are no namespaces, the drill goes on unless the network must be cut off, and says so.
+    @Test(arguments: ["cut_if_allowed", "cut"])
+    func whereNamespacesAreNotAllowedThatIsSaid(_ network: String) throws {
+        let shared = try SharedStore(.fileOpenBao)
+        let drilling = Drilling(sandbox: shared.sandbox)
+        let server = "  binary = \"\(try drilling.stub("good"))\"\n  network = \"\(network)\""
+        let file = try drilling.file(shared.store.block("storage_source"), server: server)
+        let within =
+            "unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_net_namespaces; exec \"$0\" \"$@\"' \"$0\" \"$@\" 5< '\(shared.sharesFile)'"
+        let outcome = try shared.sandbox.startShell(within, ["drill", "-config", file, "-shares-fd", "5"]).outcome()
+        let said = "the limit on namespaces is reached"
+        if network == "cut" {
+            #expect(outcome.code == 2 && outcome.errors.contains(said), "\(outcome.errors)")
+            #expect(!exists(drilling.folder))
+        } else {
+            #expect(outcome.code == 0 && outcome.output.contains(said), "\(outcome.errors)")
+            #expect(outcome.output.contains("  Network         not cut off\n"))
+        }
+    }
+
+    /// What a server has started ends with it, however it ends.
+    @Test func nothingThatTheServerStartedStays() throws {
+        let shared = try SharedStore(.fileOpenBao)
+        let drilling = Drilling(sandbox: shared.sandbox)
+        let child = "\(shared.sandbox.path)/child"
+        let program = try drilling.script(
+            "parent", "sleep 1000 & echo $! > '\(child)'; exec python3 '\(pythonProgram("stub_server.py"))' good \"$@\""
+        )
+        let file = try drilling.file(shared.store.block("storage_source"), server: "  binary = \"\(program)\"")
+        let outcome = try run(shared, file, shared.sharesFile)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let process = try #require(Int32(try text(of: child).trimmingCharacters(in: .whitespacesAndNewlines)))
+        try waitUntil("the server's child has ended") {
+            let line = (try? text(of: "/proc/\(process)/stat")) ?? ""
+            return line.isEmpty || line.components(separatedBy: ") ").last?.hasPrefix("Z") == true
+        }
+    }
+
     @Test(arguments: [400, 700, 1000, 2000] as [Int32])
     func killedAnywhereTheServerEndsAndTheNextDrillTidiesUp(_ milliseconds: Int32) throws {
         let shared = try SharedStore(.fileOpenBao)

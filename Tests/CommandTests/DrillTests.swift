@@ -316,6 +316,22 @@ import Testing
         #expect(!exists("\(sandbox.path)/x"))
     }
 
+    /// A command that has one below it.
+    @Test func theCommandRunsByItself() throws {
+        let sandbox = try Sandbox()
+        let alone = try sandbox.sealift(["drill"])
+        #expect(alone.code == 1 && alone.errors.contains("Must specify exactly one config path"), "\(alone.errors)")
+        let unknown = try sandbox.sealift(["drill", "histry"])
+        #expect(unknown.code != 0 && unknown.errors.contains("Did you mean \"history\"?"), "\(unknown.errors)")
+        let help = try sandbox.sealift(["drill", "-help"])
+        #expect(
+            help.code == 0 && help.output.hasPrefix("Usage: sealift drill [subcommand] [options]\n"), "\(help.output)")
+        #expect(help.output.contains("Subcommands:\n    history ") && help.output.contains("  -strict\n"))
+        #expect(
+            try sandbox.sealift(["drill", "history", "-help"]).output.hasPrefix(
+                "Usage: sealift drill history [options]\n"))
+    }
+
     @Test func sharesAreNotAskedForInVain() throws {
         let shared = try SharedStore(.fileOpenBao)
         let drilling = Drilling(sandbox: shared.sandbox)

@@ -32,6 +32,7 @@ import Testing
         #expect(outcome.code == 0, "\(outcome.errors)")
         #expect(outcome.output.hasPrefix("Success! All of the keys selected have been migrated."))
         #expect(outcome.output.contains("this copy is for drills only"))
+        #expect(outcome.output.contains("namespaces/ID/sys/expire/"))
         #expect(outcome.output.contains("Left out      2: not selected (-include, -exclude)"), "\(outcome.output)")
         #expect(
             try names(sandbox, store)
