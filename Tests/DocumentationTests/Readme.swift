@@ -21,6 +21,7 @@ struct Readme {
 
     static let reportsPage = "Sources/sealift/sealift.docc/ReportsAndLiveView.md"
     static let passesPage = "Sources/Migration/Migration.docc/Passes.md"
+    static let wholeClusterPage = "Sources/Backends/RaftDirectory/RaftDirectoryBackend.docc/WholeCluster.md"
     static let drillsPage = "Sources/Drill/Drill.docc/Drills.md"
     static let snapshotsPage = "Sources/Backends/RaftSnapshot/RaftSnapshotBackend.docc/Snapshots.md"
     static let stoppedNodesPage = "Sources/RaftMaintenance/RaftMaintenance.docc/StoppedNodes.md"

@@ -70,11 +70,7 @@ import Testing
                 try sandbox.run("sealift operator migrate -config migrate.hcl")
             }
             if line.hasPrefix("sealift raft spread") {
-                // Only a store that was integrated storage before has what its nodes know each other by.
-                let sample = try String(
-                    contentsOf: packageRoot.appending(path: "hcl-samples/snapshot-to-raft.hcl"), encoding: .utf8)
-                try sandbox.write("alone.hcl", sample.replacing("/opt/vault/restored", with: "/opt/vault/raft"))
-                try sandbox.run("sealift operator migrate -config alone.hcl")
+                try Self.makeNodeWithKeyRing(sandbox)
             } else if isOnNode {
                 try sandbox.run("sealift operator migrate -config migrate.hcl")
             }
@@ -163,6 +159,27 @@ import Testing
                 + "echo '{\"Value\":\"AAEC\"}' > old/$name; done")
         for file in page.files { try sandbox.write(file.name, file.text) }
         #expect(page.files.map(\.name) == ["passes.hcl", "drill.hcl"] && page.commands.count == 9)
+        for command in page.commands {
+            let outcome = try sandbox.run(command)
+            #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
+        }
+    }
+
+    /// Only a store that was integrated storage before has what its nodes know each other by.
+    private static func makeNodeWithKeyRing(_ sandbox: Sandbox) throws {
+        let sample = try String(
+            contentsOf: packageRoot.appending(path: "hcl-samples/snapshot-to-raft.hcl"), encoding: .utf8)
+        try sandbox.write("alone.hcl", sample.replacing("/opt/vault/restored", with: "/opt/vault/raft"))
+        let made = try sandbox.run("sealift operator migrate -config alone.hcl")
+        #expect(made.code == 0, "\(made.errors)")
+    }
+
+    @Test func everyCommandOfThePageOnWholeClustersWorksInOrder() throws {
+        let page = try Readme(Readme.wholeClusterPage)
+        let sandbox = try Sandbox()
+        try Self.makeNodeWithKeyRing(sandbox)
+        for file in page.files { try sandbox.write(file.name, file.text) }
+        #expect(page.files.map(\.name) == ["cluster.hcl"] && page.commands.count == 6)
         for command in page.commands {
             let outcome = try sandbox.run(command)
             #expect(outcome.code == 0, "\(command): \(outcome.output)\(outcome.errors)")
