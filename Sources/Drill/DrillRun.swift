@@ -244,7 +244,7 @@ extension DrillRun {
             // The time in which somebody types is not the drill's.
             begin(.shares)
             (shares, threshold) = (given, seal.threshold ?? 1)
-            _ = try OpenedBarrier(source, given)
+            _ = try OpenedBarrier(CoreOfSource(source), given)
             end(.shares, isPassed: true)
         }
         try migrate(source, scratch, network)
