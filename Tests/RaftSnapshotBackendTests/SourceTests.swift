@@ -211,9 +211,12 @@ private let limits: [SortedEntries.Limit] = [.init(), .nothing]
         try Scratch.withFolder { folder in
             let path = "\(folder)/out.snap"
             let left = "\(path).sealift-unfinished"
-            for head: [UInt8] in [[], [0, 0, 0, 9], [0x1f, 0x8b, 1, 2]] {
-                try Scratch.write(head + [UInt8](repeating: 1, count: 9_000_000), to: left)
-                if head.isEmpty { try Scratch.write([], to: left) }
+            let mark = Array("sealift unfinished archive 1\n".utf8)
+            let whole: [UInt8] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 20, 0] + Array("SL".utf8)
+            for head in [[], mark, Array(mark.prefix(7)), whole] {
+                let isWritten = head.count > 7
+                try Scratch.write(head + [UInt8](repeating: 1, count: isWritten ? 9_000_000 : 0), to: left)
+                chmod(left, 0o600)
                 let destination = SnapshotDestination(path: path)
                 try destination.claim("a test")
                 // Who has it is not disturbed.
@@ -224,10 +227,17 @@ private let limits: [SortedEntries.Limit] = [.init(), .nothing]
                 #expect(try entries(of: SnapshotSource(path: path)) == Self.few)
                 try FileManager.default.removeItem(atPath: path)
             }
-            try Scratch.write(Array("mine".utf8), to: left)
-            #expect(throws: StorageError.self) { try SnapshotDestination(path: path).claim("a test") }
-            SnapshotDestination(path: path).removeRemains()
-            #expect(try Scratch.bytes(left) == Array("mine".utf8))
+            // Whatever others pack, or others can write to, stays.
+            for (mine, mode): ([UInt8], mode_t) in [
+                (Array("mine".utf8), 0o600), ([0, 0, 0, 9], 0o600), ([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], 0o600),
+                ([0x1f, 0x8b, 8, 8] + Array("a name of a packed file".utf8), 0o600), (mark, 0o666),
+            ] {
+                try Scratch.write(mine, to: left)
+                chmod(left, mode)
+                #expect(throws: StorageError.self) { try SnapshotDestination(path: path).claim("a test") }
+                SnapshotDestination(path: path).removeRemains()
+                #expect(try Scratch.bytes(left) == mine)
+            }
         }
     }
 }

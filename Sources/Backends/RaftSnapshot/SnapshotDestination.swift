@@ -216,17 +216,38 @@ final class UnfinishedFile: Sendable {
         (try? stands(descriptor, under: location, shown: location)) == true
     }
 
-    /// Empties what an earlier run left: its first bytes come last, so that they are zero or gzip's.
+    /// What stands at the beginning until the archive is whole, when its own first bytes take that place.
+    private static let mark = Array("sealift unfinished archive 1\n".utf8)
+    /// A whole archive that did not get its name: gzip with a first field "SL" of filler (``SnapshotWriter``).
+    private static func isWhole(_ head: ArraySlice<UInt8>) -> Bool {
+        head.starts(with: [0x1f, 0x8b, 8, 4]) && head.dropFirst(12).starts(with: "SL".utf8)
+    }
+
+    /// Empties what an earlier run left, if it is that.
     private static func clear(_ descriptor: Int32, _ path: String) throws(StorageError) {
         var info = stat()
         guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { throw foreign(path) }
-        var head: [UInt8] = [0, 0]
-        let count = pread(descriptor, &head, 2, 0)
+        // What has another name as well, or what others may write to, is somebody's.
+        guard info.st_nlink == 1, info.st_uid == geteuid(), info.st_mode & 0o077 == 0 else { throw foreign(path) }
+        var head = [UInt8](repeating: 0, count: 64)
+        let count = pread(descriptor, &head, head.count, 0)
         guard count >= 0 else { throw StorageError.system("read", path, errno: errno) }
-        // What has another name as well is somebody's.
-        guard info.st_nlink == 1, head == [0, 0] || head == [0x1f, 0x8b] else { throw foreign(path) }
-        guard ftruncate(descriptor, 0) == 0 else { throw StorageError.system("truncate", path, errno: errno) }
+        let found = head[..<count]
+        // Killed while it was made, it may have a part of the mark.
+        let isOurs = count == 0 || found.starts(with: mark) || isWhole(found) || mark.starts(with: found)
+        guard isOurs else { throw foreign(path) }
+        try begin(descriptor, path)
     }
+
+    /// Empties the file but for the mark, which is durable before anything else stands in it.
+    fileprivate static func begin(_ descriptor: Int32, _ path: String) throws(StorageError) {
+        guard ftruncate(descriptor, 0) == 0 else { throw StorageError.system("truncate", path, errno: errno) }
+        try writeAll(mark, to: descriptor, path, at: 0)
+        guard fsync(descriptor) == 0 else { throw StorageError.system("sync", path, errno: errno) }
+    }
+
+    /// Begins anew.
+    func begin() throws(StorageError) { try Self.begin(descriptor, path) }
 
     /// Removes the name; the file goes with it, unless it has its own by now.
     func remove() {

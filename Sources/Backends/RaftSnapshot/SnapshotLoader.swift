@@ -28,12 +28,7 @@ final class SnapshotLoader: BulkLoader, @unchecked Sendable {
         self.file = file
         let flushed = Flushed()
         do {
-            guard ftruncate(file.descriptor, 0) == 0 else {
-                throw StorageError.system("truncate", file.path, errno: errno)
-            }
-            if let owner = plan.owner, fchown(file.descriptor, owner.user, owner.group) != 0 {
-                throw StorageError.system("chown", file.path, errno: errno)
-            }
+            try file.begin()
             writer = try SnapshotWriter(announced: nil, time: time(nil)) { bytes, offset in
                 try Self.write(bytes, to: file, at: offset)
                 // The disk works meanwhile, instead of all at the end.
@@ -111,6 +106,9 @@ final class SnapshotLoader: BulkLoader, @unchecked Sendable {
     }
 
     func sync() throws(StorageError) {
+        if let owner = plan.owner, fchown(file.descriptor, owner.user, owner.group) != 0 {
+            throw StorageError.system("chown", file.path, errno: errno)
+        }
         guard fsync(file.descriptor) == 0 else { throw StorageError.system("sync", file.path, errno: errno) }
     }
 
