@@ -109,16 +109,42 @@ static inline unsigned char *sealift_own_certificate(EVP_PKEY *key, const char *
     return *count > 0 ? der : NULL;
 }
 
-// A part of a key ("qx", "qy", "priv") in decimal; NULL, or a text that is freed with sealift_clear_free.
+// A coordinate of a public key ("qx", "qy") in decimal; NULL, or a text that is freed with sealift_free.
 static inline char *sealift_key_decimal(const EVP_PKEY *key, const char *part) {
     BIGNUM *number = NULL;
     if (EVP_PKEY_get_bn_param(key, part, &number) != 1) return NULL;
     char *text = BN_bn2dec(number);
-    BN_clear_free(number);
+    BN_free(number);
     return text;
 }
 
-static inline void sealift_free(void *memory) { OPENSSL_free(memory); }
-static inline void sealift_clear_free(char *text) {
-    if (text != NULL) OPENSSL_clear_free(text, strlen(text));
+// The private key of P-521 in decimal, into room for 160 digits; how many there are, or 0. BN_bn2dec would leave its parts in
+// memory that was given back.
+static inline int sealift_private_decimal(const EVP_PKEY *key, unsigned char *digits) {
+    unsigned char bytes[66];
+    BIGNUM *number = NULL;
+    int count = 0;
+    if (EVP_PKEY_get_bn_param(key, "priv", &number) == 1 && BN_bn2binpad(number, bytes, sizeof bytes) == (int)sizeof bytes) {
+        for (int isZero = 0; !isZero && count < 160;) {
+            unsigned rest = 0;
+            isZero = 1;
+            for (size_t place = 0; place < sizeof bytes; place++) {
+                unsigned value = rest << 8 | bytes[place];
+                bytes[place] = (unsigned char)(value / 10);
+                rest = value % 10;
+                if (bytes[place] != 0) isZero = 0;
+            }
+            digits[count++] = (unsigned char)('0' + rest);
+        }
+        for (int low = 0, high = count - 1; low < high; low++, high--) {
+            unsigned char digit = digits[low];
+            digits[low] = digits[high];
+            digits[high] = digit;
+        }
+    }
+    BN_clear_free(number);
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return count;
 }
+
+static inline void sealift_free(void *memory) { OPENSSL_free(memory); }

@@ -1,5 +1,4 @@
 import COpenSSL
-import Glibc
 
 /// A new ECDSA key on P-521 with a certificate that it has signed itself, for a party that is server, client and authority in one.
 package struct OwnCertificate: Sendable {
@@ -24,25 +23,22 @@ package struct OwnCertificate: Sendable {
         }
         certificate = Array(UnsafeBufferPointer(start: der, count: Int(count)))
         sealift_free(der)
-        x = try Self.decimal(key, "qx") { String(decoding: $0, as: UTF8.self) }
-        y = try Self.decimal(key, "qy") { String(decoding: $0, as: UTF8.self) }
-        let text: Result<SecretBytes, DigestError> = try Self.decimal(key, "priv") { digits in
-            do throws(DigestError) {
-                let bytes = try SecretBytes(room: digits.count)
-                bytes.withMutableBytes { $0.copyMemory(from: digits) }
-                return .success(bytes)
-            } catch {
-                return .failure(error)
-            }
+        x = try Self.coordinate(key, "qx")
+        y = try Self.coordinate(key, "qy")
+        d = try SecretBytes(room: Self.mostDigits)
+        let digits = d.withMutableBytes { room in
+            room.baseAddress.map { sealift_private_decimal(key, $0.assumingMemoryBound(to: UInt8.self)) } ?? 0
         }
-        d = try text.get()
+        guard digits > 0 else { throw DigestError("EVP_PKEY_get_bn_param") }
+        d.truncate(to: Int(digits))
     }
 
-    private static func decimal<Value>(
-        _ key: OpaquePointer, _ part: String, _ body: (UnsafeRawBufferPointer) -> Value
-    ) throws(DigestError) -> Value {
+    /// Of numbers of 528 bits.
+    private static let mostDigits = 160
+
+    private static func coordinate(_ key: OpaquePointer, _ part: String) throws(DigestError) -> String {
         guard let text = sealift_key_decimal(key, part) else { throw DigestError("EVP_PKEY_get_bn_param") }
-        defer { sealift_clear_free(text) }
-        return body(UnsafeRawBufferPointer(start: text, count: strlen(text)))
+        defer { sealift_free(text) }
+        return String(cString: text)
     }
 }
