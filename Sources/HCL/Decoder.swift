@@ -21,6 +21,9 @@ struct Decoder {
 
     private let form: Document.Form
     private var remaining = Limits.decodedValues
+    /// Values inside blocks and objects that a later one of their name takes the place of: the setting they are in, their name, and
+    /// where the later one stands.
+    private(set) var replaced: [(setting: String, name: String, range: SourceRange)] = []
 
     init(form: Document.Form) {
         self.form = form
@@ -146,7 +149,19 @@ struct Decoder {
                 done.insert(bytes)
             }
             let slot = map.slot(for: key.text)
+            if name != "root", map.values[slot] != nil, item.keys.count == 1, Self.isPlain(item.item.value) {
+                let setting = name.dropFirst("root.".count).prefix { $0 != "[" && $0 != "." }
+                replaced.append((String(setting), key.text, key.range))
+            }
             try decode(value, into: &map.values[slot], name: "\(name).\(shownName(key.text))", inList: false)
+        }
+    }
+
+    /// Whether a value is neither a block nor a list, several of which add up.
+    private static func isPlain(_ node: Node) -> Bool {
+        switch node.value {
+        case .object, .list: false
+        default: true
         }
     }
 

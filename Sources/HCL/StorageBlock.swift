@@ -32,6 +32,8 @@ package struct LocatedSetting: Sendable {
     package var isDuplicate: Bool { firstNameRange != nil }
     /// For a duplicate: where the name was given first.
     package let firstNameRange: SourceRange?
+    /// The first name inside its blocks that is given twice in one of them, with the place of the second.
+    package let replacedInside: (name: String, range: SourceRange)?
 }
 
 /// A string and where it was written.
@@ -63,7 +65,9 @@ extension StorageBlock {
                 settings.append(
                     LocatedSetting(
                         name: settingName, nameRange: places.name, value: value.settingText, valueRange: places.value,
-                        firstNameRange: places.isDuplicate ? places.first : nil))
+                        firstNameRange: places.isDuplicate ? places.first : nil,
+                        replacedInside: decoder.replaced.first { $0.setting.utf8.elementsEqual(settingName.utf8) }
+                            .map { ($0.name, $0.range) }))
             }
             try Self.checkClustering(settings)
         } catch {

@@ -46,7 +46,7 @@ extension ConfiguredStore {
             if let option = driver.options.first(where: { $0.name == setting.name }) {
                 if option.isIgnored {
                     ignored.append(setting.name)
-                } else if let problem = placeholder(setting, option) {
+                } else if let problem = placeholder(setting, option) ?? duplicateInside(setting) {
                     problems.append(problem)
                 }
                 continue
@@ -109,6 +109,14 @@ extension ConfiguredStore {
             summary: "\(title) sets \(shownName(setting.name)) twice.",
             detail: "The first is at \(first.start). Vault releases differ in which one counts, so neither is taken. "
                 + "Remove one.", range: setting.nameRange)
+    }
+
+    private func duplicateInside(_ setting: LocatedSetting) -> Diagnostic? {
+        setting.replacedInside.map { name, range in
+            Diagnostic(
+                summary: "\(block) \"\(type)\" sets \(shownName(name)) twice in one \(shownName(setting.name)).",
+                detail: "Vault releases differ in which one counts, so neither is taken. Remove one.", range: range)
+        }
     }
 
     /// What a shell or a template would have filled in, where it is taken as it stands.
