@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 package import Storage
 
@@ -31,4 +32,18 @@ package func readPrivateFile(_ path: String, atMost most: Int, content: String) 
     }
     bytes.removeLast(most - filled)
     return bytes
+}
+
+/// A small file that holds no secret, by its first bytes.
+///
+/// - Parameter most: Bytes that it may have; of a larger one there is one byte more.
+/// - Throws: What the system says, also for a link.
+package func readSmallFile(_ path: String, atMost most: Int) throws(StorageError) -> [UInt8] {
+    let file = cs_open_own_file(AT_FDCWD, path, O_RDONLY, 0)
+    guard file >= 0 else { throw StorageError.system("open", path, errno: errno) }
+    defer { Glibc.close(file) }
+    var bytes = [UInt8](repeating: 0, count: most + 1)
+    let count = pread(file, &bytes, bytes.count, 0)
+    guard count >= 0 else { throw StorageError.system("read", path, errno: errno) }
+    return Array(bytes.prefix(count))
 }

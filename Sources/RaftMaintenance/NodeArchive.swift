@@ -31,15 +31,41 @@ package struct NodeArchive: Sendable {
 
     private let node: StoppedNode
     private let folder: String
+    /// Where it is made.
+    package let path: String
 
-    /// - Parameter folder: Where the archive is made, named after the directory.
-    package init(of node: StoppedNode, into folder: String) {
+    /// - Parameters:
+    ///   - folder: Where the archive is made.
+    ///   - name: Without its ending, as ``archiveNames(for:)`` gives it.
+    package init(of node: StoppedNode, into folder: String, name: String) {
         self.node = node
         self.folder = folder
+        path = "\(folder)/\(name).tar"
     }
 
-    /// Where it is made.
-    package var path: String { "\(folder)/\(node.path.split(separator: "/").last.map(String.init) ?? "node").tar" }
+    /// Names for archives of directories: the last parts of their paths, as many as tell them apart.
+    ///
+    /// - Throws: `.configuration` for paths that no checksum file can name, or that are one.
+    package static func archiveNames(for paths: [String]) throws(StorageError) -> [String] {
+        let parts = paths.map { resolvedPath($0).split(separator: "/").map(String.init) }
+        let deepest = parts.map(\.count).max() ?? 0
+        for depth in 1...max(deepest, 1) {
+            let names = parts.map { $0.suffix(depth).joined(separator: "-") }
+            guard Set(names.map { Array($0.utf8) }).count == paths.count else { continue }
+            for (name, path) in zip(names, paths) {
+                guard !name.isEmpty,
+                    !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0 == "\u{7f}" || $0 == "\\" })
+                else {
+                    throw StorageError(
+                        .configuration,
+                        "\(StorageKey(path)): an archive cannot be named after it. Name the directory without control characters "
+                            + "and backslashes.")
+                }
+            }
+            return names
+        }
+        throw StorageError(.configuration, "Two of the directories to be packed are one.")
+    }
 
     /// Packs it.
     ///
@@ -88,12 +114,17 @@ package struct NodeArchive: Sendable {
         let name = outcome.path.split(separator: "/").last.map(String.init) ?? ""
         let line = Array("\(outcome.sum)  \(name)\n".utf8)
         if access(sumPath, F_OK) == 0 {
-            guard try readPrivateFile(sumPath, atMost: 4096, content: "a checksum") == line else {
+            guard try readSmallFile(sumPath, atMost: 4096) == line else {
                 throw StorageError(.notEmpty, "\(sumPath) is there already and says something else. Move it away.")
             }
             return
         }
-        try createFile(sumPath, line)
+        let file = cs_open_unnamed(folder)
+        guard file >= 0 else { throw StorageError.system("make a file in", folder, errno: errno) }
+        defer { Glibc.close(file) }
+        try writeAll(line, to: file, sumPath)
+        guard fsync(file) == 0 else { throw StorageError.system("sync", sumPath, errno: errno) }
+        guard cs_give_name(file, sumPath) == 0 else { throw StorageError.system("create", sumPath, errno: errno) }
         try syncFolder(at: folder)
     }
 
@@ -105,6 +136,8 @@ package struct NodeArchive: Sendable {
         ] {
             let place = name.isEmpty ? node.path : "\(node.path)/\(name)"
             for other in try names(in: AT_FDCWD, place, shown: place) where !known.contains(other) {
+                // The file system's own, where the directory is a mount point.
+                if name.isEmpty, other == "lost+found" { continue }
                 throw StorageError(
                     .unsupported,
                     "\(place)/\(StorageKey(other)) is nothing that a node's directory holds, and is not packed. Move it away."

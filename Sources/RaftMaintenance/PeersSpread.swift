@@ -30,7 +30,7 @@ package struct PeersSpread {
     private let members: [Member]
     private let owner: FileOwner?
 
-    /// Reads the words of flags: `ID=HOST:PORT[,non-voter],path=PATH`.
+    /// Reads the words of flags: `ID=HOST:PORT,path=PATH`.
     ///
     /// - Throws: `.configuration`.
     package static func members(_ words: [String]) throws(StorageError) -> [Member] {
@@ -45,7 +45,16 @@ package struct PeersSpread {
             let path = resolvedPath(String(word[comma.upperBound...]))
             let change = try PeersChange(
                 peers: [String(word[..<comma.lowerBound])], addresses: [], removals: [], flag: "-node")
-            for server in change?.peers ?? [] { members.append(Member(server: server, path: path)) }
+            for server in change?.peers ?? [] {
+                // Its own file would say otherwise, and Vault's open edition takes no peers.json with such a node.
+                guard server.suffrage == .voter else {
+                    throw StorageError(
+                        .configuration,
+                        "-node \(StorageKey(word)): a node without a vote is not made here. Let it join the cluster, with "
+                            + "retry_join_as_non_voter or `operator raft join -non-voter`.")
+                }
+                members.append(Member(server: server, path: path))
+            }
         }
         guard !members.isEmpty else {
             throw StorageError(
@@ -111,11 +120,18 @@ package struct PeersSpread {
     private func refusePlaces() throws(StorageError) {
         let paths = [node.path] + members.map(\.path)
         for (index, path) in paths.enumerated() {
-            for other in paths[..<index] where liesWithin(path, other) || liesWithin(other, path) {
+            for other in paths[..<index]
+            where liesWithin(path, other) || liesWithin(other, path)
+                || Self.isBuildingPlace(path, of: other) || Self.isBuildingPlace(other, of: path)
+            {
                 throw StorageError(
                     .configuration, "\(other) and \(path) are one directory, or lie within one another. Name another.")
             }
         }
+    }
+
+    private static func isBuildingPlace(_ path: String, of other: String) -> Bool {
+        liesWithin(path, "\(other).sealift-building")
     }
 
     private func refuseData(_ store: RaftDirectoryBackend) throws(StorageError) {
@@ -179,18 +195,37 @@ package struct PeersSpread {
         holder: String, time: String, isCancelled: @escaping @Sendable () -> Bool, report: (String) -> Void
     ) throws(StorageError) -> [Outcome] {
         let planned = try plan(isCancelled: isCancelled)
+        var made: [String] = []
+        do throws(StorageError) {
+            try make(planned, holder, time, isCancelled, report, &made)
+        } catch {
+            guard !made.isEmpty else { throw error }
+            // With their peers.json they would form a cluster without the node itself.
+            throw StorageError(
+                error.code,
+                "\(error.message)\nThese directories are made already: \(made.joined(separator: ", ")). Start no server on any of "
+                    + "them, nor on \(node.path), before the same command has come to its end.")
+        }
+        return planned
+    }
+
+    private func make(
+        _ planned: [Outcome], _ holder: String, _ time: String, _ isCancelled: @escaping @Sendable () -> Bool,
+        _ report: (String) -> Void, _ made: inout [String]
+    ) throws(StorageError) {
         for (outcome, (_, copy)) in zip(planned, copies()) {
             defer { copy.abandon() }
             guard !outcome.wasThere else {
                 copy.removeRemains()
+                made.append(outcome.path)
                 continue
             }
             try copy.make(holder: holder, isCancelled: isCancelled)
             try copy.publish()
+            made.append(outcome.path)
         }
         if isCancelled() { throw StorageError.cancelled }
         _ = try rewrite.run(
             .peersFile, time: time, isCancelled: isCancelled, stage: { _ in }, report: report)
-        return planned
     }
 }

@@ -68,6 +68,30 @@ import Testing
         try sandbox.shell("cd '\(sandbox.path)/packed' && sha256sum --check --strict *.sha256")
     }
 
+    /// Nodes whose directories are called alike have archives of their own.
+    @Test func archivesAreToldApart() throws {
+        let (sandbox, words, _) = try Self.prepared()
+        for name in ["n1", "n2"] { try makeFolder("\(sandbox.path)/\(name)") }
+        let file = "\(sandbox.path)/nodes.hcl"
+        var text = try text(of: file)
+        for name in ["n1", "n2"] {
+            text = text.replacing("\(sandbox.path)/\(name)\"", with: "\(sandbox.path)/\(name)/vault\"")
+        }
+        try sandbox.write("nodes.hcl", text)
+        let outcome = try sandbox.sealift(words)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let packed = "\(sandbox.path)/packed"
+        #expect(
+            Scratch.names(in: packed).sorted()
+                == ["n1-vault.tar", "n1-vault.tar.sha256", "n2-vault.tar", "n2-vault.tar.sha256"])
+        try sandbox.shell("cd '\(packed)' && sha256sum --check --strict *.sha256")
+        // A checksum file that others may read is no fault.
+        chmod("\(packed)/n1-vault.tar.sha256", 0o644)
+        #expect(try sandbox.sealift(words).code == 0)
+        let inside = try sandbox.sealift(words.dropLast() + ["\(sandbox.path)/n1/vault"])
+        #expect(inside.code == 2 && inside.errors.contains("which is to be packed"), "\(inside.errors)")
+    }
+
     @Test func mistakesAreNamedFirst() throws {
         let (sandbox, words, _) = try Self.prepared()
         let nowhere = try sandbox.sealift(words.dropLast() + ["\(sandbox.path)/nowhere"])

@@ -143,6 +143,15 @@ import Testing
         ),
         ("node = \"a\"", "node is a block of its own"),
         (
+            "node { id = \"a\", path = \"a\", path = \"b\", cluster_addr = \"https://10.0.0.1:8201\" }",
+            "sets path twice in one node"
+        ),
+        (
+            "node { id = \"a\", path = \"/x/a\", cluster_addr = \"https://10.0.0.1:8201\" }\n"
+                + "node { id = \"b\", path = \"/x/a.sealift-building\", cluster_addr = \"https://10.0.0.2:8201\" }",
+            "lies in the folder in which"
+        ),
+        (
             "path = \"x\"\nnode { id = \"a\", path = \"a\", cluster_addr = \"https://10.0.0.1:8201\" }",
             "path stands beside node blocks"
         ),

@@ -119,6 +119,7 @@ import Testing
         (["-node", "node2=10.0.0.2:8201,path=nodes"], "with an absolute path"),
         (["-node", "node2=10.0.0.2,path=/x"], "has no port"),
         (["-node", "node1=10.0.0.2:8201,path=/x"], "node1 is there twice"),
+        (["-node", "node2=10.0.0.2:8201,non-voter,path=/x"], "a node without a vote is not made here"),
     ]
 
     @Test(arguments: mistakes)
@@ -126,6 +127,16 @@ import Testing
         let (sandbox, from) = try Self.prepared()
         let outcome = try sandbox.sealift(["raft", "spread", "-practice", "-from", from] + words)
         #expect(outcome.code == 1 && outcome.errors.contains(says), "\(outcome.errors)")
+    }
+
+    /// Two names of one directory are not two nodes.
+    @Test func theOriginalByAnotherNameIsNoCopy() throws {
+        let (sandbox, from) = try Self.prepared()
+        let words = Self.words(sandbox, from)
+        #expect(try sandbox.sealift(words).code == 0)
+        try sandbox.shell("cd '\(sandbox.path)/nodes' && rm -r node2 && cp -al '\(from)' node2")
+        let linked = try sandbox.sealift(words)
+        #expect(linked.code == 2 && linked.errors.contains("node2 is not empty"), "\(linked.errors)")
     }
 
     /// Killed before some of its changes to the disk, the same command comes to the same end.

@@ -59,9 +59,11 @@ package final class DirectoryCopy {
         if let kept = try NodeIDFile.bytes(in: path), !NodeIDFile.says(nodeID, kept) { return false }
         for file in Self.files + [Self.peersFile] {
             var info = stat()
-            guard lstat("\(path)/\(file)", &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return false }
+            guard lstat("\(path)/\(file)", &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_nlink == 1 else {
+                return false
+            }
         }
-        guard try readPrivateFile("\(path)/\(Self.peersFile)", atMost: 1 << 20, content: "peers") == peers else {
+        guard try readSmallFile("\(path)/\(Self.peersFile)", atMost: 1 << 20) == peers else {
             return false
         }
         for file in Self.files {

@@ -16,6 +16,8 @@ struct NodeBlock {
 
     /// Most nodes of a cluster; more voters than a dozen no cluster has.
     private static let mostNodes = 64
+    /// An id is a word, which a file `node-id` has room for.
+    private static let mostIDBytes = 1024
     private static let names = ["id", "cluster_addr", "path", "non_voter"]
 
     /// Reads the blocks, which reach the backend as a JSON list.
@@ -54,6 +56,10 @@ struct NodeBlock {
                     ? "id \(StorageKey(node.id))"
                     : isSame(node.address.hostAndPort, other.address.hostAndPort)
                         ? "cluster_addr \(node.address.hostAndPort)" : nil
+                for (one, two) in [(node.path, other.path), (other.path, node.path)]
+                where liesWithin(one, "\(two).sealift-building") {
+                    throw refuse("\(one) lies in the folder in which \(two) is built. Name another path.")
+                }
                 guard let what else { continue }
                 throw refuse("Two node blocks have the \(what). Each node has its own.")
             }
@@ -88,6 +94,9 @@ struct NodeBlock {
             return value
         }
         id = try needed("id", "node1")
+        guard id.utf8.count <= Self.mostIDBytes else {
+            throw refuse("\(which): an id has \(Self.mostIDBytes) bytes at most.")
+        }
         do throws(StorageError) {
             address = try ClusterAddress(parsing: try needed("cluster_addr", "https://10.0.0.11:8201"))
         } catch {

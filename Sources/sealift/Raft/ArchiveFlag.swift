@@ -1,3 +1,4 @@
+import Files
 import Flags
 import Glibc
 import Migration
@@ -34,10 +35,15 @@ struct ArchiveFlag {
     func pack(_ paths: [String], isCancelled: () -> Bool) throws(MigrationFailure) -> [NodeArchive.Outcome] {
         do throws(StorageError) {
             var outcomes: [NodeArchive.Outcome] = []
-            for path in paths {
+            if let path = paths.first(where: { liesWithin(resolvedPath(folder), resolvedPath($0)) }) {
+                throw StorageError(
+                    .configuration,
+                    "-archive \(folder) lies within \(path), which is to be packed. Name a folder elsewhere.")
+            }
+            for (path, name) in zip(paths, try NodeArchive.archiveNames(for: paths)) {
                 let node = try StoppedNode(path: path)
                 defer { node.close() }
-                outcomes.append(try NodeArchive(of: node, into: folder).write(isCancelled: isCancelled))
+                outcomes.append(try NodeArchive(of: node, into: folder, name: name).write(isCancelled: isCancelled))
             }
             return outcomes
         } catch {

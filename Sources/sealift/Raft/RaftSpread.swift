@@ -37,7 +37,7 @@ let raftSpreadCommand = CommandSpec(
         .string(
             "from", placeholder: "path", help: "Directory of the node that ran alone, stopped.", completion: .directory),
         .list(
-            "node", placeholder: "id=host:port[,non-voter],path=path",
+            "node", placeholder: "id=host:port,path=path",
             help:
                 "A further node, with the cluster_addr and the node_id of its server, and where its directory is made."),
         .boolean("dry-run", help: "See whether it can be done, and write nothing."),
