@@ -488,7 +488,11 @@ extension MigrationPhases {
                 "The destination is made fit for today's servers, which the source is not (-upgrade-legacy-seal): "
                     + "\(upgrade.text). A comparison of the two names these entries and no others. \(Self.rekeyAdvice)")
         }
-        if keyRing != nil {
+        if keyRing != nil, summary.isDryRun {
+            summary.remarks.append(
+                "core/raft/tls, which the source lacks, would be made with the key shares (-generate-raft-tls). The digest above is "
+                    + "with one that is not kept.")
+        } else if keyRing != nil {
             summary.remarks.append(
                 "core/raft/tls, which the source lacks, was made with the key shares (-generate-raft-tls): the nodes know each "
                     + "other by it. A comparison of the two sides names it as only at the destination, and nothing else."

@@ -129,6 +129,16 @@ package final class MigrationRun {
         _ stores: [any StorageDestination]
     ) throws -> (source: any StorageSource, value: [UInt8])? {
         guard let shares = options.shares, shares.makesKeyRing else { return nil }
+        guard
+            stores.contains(where: { store in
+                store.kind == "raft" || store.neededEntries.contains { $0.key == .raftKeyRing }
+            })
+        else {
+            throw MigrationFailure(
+                .configuration,
+                "-generate-raft-tls is for destinations of integrated storage (raft, raft_snapshot): no server on "
+                    + "\(stores.first?.kind ?? "another") reads core/raft/tls. Leave it out.")
+        }
         let job = try StateFolder.fingerprint(source: source.identity, destinations: stores.map(\.identity))
         let path = try MigrationPhases.statePath(source, stores, job, options, context)
         var kept: [UInt8]?

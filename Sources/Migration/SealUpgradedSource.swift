@@ -1,4 +1,5 @@
 import Barrier
+import Digest
 package import Storage
 
 /// What is made with key shares for a destination, and stands in it beside or in place of what the source has.
@@ -19,11 +20,13 @@ struct StoreAmendment {
     }
 
     /// With a key ring for the nodes of integrated storage, which the source lacks.
-    func adding(keyRing value: [UInt8]) -> StoreAmendment {
+    func adding(keyRing value: [UInt8]) throws(DigestError) -> StoreAmendment {
         var all = self
         all.entries.append((.raftKeyRing, value))
         all.added.append(.raftKeyRing)
-        all.manner += "key ring added\n"
+        let digest = try value.withBytes { (bytes) throws(DigestError) in try SHA256Digest.of(bytes) }
+        // Another one would contradict the one that was read with what is kept.
+        all.manner += "key ring \(digest.hexadecimal)\n"
         return all
     }
 }

@@ -80,7 +80,7 @@ package struct ShareRequest: Sendable {
             } else {
                 value = try RaftKeyRing.make(barrier, time: WallTime.now().microseconds)
             }
-            let amendment = (upgrade.map { StoreAmendment($0) } ?? StoreAmendment()).adding(keyRing: value)
+            let amendment = try (upgrade.map { StoreAmendment($0) } ?? StoreAmendment()).adding(keyRing: value)
             return (try SealUpgradedSource.make(source, amendment), value)
         } catch let failure as MigrationFailure {
             throw failure

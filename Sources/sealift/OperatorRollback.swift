@@ -128,6 +128,8 @@ struct OperatorRollback {
                 let upgraded = report["seal_upgrade"]
                 let lists = [upgraded?["added"], upgraded?["changed"], upgraded?["left_out"]].compactMap(\.self)
                 guard !lists.contains(where: { $0.count > 0 }) else { throw fault(Self.isUpgraded) }
+                guard report["raft_tls_generated"]?.boolean != true else { throw fault(Self.hasMadeKeyRing) }
+                guard report["destinations"]?.count ?? 0 < 2 else { throw fault(Self.isOfSeveral) }
                 guard let destinations = report["destinations"].map({ Array($0.elements) }), destinations.count == 1,
                     let destination = destinations.first, let digest = report["keyspace_digest"]?.text,
                     let old = Self.store(source), let new = Self.store(destination)
@@ -153,6 +155,16 @@ struct OperatorRollback {
         + "its server starts on it with the old key shares, without what was written since. To take that back as well, migrate "
         + "from the new store into an empty one (operator migrate) and start a Vault of 1.3 up to 1.14 on it, with the key "
         + "shares that the new store has now."
+
+    private static let hasMadeKeyRing =
+        "the migration made core/raft/tls for the new cluster (-generate-raft-tls), which the old store never had, so that the two "
+        + "cannot be held against each other by its digest. The old store is as the migration left it: its server starts on it, "
+        + "without what was written since. To take that back as well, migrate from one stopped node of the new cluster into an "
+        + "empty store of the old kind (operator migrate)."
+    private static let isOfSeveral =
+        "the migration filled several stores, the nodes of one cluster, of which any may have led last. The old store is as the "
+        + "migration left it. To take back what was written since, stop all nodes and migrate from the one that led last into an "
+        + "empty store of the old kind (operator migrate)."
 
     private static func store(_ node: JSONNode) -> (kind: String, location: String)? {
         guard let kind = node["kind"]?.text, let location = node["location"]?.text else { return nil }

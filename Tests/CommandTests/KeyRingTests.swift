@@ -80,6 +80,27 @@ import Testing
         #expect(!exists(nodes(shared)[0]))
     }
 
+    /// Only integrated storage has use for it; and what has it is not held against the old store by a digest.
+    @Test func whereItHasNoPlaceItIsNotMade() throws {
+        let (shared, words) = try Self.prepared()
+        let file = try shared.sandbox.configuration(shared.store, .sqlite("\(shared.sandbox.path)/x.db"), name: "x.hcl")
+        let other = try shared.run(["operator", "migrate", "-config", file, "-generate-raft-tls"])
+        #expect(other.code != 0 && other.errors.contains("no server on sqlite reads core/raft/tls"), "\(other.errors)")
+        #expect(!exists("\(shared.sandbox.path)/x.db"))
+        let alone = try shared.sandbox.configuration(
+            shared.store, .raft("\(shared.sandbox.path)/alone"), name: "alone.hcl")
+        let state = "\(shared.sandbox.path)/state-alone"
+        let made = try shared.run(["operator", "migrate", "-config", alone, "-generate-raft-tls", "-state-dir", state])
+        #expect(made.code == 0, "\(made.errors)")
+        let back = try shared.sandbox.sealift(["operator", "rollback", "-report", "\(state)/report.json"])
+        #expect(back.code == 1 && back.errors.contains("made core/raft/tls for the new cluster"), "\(back.errors)")
+        #expect(try shared.run(words).code == 0)
+        let several = try shared.sandbox.sealift([
+            "operator", "rollback", "-report", "\(shared.sandbox.path)/state/report.json",
+        ])
+        #expect(several.code == 1, "\(several.errors)")
+    }
+
     @Test func oneThatIsThereStays() throws {
         let shared = try SharedStore(.raftOpenBao)
         let file = try shared.sandbox.write("migrate.hcl", shared.store.block("storage_source") + Self.blocks(shared))
