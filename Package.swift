@@ -180,7 +180,7 @@ let package = Package(
                 "sealift", "RaftClusterBackend", "RaftFormat", "RaftHistory", "Sockets", "Storage", "StorageTestKit",
                 "OpenBaoTestKit", "TestSupport",
             ]),
-        tests("Flags", ["Flags"]),
+        tests("Flags", ["Flags", "Wording"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Report", ["Report", "Telemetry", "TestSupport"]),
         tests("Bolt", ["Bolt", "TestSupport"]),

@@ -1,3 +1,5 @@
+import Wording
+
 extension CommandSpec {
     /// Bash splits `-config=x` into three words at `=`; the script puts them together again.
     func bashCompletion() -> String {

@@ -1,3 +1,5 @@
+import Wording
+
 extension CommandSpec {
     /// Works both as a file `_name` in `fpath` and when it is sourced.
     func zshCompletion() -> String {

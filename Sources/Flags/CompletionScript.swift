@@ -1,3 +1,5 @@
+import Wording
+
 /// The shells that completion scripts can be written for.
 package enum Shell: String, Sendable, CaseIterable {
     case bash
@@ -34,9 +36,4 @@ extension CommandSpec {
     var valueFlags: [(command: CommandSpec, flag: FlagSpec)] {
         all.flatMap { command in command.visibleFlags.filter(\.takesValue).map { (command, $0) } }
     }
-}
-
-/// A text as one word of a POSIX shell.
-func shellQuoted(_ text: String) -> String {
-    "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
 }

@@ -2,6 +2,7 @@ import Digest
 import Files
 import Glibc
 package import Storage
+import Wording
 
 /// Signs files of evidence: beside each a file with the 64 bytes of an Ed25519 signature, which plain openssl verifies.
 package struct EvidenceSigner: Sendable {
@@ -107,15 +108,4 @@ package struct EvidenceSigner: Sendable {
         var info = stat()
         return stat(path, &info) == 0 && info.st_size > mostBytesOfCommand
     }
-}
-
-/// A word as a shell reads it back.
-private func shellWord(_ text: String) -> String {
-    let isPlain = text.utf8.allSatisfy { byte in
-        switch byte {
-        case 0x2b...0x3a, 0x40...0x5a, 0x5f, 0x61...0x7a: true  // + , - . / 0-9 : @ A-Z _ a-z
-        default: false
-        }
-    }
-    return isPlain && !text.isEmpty ? text : "'\(text.replacing("'", with: "'\\''"))'"
 }

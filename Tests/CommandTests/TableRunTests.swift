@@ -69,7 +69,7 @@ import Testing
         var items = TableItems()
         for entry in SampleEntry.initialised { items.add(entry.key, entry.value) }
         let server = try PracticeServer(sandbox, ["-import", try sandbox.write("items.jsonl", items.text)])
-        let slow = try PracticeServer(sandbox, ["-fault", "slow=1,slow-ms=300"])
+        let slow = try PracticeServer(sandbox, ["-fault", "slow=1,slow-ms=1500"])
         let table = slow.store("made", ["create_table": "on-demand"])
         let running = try sandbox.start(
             ["operator", "migrate", "-config", try sandbox.configuration(server.store(), table)])

@@ -110,6 +110,10 @@ restored = client.restore_table_from_backup(TargetTableName="restored", BackupAr
 check("RestoreSummary", restored["TableStatus"] == "CREATING" and restored["RestoreSummary"]["SourceBackupArn"] == arn)
 check("restored", held("restored") == before)
 table = client.describe_table(TableName="restored")["Table"]
+summary = table["RestoreSummary"]
+check(f"RestoreSummary {summary}", summary["SourceBackupArn"] == arn and not summary["RestoreInProgress"]
+      and summary["SourceTableArn"] == client.describe_table(TableName="first")["Table"]["TableArn"])
+check("none of its own", "RestoreSummary" not in client.describe_table(TableName="first")["Table"])
 check("counts", table["ItemCount"] == 300 and table["TableSizeBytes"] == described["BackupDetails"]["BackupSizeBytes"]
       and table["ProvisionedThroughput"]["WriteCapacityUnits"] == 800)
 client.restore_table_from_backup(TargetTableName="cheap", BackupArn=arn, BillingModeOverride="PAY_PER_REQUEST")
@@ -138,6 +142,13 @@ refused("PointInTimeRecoveryUnavailableException", client.export_table_to_point_
         TableArn=identity, S3Bucket="backups")
 client.update_continuous_backups(
     TableName="first", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+check("35 days", client.describe_continuous_backups(TableName="first")["ContinuousBackupsDescription"][
+    "PointInTimeRecoveryDescription"]["RecoveryPeriodInDays"] == 35)
+refused("ValidationException", client.update_continuous_backups, TableName="first", PointInTimeRecoverySpecification={
+    "PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 36})
+shorter = client.update_continuous_backups(TableName="first", PointInTimeRecoverySpecification={
+    "PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7})["ContinuousBackupsDescription"]
+check("7 days", shorter["PointInTimeRecoveryDescription"]["RecoveryPeriodInDays"] == 7)
 states = []
 for round in range(4):
     items = held("first")
@@ -157,6 +168,8 @@ for place, (moment, items) in enumerate(states):
     check(f"state {place}", held(f"past-{place}") == items)
 client.restore_table_to_point_in_time(SourceTableArn=identity, TargetTableName="now", UseLatestRestorableTime=True)
 check("latest", held("now") == held("first"))
+summary = client.describe_table(TableName="now")["Table"]["RestoreSummary"]
+check(f"RestoreSummary {summary}", "SourceBackupArn" not in summary and summary["SourceTableArn"] == identity)
 refused("InvalidRestoreTimeException", client.restore_table_to_point_in_time, SourceTableName="first",
         TargetTableName="never", RestoreDateTime=datetime.datetime(2020, 1, 1))
 refused("TableAlreadyExistsException", client.restore_table_to_point_in_time, SourceTableName="first",

@@ -29,9 +29,14 @@ extension DynamoDBBackend {
         lines.append(
             ServicePlan.Line(
                 "Backup",
-                "aws dynamodb create-backup --table-name \(self.table.name) --backup-name before-migration, or "
-                    + "operator migrate -source-backup=before-migration"))
+                "\(backupCommand) --backup-name before-migration, or operator migrate -source-backup=before-migration"))
         return ServicePlan(lines: lines, units: units, requests: pages, unitsPerSecond: planned)
+    }
+
+    /// What makes a backup of the table by hand, without the name.
+    private var backupCommand: String {
+        let address = settings.endpoint == nil ? "" : " --endpoint-url \(shellWord(table.transport.endpoint))"
+        return "aws dynamodb create-backup\(address) --region \(settings.region) --table-name \(shellWord(table.name))"
     }
 
     package func writeEstimator() throws(StorageError) -> any WriteEstimator {

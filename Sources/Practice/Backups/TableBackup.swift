@@ -29,3 +29,27 @@ struct TableBackup: Sendable, Equatable {
         String(repeating: "0", count: max(0, count - digits.utf8.count)) + digits
     }
 }
+
+/// Of what a table was made.
+struct RestoreOrigin: Sendable {
+    /// The backup's name for other services; `nil` if it was a point in time.
+    let backup: String?
+    /// The name for other services of the table that was backed up.
+    let table: String
+    /// The state that was restored, in milliseconds since 1970.
+    let moment: Int
+}
+
+/// The point-in-time recovery of a table.
+struct RecoveryPeriod: Sendable {
+    /// The service's own, and its most
+    /// (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html).
+    static let mostDays = 35
+
+    /// When it was turned on, in milliseconds since 1970.
+    let since: Int
+    let days: Int
+
+    /// The first state that can be had, in milliseconds since 1970.
+    func earliest(at now: Int) -> Int { max(since, now - days * 86_400_000) }
+}

@@ -7,6 +7,8 @@ import SQLiteBackend
 /// | `practice_backups` | a row for each backup: the table's definition and counts |
 /// | `practice_backup_<number>` | its items |
 /// | `practice_recovery` | which tables have recovery, by number, and since when |
+/// | `practice_periods` | for how many days back, where it is not the usual number |
+/// | `practice_restores` | of which backup or table a table was made, by its number |
 /// | `practice_history_<number>` | of a table with recovery every change: its time and what was there before |
 ///
 /// The history is written by triggers, in the transaction of the change.
@@ -20,6 +22,9 @@ extension TableStore {
             partition_type TEXT NOT NULL, sort_name TEXT, sort_type TEXT, read_units INTEGER, write_units INTEGER,
             created INTEGER NOT NULL, items INTEGER NOT NULL, bytes INTEGER NOT NULL, made INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS practice_recovery (number INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS practice_periods (number INTEGER PRIMARY KEY, days INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS practice_restores (number INTEGER PRIMARY KEY, backup TEXT NOT NULL, source TEXT NOT NULL,
+            moment INTEGER NOT NULL);
         """
 
     /// Milliseconds since 1970, in SQL.
@@ -127,7 +132,9 @@ extension TableStore {
             guard try Self.backups(session).contains(where: { $0.number == backup.number }) else {
                 throw .backupNotFound(backup.resourceName)
             }
-            return try Self.fill(name, like: backup.source, billing, time, session, &tables) { rows in
+            let origin = RestoreOrigin(
+                backup: backup.resourceName, table: backup.source.resourceName, moment: backup.createdAt)
+            return try Self.fill(name, like: backup.source, origin, billing, time, session, &tables) { rows in
                 "INSERT INTO \(rows) SELECT key, size, item FROM practice_backup_\(backup.number)"
             }
         }
@@ -135,8 +142,8 @@ extension TableStore {
 
     /// Makes a table with the rows that statements bring.
     private static func fill(
-        _ name: String, like source: TableDefinition, _ billing: TableDefinition.Billing, _ time: Int,
-        _ session: StoreSession, _ tables: inout [String: Table], _ statements: (String) -> String
+        _ name: String, like source: TableDefinition, _ origin: RestoreOrigin, _ billing: TableDefinition.Billing,
+        _ time: Int, _ session: StoreSession, _ tables: inout [String: Table], _ statements: (String) -> String
     ) throws(ServiceError) -> Table {
         var table = try addTable(
             name, partitionKey: source.partitionKey, sortKey: source.sortKey, billing: billing, at: time, session,
@@ -148,35 +155,63 @@ extension TableStore {
         try session.run(
             "UPDATE practice_tables SET items = ?2, bytes = ?3 WHERE name = ?1", texts: [name],
             numbers: [table.items, table.bytes])
+        try session.run(
+            "INSERT INTO practice_restores (backup, source, number, moment) VALUES (?1, ?2, ?3, ?4)",
+            texts: [origin.backup ?? "", origin.table], numbers: [table.definition.number, origin.moment])
         tables[name] = table
         return table
     }
 
+    /// Of what a table was made; `nil` if it began empty.
+    func origin(of table: TableDefinition) throws(ServiceError) -> RestoreOrigin? {
+        try read { session throws(ServiceError) in
+            var found: RestoreOrigin?
+            try session.rows("SELECT backup, source, moment FROM practice_restores WHERE number = \(table.number)") {
+                row in
+                let backup = row.text(0)
+                found = RestoreOrigin(
+                    backup: backup.isEmpty ? nil : backup, table: row.text(1), moment: row.number(2))
+            }
+            return found
+        }
+    }
+
     // MARK: Point-in-time recovery
 
-    /// Since when a table has point-in-time recovery, in milliseconds since 1970; `nil` if it has none.
-    func recovery(of table: TableDefinition) throws(ServiceError) -> Int? {
+    /// The point-in-time recovery of a table; `nil` if it has none.
+    func recovery(of table: TableDefinition) throws(ServiceError) -> RecoveryPeriod? {
         try read { session throws(ServiceError) in try Self.recovery(of: table, session) }
     }
 
-    static func recovery(of table: TableDefinition, _ session: StoreSession) throws(ServiceError) -> Int? {
-        var since: Int?
-        try session.rows("SELECT since FROM practice_recovery WHERE number = \(table.number)") { since = $0.number(0) }
-        return since
+    static func recovery(of table: TableDefinition, _ session: StoreSession) throws(ServiceError) -> RecoveryPeriod? {
+        var found: RecoveryPeriod?
+        try session.rows(
+            """
+            SELECT since, ifnull(days, \(RecoveryPeriod.mostDays)) FROM practice_recovery LEFT JOIN practice_periods
+                USING (number) WHERE number = \(table.number)
+            """
+        ) { found = RecoveryPeriod(since: $0.number(0), days: $0.number(1)) }
+        return found
     }
 
     /// Turns a table's point-in-time recovery on or off; off, its history is gone.
     ///
-    /// - Returns: Since when the table has it.
-    func setRecovery(_ isOn: Bool, of name: String, at time: Int) throws(ServiceError) -> Int? {
+    /// - Parameter days: How far back it reaches; `nil` leaves that as it is.
+    /// - Returns: What the table has then.
+    func setRecovery(_ isOn: Bool, days: Int?, of name: String, at time: Int) throws(ServiceError) -> RecoveryPeriod? {
         try changeTables { session, tables throws(ServiceError) in
             guard let table = tables[name]?.definition else { throw .noTableToBackUp(name) }
-            if let since = try Self.recovery(of: table, session) {
-                if isOn { return since }
-                try Self.endRecovery(of: table, session)
+            let found = try Self.recovery(of: table, session)
+            guard isOn else {
+                if found != nil { try Self.endRecovery(of: table, session) }
                 return nil
             }
-            guard isOn else { return nil }
+            if let days {
+                try session.run(
+                    "INSERT OR REPLACE INTO practice_periods (number, days) VALUES (?1, ?2)", texts: [],
+                    numbers: [table.number, days])
+            }
+            if let found { return RecoveryPeriod(since: found.since, days: days ?? found.days) }
             let history = "practice_history_\(table.number)"
             let rows = "practice_items_\(table.number)"
             session.forget(table: table.number)
@@ -195,7 +230,7 @@ extension TableStore {
             try session.run(
                 "INSERT INTO practice_recovery (number, since) VALUES (?1, ?2)", texts: [],
                 numbers: [table.number, time])
-            return time
+            return RecoveryPeriod(since: time, days: days ?? RecoveryPeriod.mostDays)
         }
     }
 
@@ -204,7 +239,9 @@ extension TableStore {
         session.forget(table: table.number)
         for change in ["insert", "update", "delete"] { try session.run("DROP TRIGGER \(history)_\(change)") }
         try session.run("DROP TABLE \(history)")
-        try session.run("DELETE FROM practice_recovery WHERE number = ?1", texts: [], numbers: [table.number])
+        for kept in ["recovery", "periods"] {
+            try session.run("DELETE FROM practice_\(kept) WHERE number = ?1", texts: [], numbers: [table.number])
+        }
     }
 
     /// The rows of a table as they were, as a query for key, size and item.
@@ -229,7 +266,8 @@ extension TableStore {
         try changeTables { session, tables throws(ServiceError) in
             guard tables[name] == nil else { throw .tableAlreadyExists(name) }
             guard try Self.recovery(of: source, session) != nil else { throw .recoveryUnavailable(source.name) }
-            return try Self.fill(name, like: source, billing, time, session, &tables) { rows in
+            let origin = RestoreOrigin(backup: nil, table: source.resourceName, moment: moment)
+            return try Self.fill(name, like: source, origin, billing, time, session, &tables) { rows in
                 "INSERT INTO \(rows) (key, size, item) \(Self.rows(of: source, at: moment))"
             }
         }

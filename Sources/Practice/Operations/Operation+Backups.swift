@@ -108,19 +108,31 @@ extension Operation {
         let now = wallSeconds()
         let made = try store.restore(
             backup, as: target, billing: try billing(backup.source.billing, suffix: "Override"), at: now)
-        return describe("TableDescription", made, status: "CREATING") { json in
-            json.name("RestoreSummary")
-            json.beginObject()
-            json.name("SourceBackupArn")
-            json.string(backup.resourceName)
-            json.name("SourceTableArn")
-            json.string(backup.source.resourceName)
-            json.name("RestoreDateTime")
-            json.double(Double(backup.createdAt) / 1000)
-            json.name("RestoreInProgress")
-            json.boolean(true)
-            json.endObject()
+        return try describeRestored(made)
+    }
+
+    private func describeRestored(_ table: TableStore.Table) throws(ServiceError) -> HTTPServerBody {
+        let origin = try store.origin(of: table.definition)
+        return describe("TableDescription", table, status: "CREATING") { json in
+            Self.write(origin, isInProgress: true, &json)
         }
+    }
+
+    static func write(_ origin: RestoreOrigin?, isInProgress: Bool, _ json: inout JSONWriter) {
+        guard let origin else { return }
+        json.name("RestoreSummary")
+        json.beginObject()
+        if let backup = origin.backup {
+            json.name("SourceBackupArn")
+            json.string(backup)
+        }
+        json.name("SourceTableArn")
+        json.string(origin.table)
+        json.name("RestoreDateTime")
+        json.double(Double(origin.moment) / 1000)
+        json.name("RestoreInProgress")
+        json.boolean(isInProgress)
+        json.endObject()
     }
 
     private func targetName() throws(ServiceError) -> String {
@@ -143,7 +155,7 @@ extension Operation {
     func describeContinuousBackups() throws(ServiceError) -> HTTPServerBody {
         let name = try request.tableName()
         guard let table = store.table(name) else { throw .noTableToBackUp(name) }
-        return continuousBackups(since: try store.recovery(of: table.definition))
+        return continuousBackups(try store.recovery(of: table.definition))
     }
 
     /// `UpdateContinuousBackups`.
@@ -156,11 +168,22 @@ extension Operation {
             throw .constraint(
                 "null", at: "pointInTimeRecoverySpecification.pointInTimeRecoveryEnabled", "Member must not be null")
         }
-        return continuousBackups(since: try store.setRecovery(isOn, of: name, at: wallMilliseconds()))
+        let days = try specification.integer("RecoveryPeriodInDays")
+        if let days, !(1...RecoveryPeriod.mostDays).contains(days) {
+            throw .constraint(
+                "'\(days)'", at: "pointInTimeRecoverySpecification.recoveryPeriodInDays",
+                days < 1
+                    ? "Member must have value greater than or equal to 1"
+                    : "Member must have value less than or equal to \(RecoveryPeriod.mostDays)")
+        }
+        guard isOn || days == nil else {
+            throw .validation("RecoveryPeriodInDays can only be given with PointInTimeRecoveryEnabled: true")
+        }
+        return continuousBackups(try store.setRecovery(isOn, days: days, of: name, at: wallMilliseconds()))
     }
 
-    /// - Parameter since: When recovery was turned on; `nil` if it is off.
-    private func continuousBackups(since: Int?) -> HTTPServerBody {
+    /// - Parameter recovery: `nil` if it is off.
+    private func continuousBackups(_ recovery: RecoveryPeriod?) -> HTTPServerBody {
         answer { json in
             json.name("ContinuousBackupsDescription")
             json.beginObject()
@@ -170,16 +193,18 @@ extension Operation {
             json.name("PointInTimeRecoveryDescription")
             json.beginObject()
             json.name("PointInTimeRecoveryStatus")
-            json.string(since == nil ? "DISABLED" : "ENABLED")
-            if let since {
+            json.string(recovery == nil ? "DISABLED" : "ENABLED")
+            if let recovery {
+                let now = wallMilliseconds()
+                let earliest = recovery.earliest(at: now)
                 json.name("RecoveryPeriodInDays")
-                json.integer(35)
+                json.integer(recovery.days)
                 // Clients give times back in whole seconds, and must not come before it.
                 json.name("EarliestRestorableDateTime")
-                json.integer((since + 999) / 1000)
+                json.integer((earliest + 999) / 1000)
                 // The service is about five minutes behind; nobody has to wait for those here.
                 json.name("LatestRestorableDateTime")
-                json.double(Double(max(wallMilliseconds(), since + 999)) / 1000)
+                json.double(Double(max(now, earliest + 999)) / 1000)
             }
             json.endObject()
             json.endObject()
@@ -196,7 +221,7 @@ extension Operation {
         let name = try RequestBody.tableName(text)
         guard let source = store.table(name)?.definition else { throw .noTableToBackUp(name) }
         try refuseIndexes()
-        guard let since = try store.recovery(of: source) else { throw .recoveryUnavailable(name) }
+        guard let recovery = try store.recovery(of: source) else { throw .recoveryUnavailable(name) }
         let now = wallMilliseconds()
         let isLatest = try request.flag("UseLatestRestorableTime") == true
         let wanted = try milliseconds("RestoreDateTime")
@@ -207,21 +232,11 @@ extension Operation {
                     : "Either RestoreDateTime or UseLatestRestorableTime must be specified")
         }
         let moment = wanted ?? now
-        guard moment >= since, moment <= now else { throw .invalidRestoreTime }
+        guard moment >= recovery.earliest(at: now), moment <= now else { throw .invalidRestoreTime }
         let made = try store.restore(
             source, asItWasAt: moment, as: target, billing: try billing(source.billing, suffix: "Override"),
             at: wallSeconds())
-        return describe("TableDescription", made, status: "CREATING") { json in
-            json.name("RestoreSummary")
-            json.beginObject()
-            json.name("SourceTableArn")
-            json.string(source.resourceName)
-            json.name("RestoreDateTime")
-            json.double(Double(moment) / 1000)
-            json.name("RestoreInProgress")
-            json.boolean(true)
-            json.endObject()
-        }
+        return try describeRestored(made)
     }
 
     // MARK: What they have in common

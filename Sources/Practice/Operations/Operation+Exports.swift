@@ -15,10 +15,10 @@ extension Operation {
         let prefix = try prefix()
         try refuseOtherForms()
         guard let table = store.table(name)?.definition else { throw .noTableToBackUp(name) }
-        guard let since = try store.recovery(of: table) else { throw .recoveryUnavailable(name) }
+        guard let recovery = try store.recovery(of: table) else { throw .recoveryUnavailable(name) }
         let now = wallMilliseconds()
         let moment = try milliseconds("ExportTime") ?? now
-        guard moment >= since, moment <= now else { throw .invalidExportTime }
+        guard moment >= recovery.earliest(at: now), moment <= now else { throw .invalidExportTime }
         let token = try request.string("ClientToken") ?? ""
         // The same request sent again is the same export.
         if !token.isEmpty, let earlier = backups.exports.first(where: { $0.token == token }) {

@@ -133,7 +133,11 @@ extension Operation {
 
     /// `DescribeTable`.
     func describeTable() throws(ServiceError) -> HTTPServerBody {
-        describe("Table", try existing(), status: "ACTIVE")
+        let table = try existing()
+        let origin = try store.origin(of: table.definition)
+        return describe("Table", table, status: "ACTIVE") { json in
+            Self.write(origin, isInProgress: false, &json)
+        }
     }
 
     /// `UpdateTable`: the capacity.

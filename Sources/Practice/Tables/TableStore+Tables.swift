@@ -58,6 +58,8 @@ extension TableStore {
             }
             try session.run("DROP TABLE practice_items_\(table.definition.number)")
             try session.run("DELETE FROM practice_tables WHERE name = ?1", texts: [name], numbers: [])
+            try session.run(
+                "DELETE FROM practice_restores WHERE number = ?1", texts: [], numbers: [table.definition.number])
         }
     }
 
