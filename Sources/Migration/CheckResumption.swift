@@ -34,7 +34,7 @@ package final class CheckResumption {
         let next = StorageKey(earlier.key.bytes + [0])
         return KeyScope(
             start: scope.start.map { max($0, next) } ?? next, prefix: scope.prefix, included: scope.included,
-            excluded: scope.excluded, sample: scope.sample)
+            excluded: scope.excluded, sample: scope.sample, dropsLeases: scope.dropsLeases)
     }
 
     /// Notes that a key was judged, all before it being judged already.

@@ -321,6 +321,12 @@ def beside_server():
     print(f"    {two / one:.1f} times as fast (budget 10)", flush=True)
 
 
+def settle():
+    """Waits until the disk is at rest: blocks that are given back are still discarded after a sync, beside what follows."""
+    subprocess.run(["sync"], check=True)
+    time.sleep(1)
+
+
 def drills():
     """From the archive to a served secret in a drill, phase by phase, beside the restore alone."""
     folder, history = f"{work}/node", f"{work}/drills"
@@ -336,12 +342,12 @@ def drills():
     phases, whole, alone = {}, [], []
     for run in range(runs + 1):
         remove(folder, state)
-        subprocess.run(["sync"], check=True)
+        settle()
         begin = time.monotonic()
         subprocess.run(migrate(archive, folder), check=True, stdout=subprocess.DEVNULL)
         seconds = time.monotonic() - begin
         remove(folder, state)
-        subprocess.run(["sync"], check=True)
+        settle()
         with open(shares) as given:
             said = subprocess.run([sealift, "drill", "-config", config, "-shares-fd", "0", "-format=json", "-log-level=error"],
                                   stdin=given, stdout=subprocess.PIPE, env=environment)

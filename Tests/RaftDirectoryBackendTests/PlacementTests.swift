@@ -83,6 +83,33 @@ import Testing
         }
     }
 
+    /// What another user made, or may write to, is not taken up, whatever mark it has.
+    @Test func remainsThatOthersCouldHaveWrittenAreRefused() throws {
+        try Scratch.withFolder { folder in
+            let path = "\(folder)/raft"
+            let building = "\(path).sealift-building"
+            // As after a kill.
+            do { _ = try filled(destination(path), Self.sample) }
+            #expect(Scratch.names(in: folder).contains("raft.sealift-building/node/vault.db"))
+            let mark = try #require(Scratch.names(in: building).first { !$0.hasPrefix("node") })
+            for (place, permissions) in [(building, mode_t(0o770)), (building, 0o702)] {
+                #expect(chmod(place, permissions) == 0)
+                let error = #expect(throws: StorageError.self) { try destination(path).claim("a test") }
+                #expect(error?.code == .notEmpty && error?.message.contains("written to by other users") == true)
+                #expect(chmod(place, 0o700) == 0)
+            }
+            for place in [building, "\(building)/\(mark)"] {
+                #expect(chown(place, 12_345, 12_345) == 0)
+                let error = #expect(throws: StorageError.self) { try destination(path).claim("a test") }
+                #expect(error?.code == .notEmpty && error?.message.contains("belongs to the user 12345") == true)
+                #expect(chown(place, geteuid(), getegid()) == 0)
+            }
+            #expect(Scratch.names(in: folder).contains("raft.sealift-building/node/vault.db"))
+            try build(destination(path), Self.sample)
+            #expect(Scratch.names(in: path) == Self.files)
+        }
+    }
+
     /// Taken as it is and not as the configuration gives it: a link cannot be replaced by a rename.
     private static func linked(_ path: String) throws -> RaftDirectoryDestination {
         try RaftDirectoryDestination(

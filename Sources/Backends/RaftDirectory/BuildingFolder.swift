@@ -75,7 +75,8 @@ final class BuildingFolder: Sendable {
     private static func take(
         _ path: String, _ holder: String
     ) throws(StorageError) -> (folder: Int32, mark: Int32)? {
-        if mkdir(path, 0o700) == 0 {
+        let isNew = mkdir(path, 0o700) == 0
+        if isNew {
             // What is moved from here to the final directory must never be durable without the mark.
             try syncFolder(at: parentFolder(of: path))
         } else if errno != EEXIST {
@@ -86,7 +87,7 @@ final class BuildingFolder: Sendable {
         do throws(StorageError) {
             mark = try openMark(in: folder, path, makes: true)
             if mark >= 0, try lock(mark, in: folder, path) {
-                try check(mark, in: folder, path)
+                try check(mark, in: folder, path, isNew: isNew)
                 try BuildingMark(holder: holder).keepingMove(of: mark, path).write(
                     to: mark, "\(path)/\(BuildingMark.name)")
                 try syncFolder(folder, path)
@@ -149,11 +150,27 @@ final class BuildingFolder: Sendable {
             .inUse, "\(path) is locked: \(who) is building there. Wait for it, or stop it.")
     }
 
-    /// Whether what the mark says makes the folder ours.
-    private static func check(_ mark: Int32, in folder: Int32, _ path: String) throws(StorageError) {
-        var info = stat()
-        guard fstat(mark, &info) == 0 else { throw StorageError.system("stat", path, errno: errno) }
+    /// Whether what the mark says makes the folder ours, and nobody else could have written it.
+    ///
+    /// - Parameter isNew: Whether this process has just made the folder, or has taken it.
+    private static func check(
+        _ mark: Int32, in folder: Int32, _ path: String, isNew: Bool = false
+    ) throws(StorageError) {
+        var (info, place) = (stat(), stat())
+        guard fstat(mark, &info) == 0, fstat(folder, &place) == 0 else {
+            throw StorageError.system("stat", path, errno: errno)
+        }
         guard info.st_mode & S_IFMT == S_IFREG else { throw foreign(path, "has no mark of Sealift in it") }
+        // A file server may give what root makes to somebody else.
+        let user = geteuid()
+        guard isNew || place.st_uid == user && info.st_uid == user else {
+            let owner = place.st_uid == user ? info.st_uid : place.st_uid
+            throw foreign(path, "belongs to the user \(owner) and not to \(user), who runs this")
+        }
+        // Some file systems have the same permissions for everything.
+        guard place.st_mode & 0o022 == 0 || info.st_mode & 0o022 != 0 else {
+            throw foreign(path, "can be written to by other users")
+        }
         let bytes = try BuildingMark.bytes(of: mark, path)
         if BuildingMark(decoding: bytes) != nil { return }
         // Killed before the mark was whole, a run had put nothing else into the folder.
@@ -201,7 +218,7 @@ extension BuildingFolder {
         guard mark >= 0 else { return Remains() }
         defer { Glibc.close(mark) }
         if !isClaimed { _ = try lock(mark, in: folder, path) }
-        try check(mark, in: folder, path)
+        try check(mark, in: folder, path, isNew: isClaimed)
         try checkNames(in: folder, path)
         return Remains(movedInode: BuildingMark(decoding: try BuildingMark.bytes(of: mark, path))?.movedInode)
     }
