@@ -3,6 +3,7 @@ import Glibc
 package import RaftDirectoryBackend
 package import RaftFormat
 package import Storage
+import Telemetry
 
 /// Makes the directories of a cluster's other nodes from the one of a node that ran alone once, and has stopped: each a copy of its
 /// files, with the same `peers.json`, which the servers take on at their next unsealing. Started together they form the cluster
@@ -179,8 +180,25 @@ package struct PeersSpread {
             }
             outcomes.append(Outcome(server: member.server, path: member.path, wasThere: wasThere))
         }
+        try refuseLackOfRoom(zip(outcomes, copies()).filter { !$0.0.wasThere }.map(\.1.copy))
         _ = try rewrite.plan(.peersFile, isCancelled: isCancelled)
         return outcomes
+    }
+
+    /// Looks before the first copy is made whether all of them fit, as far as the file systems say.
+    private func refuseLackOfRoom(_ copies: [DirectoryCopy]) throws(StorageError) {
+        var needed: [UInt64: Int] = [:]
+        for copy in copies {
+            guard let place = copy.roomNeeded() else { continue }
+            let bytes = needed[place.device, default: 0] + place.bytes
+            needed[place.device] = bytes
+            var info = statvfs()
+            guard statvfs(place.folder, &info) == 0, freeBytes(info) < bytes else { continue }
+            throw StorageError(
+                .noSpace,
+                "\(place.folder) has \(formatBytes(freeBytes(info))) free, the copies need \(formatBytes(bytes)) there. Make room, "
+                    + "or name other places, and run again.")
+        }
     }
 
     private var rewrite: PeersRewrite { PeersRewrite(node, look, servers, isForced: false) }
@@ -217,6 +235,7 @@ package struct PeersSpread {
             defer { copy.abandon() }
             guard !outcome.wasThere else {
                 copy.removeRemains()
+                try copy.giveToOwner()
                 made.append(outcome.path)
                 continue
             }

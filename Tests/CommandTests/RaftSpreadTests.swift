@@ -64,6 +64,40 @@ import Testing
         #expect(try footprint("\(sandbox.path)/nodes/node2") == kept)
     }
 
+    @Test func copiesThatDoNotFitAreRefusedBeforeTheFirst() throws {
+        let (sandbox, from) = try Self.prepared()
+        let nodes = "\(sandbox.path)/nodes"
+        let size = try bytes("\(from)/vault.db").count + bytes("\(from)/raft/raft.db").count
+        // Room for one and a half of two, in a space of mounts that is gone with the program.
+        let script = try sandbox.write(
+            "run.sh",
+            """
+            mount -t tmpfs -o size=\(size * 3 / 2) none '\(nodes)' || exit 99
+            "$@"
+            code=$?
+            ls -A '\(nodes)'
+            exit $code
+            """)
+        let outcome = try sandbox.startShell(
+            "unshare \(geteuid() == 0 ? "-m" : "-r -m") sh '\(script)' \"$0\" \"$@\"", Self.words(sandbox, from)
+        ).outcome()
+        #expect(outcome.code == 2 && outcome.errors.contains("the copies need"), "\(outcome.code) \(outcome.errors)")
+        #expect(outcome.output.isEmpty && !exists("\(from)/raft/peers.json"), "\(outcome.output)")
+    }
+
+    /// Only root may give files away.
+    @Test(.enabled(if: geteuid() == 0)) func copiesThatAreThereAreGivenAway() throws {
+        let (sandbox, from) = try Self.prepared()
+        let words = Self.words(sandbox, from)
+        #expect(try sandbox.sealift(words).code == 0)
+        let outcome = try sandbox.sealift(words + ["-chown=12345:23456"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        for name in ["node2", "node3"] {
+            let said = try sandbox.shell("find '\(sandbox.path)/nodes/\(name)' ! -uid 12345 -o ! -gid 23456")
+            #expect(said.isEmpty, "\(said)")
+        }
+    }
+
     @Test func whatCannotBeSpreadIsRefused() throws {
         let (sandbox, from) = try Self.prepared()
         let words = Self.words(sandbox, from)

@@ -1,3 +1,4 @@
+import CSystem
 import Files
 import Glibc
 package import Storage
@@ -72,6 +73,45 @@ package final class DirectoryCopy {
             }
         }
         return true
+    }
+
+    /// What the copy takes.
+    ///
+    /// - Returns: The file system, a folder on it and bytes; `nil` where that cannot be told: on the file system of the original
+    ///   the two may share their blocks.
+    package func roomNeeded() -> (device: UInt64, folder: String, bytes: Int)? {
+        let folder = parentFolder(of: path)
+        var (place, own) = (stat(), stat())
+        guard stat(folder, &place) == 0, stat(original, &own) == 0, place.st_dev != own.st_dev else { return nil }
+        var bytes = 0
+        for file in Self.files {
+            var info = stat()
+            guard stat("\(original)/\(file)", &info) == 0 else { return nil }
+            bytes += Int(info.st_size)
+        }
+        return (UInt64(place.st_dev), folder, bytes)
+    }
+
+    /// Gives a copy that is there already to whom it was asked to belong.
+    package func giveToOwner() throws(StorageError) {
+        guard let owner else { return }
+        let folder = cs_open_own_directory(AT_FDCWD, path)
+        guard folder >= 0 else { throw StorageError.system("open", path, errno: errno) }
+        defer { Glibc.close(folder) }
+        let below = cs_open_own_directory(folder, "raft")
+        guard below >= 0 else { throw StorageError.system("open", "\(path)/raft", errno: errno) }
+        defer { Glibc.close(below) }
+        for (place, name) in [
+            (below, "raft.db"), (below, "peers.json"), (below, "snapshots"), (folder, "vault.db"), (folder, "raft"),
+            (folder, "node-id"),
+        ] {
+            guard fchownat(place, name, owner.user, owner.group, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT else {
+                throw StorageError.system("chown", "\(path)/\(name)", errno: errno)
+            }
+        }
+        guard fchown(folder, owner.user, owner.group) == 0 else {
+            throw StorageError.system("chown", path, errno: errno)
+        }
     }
 
     /// Makes the copy where it has no name yet, and reads it back.
