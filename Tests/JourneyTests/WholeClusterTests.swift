@@ -6,19 +6,14 @@ import Testing
 /// A cluster that is written at once: three real servers start on three directories and form it by themselves.
 @Suite struct WholeClusterTests {
     /// Nodes that have never been started, and the blocks that describe them.
-    ///
-    /// - Parameter votes: How many of them vote, the first ones.
-    private static func nodes(
-        _ count: Int, votes: Int? = nil, in folder: String
-    ) throws -> (nodes: [Node], blocks: String) {
+    private static func nodes(_ count: Int, in folder: String) throws -> (nodes: [Node], blocks: String) {
         let nodes = try (1...count).map { try Node(.newest, "node\($0)", in: folder, .raft()) }
-        let blocks = nodes.enumerated().map { index, node in
+        let blocks = nodes.map { node in
             """
               node {
                 id           = "\(node.name)"
                 cluster_addr = "\(node.clusterAddress)"
                 path         = "\(node.data)"
-                non_voter    = \(index >= votes ?? count)
               }
 
             """
@@ -94,34 +89,6 @@ import Testing
             let (nodes, blocks) = try Self.nodes(3, in: folder)
             try Migration(folder).run(from: .raft(fixture.folder()), toNodes: blocks, reading: "node2")
             try Self.demand(nodes, keys, contents)
-        }
-    }
-
-    /// A fourth node without a vote follows from the beginning, and gets none: autopilot asks each node what it is to be.
-    @Test func aNodeWithoutAVoteFollows() async throws {
-        try await Journey.run { folder in
-            let fixture = Fixture("raft-vault-native")
-            let keys = try UnsealKeys(fileAt: fixture.served("init.json"))
-            let contents = try Contents(fileAt: fixture.served("expected.txt"))
-            let (nodes, blocks) = try Self.nodes(4, votes: 3, in: folder)
-            try Migration(folder).run(from: .raft(fixture.folder()), toNodes: blocks, reading: "node4")
-            let follower = nodes[3]
-            try follower.start()
-            try follower.unseal(keys)
-            try Self.demand(Array(nodes[..<3]), keys, contents)
-            let leader = try Node.active(of: nodes.filter(\.isRunning))
-            // Longer than a newcomer has to be stable before it is given a vote.
-            let end = Date().addingTimeInterval(15)
-            try eventually("\(follower.name) is healthy and has no vote") {
-                let state = try leader.api.ask("GET", "sys/storage/raft/autopilot/state")
-                let node = state["data.servers.\(follower.name)"]
-                return Date() > end && node?["status"]?.text == "non-voter" && node?["healthy"]?.boolean == true
-            }
-            let servers = try leader.api.ask("GET", "sys/storage/raft/configuration")["data.config.servers"]
-            let votes = (servers?.elements ?? []).filter { $0["voter"]?.boolean == true }.compactMap {
-                $0["node_id"]?.text
-            }
-            try OpenBaoTestKit.demand(votes.sorted() == ["node1", "node2", "node3"], "\(votes) vote")
         }
     }
 }
