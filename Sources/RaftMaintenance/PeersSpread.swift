@@ -30,6 +30,8 @@ package struct PeersSpread {
     private let look: PeersLook
     private let members: [Member]
     private let owner: FileOwner?
+    /// Whether the owner was asked for; what was made before is given away only then.
+    private let isOwnerGiven: Bool
 
     /// Reads the words of flags: `ID=HOST:PORT,path=PATH`.
     ///
@@ -79,6 +81,7 @@ package struct PeersSpread {
         self.look = look
         self.members = members
         let status = node.vault.status
+        isOwnerGiven = owner != nil
         self.owner = owner ?? (geteuid() == 0 ? FileOwner(user: status.user, group: status.group) : nil)
         let own = try Self.ownServer(node, look)
         servers = [own] + members.map(\.server)
@@ -235,7 +238,7 @@ package struct PeersSpread {
             defer { copy.abandon() }
             guard !outcome.wasThere else {
                 copy.removeRemains()
-                try copy.giveToOwner()
+                if isOwnerGiven { try copy.giveToOwner() }
                 made.append(outcome.path)
                 continue
             }

@@ -96,6 +96,9 @@ import Testing
             let said = try sandbox.shell("find '\(sandbox.path)/nodes/\(name)' ! -uid 12345 -o ! -gid 23456")
             #expect(said.isEmpty, "\(said)")
         }
+        // Nobody asked for another owner: whose they are was somebody's own doing.
+        #expect(try sandbox.sealift(words).code == 0)
+        #expect(try sandbox.shell("find '\(sandbox.path)/nodes' -mindepth 1 ! -uid 12345").isEmpty)
     }
 
     @Test func whatCannotBeSpreadIsRefused() throws {

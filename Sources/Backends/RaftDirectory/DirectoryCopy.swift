@@ -105,7 +105,12 @@ package final class DirectoryCopy {
             (below, "raft.db"), (below, "peers.json"), (below, "snapshots"), (folder, "vault.db"), (folder, "raft"),
             (folder, "node-id"),
         ] {
-            guard fchownat(place, name, owner.user, owner.group, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT else {
+            var info = stat()
+            // A file with a second name may be somebody else's.
+            guard fstatat(place, name, &info, AT_SYMLINK_NOFOLLOW) == 0,
+                info.st_mode & S_IFMT == S_IFDIR || info.st_nlink == 1
+            else { continue }
+            guard fchownat(place, name, owner.user, owner.group, AT_SYMLINK_NOFOLLOW) == 0 else {
                 throw StorageError.system("chown", "\(path)/\(name)", errno: errno)
             }
         }
